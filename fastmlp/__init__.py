@@ -1,0 +1,12 @@
+"""Two-layer ReLU networks, trained by full-batch gradient descent in compiled loops on a CPU."""
+
+from importlib.metadata import version
+
+from fastmlp.driving import CallbackInfo, DivergenceError
+from fastmlp.fitting import fit, warmup
+from fastmlp.model import FitInfo, Model
+from fastmlp.recording import History
+from fastmlp.versions import show_versions
+
+__all__ = ["CallbackInfo", "DivergenceError", "FitInfo", "History", "Model", "fit", "show_versions", "warmup"]
+__version__ = version("fastmlp")

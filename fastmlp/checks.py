@@ -1,0 +1,245 @@
+"""Every input error, worded one way: ``<name> must be <rule>, got <value>.`` and the remedy where there is one.
+
+A wrong kind is a TypeError, a wrong value a ValueError, a size beyond physical memory a MemoryError.
+"""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastmlp.engine import Array, Weights
+
+MAX_SHOWN = 60  # characters of a wrong value
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Data that passed: x (n, n_in), y (n, n_out), sample_weight (n,) summing to 1, all float64 and the fit's own.
+
+    x_ndim and y_ndim are the numbers of dimensions given; dtype is float32 when both x and y were, else float64.
+    """
+
+    x: Array
+    y: Array
+    sample_weight: Array
+    x_ndim: int
+    y_ndim: int
+    dtype: np.dtype[Any]
+
+
+def wording(name: str, rule: str, got: object, remedy: str = "") -> str:
+    """Return the text of an error."""
+    shown = got if isinstance(got, str) else repr(got)
+    shown = shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "..."
+    return f"{name} must be {rule}, got {shown}.{' ' if remedy else ''}{remedy}"
+
+
+def samples(x: object, y: object, sample_weight: object = None) -> Samples:
+    """Check the data of a fit or of a score."""
+    x_raw, y_raw = _numbers("x", x), _numbers("y", y)
+    for name, array in (("x", x_raw), ("y", y_raw)):
+        if array.size == 0:
+            rule = "an array of at least one sample and one column"
+            raise ValueError(wording(name, rule, f"shape {array.shape}"))
+        _require_finite(name, array)
+    if len(y_raw) != len(x_raw):
+        rule = f"as long as x ({len(x_raw)} samples)"
+        raise ValueError(wording("y", rule, f"{len(y_raw)}"))
+    return Samples(
+        _columns(x_raw),
+        _columns(y_raw),
+        _weights_of_samples(sample_weight, len(x_raw)),
+        x_raw.ndim,
+        y_raw.ndim,
+        np.dtype(np.float32 if x_raw.dtype == y_raw.dtype == np.float32 else np.float64),
+    )
+
+
+def inputs(x: object, n_in: int) -> tuple[Array, int]:
+    """Check x of a trained net; return it as float64 (n, n_in) with the number of dimensions it came in."""
+    array = _numbers("x", x)
+    if array.ndim == 1 and n_in > 1:
+        raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {array.shape}", "Give one sample as x[None]."))
+    columns = _columns(array)
+    if columns.shape[1] != n_in:
+        raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {array.shape}"))
+    _require_finite("x", array)
+    return columns, array.ndim
+
+
+def _numbers(name: str, value: object) -> Array:
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(wording(name, "a rectangular array of numbers", value)) from error
+    if array.dtype.kind not in "biuf":
+        remedy = "Convert it with numpy.asarray(..., dtype=float)." if array.dtype.kind in "OSU" else ""
+        raise TypeError(wording(name, "an array of real numbers", f"dtype {array.dtype}", remedy))
+    if array.ndim not in (1, 2):
+        raise ValueError(wording(name, "an array of one or two dimensions", f"{array.ndim} dimensions"))
+    return array
+
+
+def _columns(array: Array) -> Array:
+    return np.array(array if array.ndim == 2 else array[:, None], dtype=np.float64, order="C")
+
+
+def _require_finite(name: str, array: Array) -> None:
+    finite = np.isfinite(array)
+    if not finite.all():
+        position = np.unravel_index(int(np.argmin(finite)), array.shape)
+        place = f"position {position[0]}" if array.ndim == 1 else f"row {position[0]}, column {position[1]}"
+        raise ValueError(wording(name, "finite", f"{array[position]} at {place}"))
+
+
+def _weights_of_samples(sample_weight: object, n_samples: int) -> Array:
+    if sample_weight is None:
+        return np.full(n_samples, 1 / n_samples)
+    weight = _numbers("sample_weight", sample_weight)
+    if weight.shape != (n_samples,):
+        raise ValueError(wording("sample_weight", f"of shape ({n_samples},)", f"shape {weight.shape}"))
+    _require_finite("sample_weight", weight)
+    if (weight < 0).any():
+        position = int(np.argmax(weight < 0))
+        raise ValueError(wording("sample_weight", "at least 0", f"{weight[position]} at position {position}"))
+    if not weight.any():
+        raise ValueError(wording("sample_weight", "positive for at least one sample", "zeros"))
+    weight = weight / weight.max()  # so that the sum cannot overflow
+    return np.asarray(weight / weight.sum(), dtype=np.float64)
+
+
+def count(name: str, value: object, minimum: int = 1) -> int:
+    """Check a whole number of at least `minimum`."""
+    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+        raise TypeError(wording(name, "an integer", value))
+    number = operator.index(value)
+    if number < minimum:
+        raise ValueError(wording(name, f"at least {minimum}", number))
+    return number
+
+
+def real(name: str, value: object) -> float:
+    """Check a finite real number."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(wording(name, "a real number", value))
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(wording(name, "finite", number))
+    return number
+
+
+def flag(name: str, value: object) -> bool:
+    """Check True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(wording(name, "True or False", value))
+    return bool(value)
+
+
+def dtype(name: str, value: Any) -> np.dtype[Any]:
+    """Check numpy.float32 or numpy.float64, however it is spelled."""
+    rule = "numpy.float32 or numpy.float64"
+    try:
+        checked: np.dtype[Any] = np.dtype(value)
+    except TypeError as error:
+        raise TypeError(wording(name, rule, value)) from error
+    if checked not in (np.float32, np.float64):
+        raise ValueError(wording(name, rule, value))
+    return checked
+
+
+def generator(name: str, value: Any) -> np.random.Generator:
+    """Check what `numpy.random.default_rng` takes, and call it."""
+    try:
+        return np.random.default_rng(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(wording(name, "an argument of numpy.random.default_rng", value)) from error
+
+
+def choice(name: str, value: object, options: Iterable[str]) -> str:
+    """Check one of some strings."""
+    rule = "one of " + ", ".join(f'"{option}"' for option in options)
+    if not isinstance(value, str):
+        raise TypeError(wording(name, rule, value))
+    if value not in options:
+        raise ValueError(wording(name, rule, repr(value)))
+    return value
+
+
+def learning_rate(lr: object, trained: Mapping[str, bool]) -> float | dict[str, float] | None:
+    """Check lr, given which groups of parameters are trained; None stands for "auto"."""
+    if isinstance(lr, str):
+        choice("lr", lr, ("auto",))
+        return None
+    if not isinstance(lr, Mapping):
+        rate = real("lr", lr)
+        if rate <= 0:
+            raise ValueError(wording("lr", "positive", rate))
+        return rate
+    rates = {}
+    for key, value in lr.items():
+        if key not in trained:
+            raise ValueError(wording("lr", 'a mapping from "w1", "b1", "w2", "b2"', f"the key {key!r}"))
+        rates[key] = real(f"lr[{key!r}]", value)
+        if rates[key] < 0:
+            raise ValueError(wording(f"lr[{key!r}]", "at least 0", rates[key]))
+    groups = [key for key, is_trained in trained.items() if is_trained]
+    missing = [key for key in groups if key not in rates]
+    if missing:
+        raise ValueError(wording("lr", "a mapping that names every trained group", f"none for {missing}"))
+    if not any(rates[key] for key in groups):
+        raise ValueError(wording("lr", "positive for at least one trained group", f"{lr}"))
+    return rates
+
+
+def weights(given: Weights, name: str = "") -> Weights:
+    """Check four arrays that are the weights of a net; `name` is put before theirs in errors."""
+    arrays = Weights(*(np.asarray(array) for array in given))
+    names = [f"{name}{field}" for field in Weights._fields]
+    for label, array in zip(names, arrays, strict=True):
+        if array.dtype.kind not in "biuf":
+            raise TypeError(wording(label, "an array of real numbers", f"dtype {array.dtype}"))
+    if arrays.w1.ndim != 2 or not arrays.w1.size:
+        raise ValueError(wording(names[0], "of shape (n_in, hidden)", f"shape {arrays.w1.shape}"))
+    n_hidden = arrays.w1.shape[1]
+    if arrays.w2.ndim != 2 or not arrays.w2.size or arrays.w2.shape[0] != n_hidden:
+        raise ValueError(wording(names[2], f"of shape ({n_hidden}, n_out)", f"shape {arrays.w2.shape}"))
+    for label, array, shape in ((names[1], arrays.b1, (n_hidden,)), (names[3], arrays.b2, (arrays.w2.shape[1],))):
+        if array.shape != shape:
+            raise ValueError(wording(label, f"of shape {shape}", f"shape {array.shape}"))
+    for label, array in zip(names, arrays, strict=True):
+        finite = np.isfinite(array)
+        if not finite.all():
+            first = np.unravel_index(int(np.argmin(finite)), array.shape)
+            raise ValueError(wording(label, "finite", f"{array[first]} at {tuple(int(i) for i in first)}"))
+    return arrays
+
+
+def snapshots(value: object, epochs: int) -> list[int]:
+    """Check the epochs of snapshots; return them sorted and once each."""
+    rule = f"integers from 0 to epochs ({epochs})"
+    if value is None:
+        return []
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(wording("snapshots", rule, value))
+    kept = set()
+    for epoch in value:
+        if not 0 <= count("snapshots", epoch, minimum=0) <= epochs:
+            raise ValueError(wording("snapshots", rule, epoch))
+        kept.add(operator.index(epoch))
+    return sorted(kept)
+
+
+def memory(name: str, value: object, n_bytes: int) -> None:
+    """Refuse a size whose arrays cannot fit into this machine's memory."""
+    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+    if n_bytes > available:
+        needs = f"it needs {n_bytes / 2**30:.3g} GiB of {available / 2**30:.3g}"
+        raise MemoryError(wording(name, "small enough for memory", f"{value} ({needs})"))

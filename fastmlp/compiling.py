@@ -1,0 +1,86 @@
+"""The one njit decorator, and a way to a compiled function that no state of the compile cache can block.
+
+A compiled function may call only compiled functions of its own file: Numba's file cache does not see edits elsewhere.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+
+OPTIONS: dict[str, Any] = {
+    # Other Python threads run while a kernel does.
+    "nogil": True,
+    # No ZeroDivisionError branches: they block vectorisation.
+    "error_model": "numpy",
+    # What sums need to be vectorised. Never True: nnan and ninf would remove the check that sees a fit diverge.
+    "fastmath": {"reassoc", "contract", "nsz"},
+}
+
+_ready: dict[tuple[Any, tuple[Any, ...]], Any] = {}
+
+
+def njit(function: Callable[..., Any]) -> Any:
+    """Compile a function of kernel arguments on first use and keep the machine code in Numba's file cache."""
+    try:
+        return numba.njit(cache=True, **OPTIONS)(function)
+    except RuntimeError:  # no place for a cache: read-only package and no home folder
+        return numba.njit(**OPTIONS)(function)
+
+
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile a function that only kernels of the same file call; its code is kept within theirs."""
+    return numba.njit(**OPTIONS)(function)
+
+
+def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return a function compiled for exactly these arguments: the kernel, or its twin if its cache is damaged.
+
+    Parameters
+    ----------
+    kernel : numba dispatcher
+        A function decorated with `njit`.
+    arguments : tuple
+        Arguments of the types that it will be called with; their values are not read.
+    """
+    if numba.config.DISABLE_JIT:  # the tests measure coverage of the kernels' lines this way
+        return kernel
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    key = (kernel, signature)
+    if key not in _ready:
+        _ready[key] = next(ready for ready in _attempts(kernel, signature) if signature in ready.signatures)
+    return _ready[key]
+
+
+def _attempts(kernel: Any, signature: tuple[Any, ...]) -> Iterator[Any]:
+    """Compile with the cache as it is, with a fresh one, and with none.
+
+    A truncated cache file raises whatever unpickling happens to meet (EOFError on an empty one: numba issue 10434), a
+    full disk an OSError after the compilation itself; so any exception leads on, and the last attempt may raise.
+    """
+    yield _tried(kernel, signature)
+    yield _tried(_with_fresh_cache(kernel), signature)
+    uncached = inlined(kernel.py_func)
+    uncached.compile(signature)
+    yield uncached
+
+
+def _tried(dispatcher: Any, signature: tuple[Any, ...]) -> Any:
+    with contextlib.suppress(Exception):
+        dispatcher.compile(signature)
+    return dispatcher
+
+
+def _with_fresh_cache(kernel: Any) -> Any:
+    """Delete the cache index of one function, as far as that is allowed, and decorate the function anew."""
+    function = kernel.py_func
+    name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
+    if kernel.stats.cache_path is not None:
+        for index in Path(kernel.stats.cache_path).glob(f"{name}-{function.__code__.co_firstlineno}.*.nbi"):
+            with contextlib.suppress(OSError):
+                index.unlink()
+    return njit(function)

@@ -1,0 +1,175 @@
+"""The dense engines: how samples and weights lie in memory for each of the two kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastmlp.compiling import compiled
+from fastmlp.dense import few_inputs, many_inputs
+from fastmlp.engine import Array, Engine, Problem, Rates, Record, Status, Weights
+
+BLOCK = 512  # samples: with 8 inputs in float64, 36 KiB of data, and the loops over it long beside their start-up
+
+
+def dense_engine(n_in: int, n_out: int) -> type[Engine]:
+    """Return the engine for a net of this many inputs and outputs."""
+    return FewInputs if n_in <= few_inputs.MAX_INPUTS and n_out == 1 else ManyInputs
+
+
+class _Dense:
+    """What both share: a kernel that goes on from the arrays it is given."""
+
+    def __init__(self, held: dict[str, Array], n_out: int, *fixed: Any) -> None:
+        """Take the arrays that make up the state, in the kernel's order, and its arguments after squared_error."""
+        self._held = held
+        self._fixed = fixed
+        self._squared_error = np.empty((1, n_out))
+        self._kernel = self._compiled(*held.values(), self._squared_error, *fixed, 1)
+        # The gradients held are still zero, so this epoch changes no weight: it evaluates the start.
+        self._train(1, self._squared_error)
+
+    @staticmethod
+    def _compiled(*arguments: Any) -> Any:
+        raise NotImplementedError
+
+    def _train(self, n_epochs: int, squared_error: Array) -> int:
+        return int(self._kernel(*self._held.values(), squared_error, *self._fixed, n_epochs))
+
+    def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
+        """Train as `fastmlp.engine.Engine.advance` says."""
+        record.squared_error[0] = self._squared_error
+        n_done = self._train(n_epochs, record.squared_error[1 : n_epochs + 1])
+        self._squared_error[0] = record.squared_error[n_done]
+        return n_done, Status.TRAINED if n_done == n_epochs else Status.DIVERGED
+
+    def state(self) -> Mapping[str, Array]:
+        """Return copies of the weights, the gradients held for the next update, and the error."""
+        return {name: array.copy() for name, array in (*self._held.items(), ("squared_error", self._squared_error))}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Go back to a state."""
+        for name, array in self._held.items():
+            array[...] = state[name]
+        self._squared_error[...] = state["squared_error"]
+
+
+class FewInputs(_Dense):
+    """At most 8 inputs and one output."""
+
+    method = "few inputs"
+
+    def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
+        n_samples, n_in = problem.x.shape
+        dtype = problem.x.dtype
+        lanes = 64 // dtype.itemsize
+        n_blocks = -(-n_samples // BLOCK)
+        block = _round_up(-(-n_samples // n_blocks), lanes)
+        n_padded = n_blocks * block
+        x = _padded(problem.x.T, (n_in, n_padded), dtype).reshape(n_in, n_blocks, block).swapaxes(0, 1)
+        y = _padded(problem.y[:, 0], (n_padded,), dtype).reshape(n_blocks, block)
+        sample_weight = _padded(problem.sample_weight, (n_padded,), dtype).reshape(n_blocks, block)
+
+        self._n_hidden = weights.b1.size
+        n_units = _round_up(self._n_hidden, 2)
+        held = {
+            "w1": _padded(weights.w1, (n_in, n_units), dtype),
+            "b1": _padded(weights.b1, (n_units,), dtype),
+            "w2": _padded(weights.w2[:, 0], (n_units,), dtype),
+            "b2": _padded(weights.b2, (1,), dtype),
+            "active_error_x": np.zeros((n_in, n_units), dtype),
+            "active_error": np.zeros(n_units, dtype),
+            "error_x": np.zeros(n_in, dtype),
+            "error_sum": np.zeros(1, dtype),
+            "error": np.zeros(block, dtype),
+        }
+        super().__init__(
+            held,
+            1,
+            np.ascontiguousarray(x),
+            y,
+            sample_weight,
+            tuple(range(n_in)),
+            np.array(rates, dtype),
+            dtype.type(negative_slope),
+        )
+
+    @classmethod
+    def compile(cls, n_in: int, dtype: np.dtype[Any]) -> None:
+        """Compile the kernel for n_in inputs by training the smallest net there is."""
+        cls(*_smallest(n_in, dtype), 0.0)
+
+    @staticmethod
+    def _compiled(*arguments: Any) -> Any:
+        return compiled(few_inputs.train, arguments)
+
+    def weights(self) -> Weights:
+        """Return copies of the weights."""
+        w1, b1, w2, b2 = (self._held[name] for name in Weights._fields)
+        n_hidden = self._n_hidden
+        return Weights(w1[:, :n_hidden].copy(), b1[:n_hidden].copy(), w2[:n_hidden, None].copy(), b2.copy())
+
+
+class ManyInputs(_Dense):
+    """Any number of inputs and outputs."""
+
+    method = "many inputs"
+
+    def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
+        n_samples, self._n_in = problem.x.shape
+        n_out = problem.y.shape[1]
+        dtype = problem.x.dtype
+        n_hidden = weights.b1.size
+        n_in = _round_up(self._n_in, many_inputs.INPUTS)
+        n_padded = _round_up(n_samples, many_inputs.SAMPLES)
+        start = (
+            _padded(weights.w1, (n_in, n_hidden), dtype),
+            _padded(weights.b1, (n_hidden,), dtype),
+            _padded(weights.w2.T, (n_out, n_hidden), dtype),
+            _padded(weights.b2, (n_out,), dtype),
+        )
+        held = dict(zip(Weights._fields, start, strict=True))
+        held |= {f"d{name}": np.zeros_like(array) for name, array in held.items()}
+        held |= {name: np.zeros((many_inputs.SAMPLES, n_hidden), dtype) for name in ("relu", "slope", "dh1")}
+        super().__init__(
+            held,
+            n_out,
+            _padded(problem.x, (n_padded, n_in), dtype),
+            _padded(problem.y, (n_padded, n_out), dtype),
+            _padded(problem.sample_weight, (n_padded,), dtype),
+            np.array(rates, dtype),
+            dtype.type(negative_slope),
+        )
+
+    @classmethod
+    def compile(cls, n_in: int, dtype: np.dtype[Any]) -> None:
+        """Compile the kernel, one for all numbers of inputs, by training the smallest net there is."""
+        cls(*_smallest(n_in, dtype), 0.0)
+
+    @staticmethod
+    def _compiled(*arguments: Any) -> Any:
+        return compiled(many_inputs.train, arguments)
+
+    def weights(self) -> Weights:
+        """Return copies of the weights."""
+        w1, b1, w2, b2 = (self._held[name] for name in Weights._fields)
+        return Weights(w1[: self._n_in].copy(), b1.copy(), w2.T.copy(), b2.copy())
+
+
+def _round_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
+
+
+def _padded(array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Copy an array into the first corner of a C-ordered array of zeros."""
+    padded = np.zeros(shape, dtype)
+    padded[tuple(slice(size) for size in array.shape)] = array
+    return padded
+
+
+def _smallest(n_in: int, dtype: np.dtype[Any]) -> tuple[Problem, Weights, Rates]:
+    one_sample = Problem(np.zeros((1, n_in), dtype), np.zeros((1, 1), dtype), np.ones(1, dtype))
+    one_unit = Weights(np.zeros((n_in, 1)), np.zeros(1), np.zeros((1, 1)), np.zeros(1))
+    return one_sample, one_unit, Rates(0.0, 0.0, 0.0, 0.0)

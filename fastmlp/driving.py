@@ -1,0 +1,255 @@
+"""Runs any engine in chunks: progress, callback, Ctrl-C, snapshots, divergence.
+
+Compiled code cannot be interrupted, so the epochs run in chunks of 50 - 100 ms, which changes no bit of the result.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.engine import Engine, Record, Status, Weights
+from fastmlp.recording import Recorder
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
+
+CHUNK_SECONDS = 0.075
+MAX_CHUNK = 2**18  # epochs: the record of a chunk stays within a few MB
+
+
+class DivergenceError(ArithmeticError):
+    """The error of a fit stopped being finite.
+
+    Attributes
+    ----------
+    epoch : int
+        The first epoch with a non-finite RMSE.
+    lr : float or dict
+        The rate trained with.
+    model : Model
+        The model of the epoch before, whose RMSE is finite; the start when even that one's is not.
+    """
+
+    def __init__(self, epoch: int, lr: float | dict[str, float], model: Model) -> None:
+        super().__init__(
+            f"lr must be small enough for the RMSE to stay finite, got {lr}: it is not at epoch {epoch}. "
+            'Give a smaller lr, or lr="auto" and init="balanced".'
+        )
+        self.epoch = epoch
+        self.lr = lr
+        self.model = model
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.epoch, self.lr, self.model)
+
+
+@dataclass(frozen=True)
+class CallbackInfo:
+    """What a callback is told between two chunks.
+
+    Attributes
+    ----------
+    epoch, epochs : int
+        Updates done, and asked for.
+    rmse : float
+        RMSE after that many updates, in y's units.
+    elapsed : float
+        Seconds since training began, without compilation.
+    model : Model
+        The model now, without history; made when it is asked for, so ask within the call.
+    """
+
+    epoch: int
+    epochs: int
+    rmse: float
+    elapsed: float
+    _make_model: Callable[[], Model]
+
+    @property
+    def model(self) -> Model:
+        """The model now."""
+        return self._make_model()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a drive ended: the updates done, why it stopped, and the seconds it took."""
+
+    epochs_run: int
+    stop_reason: str
+    seconds: float
+
+
+class Interrupt:
+    """Turns Ctrl-C into a flag while the main thread is in the `with` block; a second Ctrl-C acts as usual."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: Any = None
+
+    def __enter__(self) -> Interrupt:
+        # A handler that is not Python's own belongs to somebody who wants it called.
+        if (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ):
+            self._previous = signal.signal(signal.SIGINT, self._request)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+class _Pace:
+    """Chooses the number of epochs of the next chunk from the time that the last one took."""
+
+    def __init__(self) -> None:
+        self.n_epochs = 1
+
+    def measure(self, n_epochs: int, seconds: float) -> None:
+        """Aim at CHUNK_SECONDS, growing at most fourfold: short chunks are timed badly."""
+        fitting = CHUNK_SECONDS * n_epochs / max(seconds, 1e-9)
+        self.n_epochs = int(np.clip(fitting, 1, min(4 * n_epochs, MAX_CHUNK)))
+
+
+class Drive:
+    """One engine on its way through its epochs."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        epochs: int,
+        recorder: Recorder,
+        make_model: Callable[[Weights], Model],
+        lr: float | dict[str, float],
+    ) -> None:
+        """Evaluate the start.
+
+        Parameters
+        ----------
+        engine : Engine
+            Trained in place.
+        epochs : int
+            Updates to do.
+        recorder : Recorder
+            Takes the errors and the snapshots.
+        make_model : callable
+            Makes a model of the engine's weights.
+        lr : float or dict
+            For the message of `DivergenceError`.
+        """
+        self._engine = engine
+        self._epochs = epochs
+        self._recorder = recorder
+        self._make_model = make_model
+        self._lr = lr
+        self._record = Record(np.empty((min(epochs, MAX_CHUNK) + 1, recorder.n_out)))
+        self._pace = _Pace()
+        self._epoch = 0
+        self._started = time.perf_counter()
+        engine.advance(0, self._record)
+        self._squared_error = self._record.squared_error[0].copy()
+        if not np.isfinite(self._squared_error).all():
+            raise DivergenceError(0, lr, self.model())
+
+    def model(self) -> Model:
+        """Return the model now."""
+        return self._make_model(self._engine.weights())
+
+    def run(
+        self,
+        interrupt: Interrupt,
+        snapshots: Sequence[int] = (),
+        callback: Callable[[CallbackInfo], bool | None] | None = None,
+        progress: bool | None = None,
+    ) -> Outcome:
+        """Train to the last epoch, or until the callback, Ctrl-C or divergence ends it.
+
+        Parameters
+        ----------
+        interrupt : Interrupt
+            Entered by the caller.
+        snapshots : sequence of int
+            Sorted epochs at which the weights are kept.
+        callback, progress
+            As in `fastmlp.fit`.
+        """
+        reason = None
+        with _bar(self._epochs, progress) as bar:
+            kept = set(snapshots)
+            for stop in sorted({*kept, self._epochs}):
+                while self._epoch < stop and reason is None:
+                    if interrupt.requested:
+                        reason = "interrupted"
+                        break
+                    bar.update(self._chunk(stop))
+                    info = self._info()
+                    bar.set_postfix_str(f"RMSE {info.rmse:.3g}", refresh=False)
+                    if callback is not None and callback(info) and self._epoch < self._epochs:
+                        reason = "callback"
+                if self._epoch == stop and stop in kept:
+                    self._recorder.snapshots[stop] = self.model()
+        if reason == "interrupted":
+            text = f"fit was interrupted after {self._epoch} of {self._epochs} epochs; the model so far is returned."
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
+        self._recorder.finish(self._epoch, self._squared_error)
+        return Outcome(self._epoch, reason or "epochs", time.perf_counter() - self._started)
+
+    def _chunk(self, stop: int) -> int:
+        """Train for one chunk that ends at `stop` at the latest; return its epochs."""
+        before = self._engine.state()
+        n_epochs = min(self._pace.n_epochs, stop - self._epoch)
+        started = time.perf_counter()
+        n_done, status = self._engine.advance(n_epochs, self._record)
+        self._pace.measure(n_epochs, time.perf_counter() - started)
+        if status is Status.DIVERGED:
+            self._engine.restore(before)
+            self._engine.advance(n_done, self._record)
+            raise DivergenceError(self._epoch + n_done + 1, self._lr, self.model())
+        self._recorder.add(self._epoch, self._record.squared_error[: n_done + 1])
+        self._squared_error = self._record.squared_error[n_done].copy()
+        self._epoch += n_done
+        return n_done
+
+    def _info(self) -> CallbackInfo:
+        rmse = float(self._recorder.rmse(self._squared_error))
+        return CallbackInfo(self._epoch, self._epochs, rmse, time.perf_counter() - self._started, self.model)
+
+
+class _NoBar:
+    """Stands in for tqdm where no bar is shown, so that tqdm is imported only where one is."""
+
+    def __enter__(self) -> _NoBar:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def update(self, n: int) -> None: ...
+
+    def set_postfix_str(self, text: str, refresh: bool) -> None: ...
+
+
+def _bar(epochs: int, progress: bool | None) -> Any:
+    if progress is False or (progress is None and not sys.stderr.isatty()):
+        return _NoBar()
+    from tqdm.auto import tqdm
+
+    return tqdm(total=epochs, unit="epoch", unit_scale=True, delay=0.0 if progress else 2.0)

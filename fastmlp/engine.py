@@ -1,0 +1,93 @@
+"""The one seam: what an engine is made from, and the four things it can do.
+
+Nothing here computes. `reference`, `dense` and every later engine are interchangeable behind `Engine`; `fitting` and
+`driving` know nothing else of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+
+class Weights(NamedTuple):
+    """The parameters of a net: w1 (n_in, n_hidden), b1 (n_hidden,), w2 (n_hidden, n_out), b2 (n_out,)."""
+
+    w1: Array
+    b1: Array
+    w2: Array
+    b2: Array
+
+
+class Rates(NamedTuple):
+    """The learning rate of each group of parameters; 0 leaves a group as it started."""
+
+    w1: float
+    b1: float
+    w2: float
+    b2: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The data in the units trained in.
+
+    x (n_samples, n_in), y (n_samples, n_out) and sample_weight (n_samples,), of one dtype; the weights sum to 1.
+    """
+
+    x: Array
+    y: Array
+    sample_weight: Array
+
+
+class Status(Enum):
+    """How `Engine.advance` ended."""
+
+    TRAINED = "trained"
+    DIVERGED = "diverged"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What an engine writes down while it trains.
+
+    squared_error (n_epochs + 1, n_out), float64: row i is the weighted mean over samples of the squared error after i
+    updates of this call, so row 0 belongs to the weights that the call started from.
+    """
+
+    squared_error: Array
+
+
+class Engine(Protocol):
+    """Full-batch gradient descent on one problem, held by whoever drives it."""
+
+    method: str
+
+    def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None: ...
+
+    @classmethod
+    def compile(cls, n_in: int, dtype: np.dtype[Any]) -> None:
+        """Compile, or load from the cache, what training on n_in inputs in this dtype will call."""
+
+    def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
+        """Train for n_epochs and fill rows 0 .. n_epochs of the record; return the epochs done.
+
+        On divergence training stops at the first non-finite error: the epochs returned are those before it, the row
+        after them holds it, and the engine must be restored before it is used again.
+        """
+
+    def weights(self) -> Weights:
+        """Return copies of the weights now; changes nothing that follows."""
+
+    def state(self) -> Mapping[str, Array]:
+        """Return copies of the arrays with which `restore` goes on bitwise as if never interrupted."""
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Go back to a state."""

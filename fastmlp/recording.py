@@ -1,0 +1,101 @@
+"""What a fit leaves behind besides its weights: the curve of its error, and the models it passed through."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastmlp.engine import Array
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
+
+MAX_DEFAULT_RECORDS = 10**6
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The course of one call of `fastmlp.fit`.
+
+    Attributes
+    ----------
+    epoch : ndarray of int64, shape (n_records,)
+        Numbers of updates, from 0 to the last.
+    rmse : ndarray of float64, shape (n_records,)
+        Root of the weighted mean squared error over samples and outputs after that many updates, in y's units.
+    val_rmse : ndarray or None
+        The same on the validation data; None without them.
+    snapshots : mapping of int to Model
+        The models after the epochs asked for, as far as they were reached.
+    crossings : ndarray or None
+        (unit, sample) sign changes summed over the epochs so far, where the engine knows them.
+    """
+
+    epoch: Array
+    rmse: Array
+    val_rmse: Array | None
+    snapshots: Mapping[int, Model]
+    crossings: Array | None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle without the mapping proxy, which cannot be pickled."""
+        fields = (self.epoch, self.rmse, self.val_rmse, dict(self.snapshots), self.crossings)
+        return (_history, fields)
+
+
+def _history(
+    epoch: Array, rmse: Array, val_rmse: Array | None, snapshots: Mapping[int, Model], crossings: Array | None
+) -> History:
+    for array in (epoch, rmse):
+        array.flags.writeable = False
+    return History(epoch, rmse, val_rmse, MappingProxyType(dict(snapshots)), crossings)
+
+
+def default_record_every(epochs: int) -> int:
+    """Return the spacing that keeps at most a million records."""
+    return -(-epochs // MAX_DEFAULT_RECORDS)
+
+
+class Recorder:
+    """Collects the history of a fit while it runs."""
+
+    def __init__(self, epochs: int, record_every: int, y_scale: Array) -> None:
+        """Make room for every record_every-th of the epochs and the last.
+
+        y_scale (n_out,) is what one unit of the squared errors' root means in y's units.
+        """
+        self._epoch = np.append(np.arange(0, epochs, record_every, dtype=np.int64), epochs)
+        self._rmse = np.empty(self._epoch.size)
+        self._record_every = record_every
+        self._y_scale = y_scale
+        self.n_out = y_scale.size
+        self.snapshots: dict[int, Model] = {}
+
+    def rmse(self, squared_error: Array) -> Array:
+        """Return the RMSE in y's units of (..., n_out) squared errors in the units trained in."""
+        # Squares of errors beyond 1e154 in y's units overflow and below 1e-162 vanish: take the largest out first.
+        error = np.sqrt(squared_error) * self._y_scale
+        largest = np.where(error.max(axis=-1) > 0, error.max(axis=-1), 1.0)
+        return np.asarray(largest * np.sqrt(np.mean((error / largest[..., None]) ** 2, axis=-1)))
+
+    def add(self, epoch: int, squared_error: Array) -> None:
+        """Take the rows of epochs epoch, epoch + 1, ..."""
+        first = -(-epoch // self._record_every)
+        rows = squared_error[first * self._record_every - epoch :: self._record_every]
+        self._rmse[first : first + len(rows)] = self.rmse(rows)
+
+    def finish(self, epoch: int, squared_error: Array) -> None:
+        """Let the history end at an epoch, which need not be a multiple of record_every."""
+        last = -(-epoch // self._record_every)
+        self._epoch = self._epoch[: last + 1].copy()
+        self._rmse = self._rmse[: last + 1].copy()
+        self._epoch[last] = epoch
+        self._rmse[last] = self.rmse(squared_error)
+
+    def history(self) -> History:
+        """Return what was collected."""
+        return _history(self._epoch, self._rmse, None, self.snapshots, None)

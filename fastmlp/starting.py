@@ -1,0 +1,124 @@
+"""Where training starts and how fast: initial weights and the automatic learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from fastmlp.engine import Array, Weights
+from fastmlp.reference import backward_hidden, hidden_forward
+
+NAMED_STARTS = ("balanced", "he", "glorot")
+
+_BLOCK = 2**22  # entries of a (samples, units) block: 32 MiB
+_TOLERANCE = 1e-6
+_MAX_ITERATIONS = 1000
+
+
+def initial_weights(
+    init: str | float, n_in: int, n_hidden: int, n_out: int, *, hidden_bias: bool, rng: np.random.Generator
+) -> Weights:
+    """Draw the start: normal weights in the order w1, b1, w2, in float64; b2 = 0.
+
+    Parameters
+    ----------
+    init : {"balanced", "he", "glorot"} or float
+        "balanced": w1, b1, w2 of standard deviation (n_hidden (n_in + 1))^(-1/4), so that h2 is of order 1 and both
+        layers learn at the same pace. "he" [1]_: sqrt(2 / fan_in) and zero biases. "glorot" [2]_:
+        sqrt(2 / (fan_in + fan_out)) and zero biases. A float: that deviation for w1, b1 and w2.
+    n_in, n_hidden, n_out : int
+        The sizes of the net.
+    hidden_bias : bool
+        Without it b1 is 0 and nothing is drawn for it.
+    rng : numpy.random.Generator
+        Where the numbers come from.
+
+    References
+    ----------
+    .. [1] He, Zhang, Ren, Sun, "Delving deep into rectifiers", 2015, equation 10.
+    .. [2] Glorot, Bengio, "Understanding the difficulty of training deep feedforward neural networks", 2010, eq. 12.
+    """
+    if init == "he":
+        std1, std_b1, std2 = np.sqrt(2 / n_in), 0.0, np.sqrt(2 / n_hidden)
+    elif init == "glorot":
+        std1, std_b1, std2 = np.sqrt(2 / (n_in + n_hidden)), 0.0, np.sqrt(2 / (n_hidden + n_out))
+    else:
+        std1 = std_b1 = std2 = (n_hidden * (n_in + 1)) ** -0.25 if init == "balanced" else float(init)
+    w1 = std1 * rng.standard_normal((n_in, n_hidden))
+    b1 = std_b1 * rng.standard_normal(n_hidden) if hidden_bias and std_b1 else np.zeros(n_hidden)
+    w2 = std2 * rng.standard_normal((n_hidden, n_out))
+    return Weights(w1, b1, w2, np.zeros(n_out))
+
+
+def automatic_rate(
+    x: Array,
+    sample_weight: Array,
+    weights: Weights,
+    negative_slope: float,
+    *,
+    hidden_bias: bool,
+    output_bias: bool,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> float:
+    """Return 1 / lambda_max of the objective's Gauss-Newton matrix at the start, or 1.0 if lambda_max is 0.
+
+    With J the Jacobian of all outputs by all trained parameters, the matrix is J^T S J. Power iteration goes over
+    vectors of parameters from the vector of ones, which neither the order of units nor that of samples touches, until
+    the eigenvalue changes by less than 1e-6 of itself; when interrupted the estimate so far is returned. x
+    (n_samples, n_in) and sample_weight (n_samples,), summing to 1, are in the units trained in.
+    """
+    trained = Weights(*(np.ones_like(w) for w in weights))
+    trained.b1[...] = hidden_bias
+    trained.b2[...] = output_bias
+    blocks = _HiddenBlocks(x, weights, negative_slope, interrupted)
+    vector, eigenvalue = trained, 0.0
+    for _ in range(_MAX_ITERATIONS):
+        size = _norm(vector)
+        vector = Weights(*(part / size for part in vector))
+        product = _gauss_newton_product(x, sample_weight, weights, blocks, vector)
+        vector = Weights(*(part * mask for part, mask in zip(product, trained, strict=True)))
+        previous, eigenvalue = eigenvalue, _norm(vector)
+        if abs(eigenvalue - previous) <= _TOLERANCE * eigenvalue or interrupted():
+            break
+    return 1.0 / eigenvalue if eigenvalue > 0 else 1.0
+
+
+def _norm(vector: Weights) -> float:
+    return float(np.sqrt(sum(np.sum(part**2) for part in vector)))
+
+
+class _HiddenBlocks:
+    """The hidden layer at the start, block by block of samples; kept where it is one block."""
+
+    def __init__(self, x: Array, weights: Weights, negative_slope: float, interrupted: Callable[[], bool]) -> None:
+        self._start = x, weights, negative_slope
+        self._interrupted = interrupted
+        self._n_rows = max(1, _BLOCK // weights.b1.size)
+        self._kept = list(self._computed()) if len(x) <= self._n_rows else None
+
+    def __iter__(self) -> Iterator[tuple[slice, Array, Array]]:
+        return iter(self._kept) if self._kept is not None else self._computed()
+
+    def _computed(self) -> Iterator[tuple[slice, Array, Array]]:
+        x, weights, negative_slope = self._start
+        for first in range(0, len(x), self._n_rows):
+            if self._interrupted():
+                return
+            rows = slice(first, first + self._n_rows)
+            yield rows, *hidden_forward(x[rows], weights.w1, weights.b1, negative_slope)
+
+
+def _gauss_newton_product(
+    x: Array, sample_weight: Array, weights: Weights, blocks: _HiddenBlocks, vector: Weights
+) -> Weights:
+    """Return J^T S J v: forward along v, weighted, and back."""
+    total = Weights(*(np.zeros_like(w) for w in weights))
+    for rows, relu, slope in blocks:
+        inputs = x[rows]
+        along = relu @ vector.w2 + ((inputs @ vector.w1 + vector.b1) * slope) @ weights.w2 + vector.b2
+        dh2 = sample_weight[rows, None] * along
+        dh1 = backward_hidden(dh2, slope, weights.w2)
+        for part, block in zip(total, (inputs.T @ dh1, dh1.sum(axis=0), relu.T @ dh2, dh2.sum(axis=0)), strict=True):
+            part += block
+    return total

@@ -1,0 +1,47 @@
+"""Versions and places: what a bug report needs to say."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+
+PACKAGES = ("fastmlp", "numpy", "numba", "llvmlite", "matplotlib", "tqdm", "joblib")
+
+
+@functools.cache
+def versions() -> dict[str, str]:
+    """Return the versions that the result of a fit can depend on, by name, without importing anything."""
+    found = {name: importlib.metadata.version(name) for name in ("fastmlp", "numpy", "numba")}
+    return found | {"python": platform.python_version()}
+
+
+def show_versions() -> None:
+    """Print versions, processor and compile cache: paste it into a bug report.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> fastmlp.show_versions()  # doctest: +ELLIPSIS
+    fastmlp    ...
+    """
+    import numba
+    from llvmlite.binding import get_host_cpu_name
+
+    facts = {name: _version(name) for name in PACKAGES}
+    facts |= {
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "processor": f"{get_host_cpu_name()}, {os.cpu_count()} cores",
+        "cache": numba.config.CACHE_DIR or "__pycache__ beside each module, else the user's cache folder",
+    }
+    for name, fact in facts.items():
+        print(f"{name:10} {fact}")
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
