@@ -103,9 +103,6 @@ def train(
     linear = registers(x, 8)
 
     for epoch in range(n_epochs):
-        linear_bias = zero
-        for k in range(n_in):
-            linear[k] = zero
         for j in range(n_hidden):
             step = w2[j]
             sum_active = negative_slope * error_sum[0] + relu_part * active_error[j]
@@ -118,12 +115,17 @@ def train(
                 w1[k, j] -= rates[0] * (step * sum_active)
                 active_error_x[k, j] = zero
             w2[j] -= rates[2] * dw2
-            linear_bias += w2[j] * b1[j]
-            for k in range(n_in):
-                linear[k] += w2[j] * w1[k, j]
         b2[0] -= rates[3] * error_sum[0]
         error_sum[0] = zero
         error_x[:] = zero
+        linear_bias = zero
+        for k in range(n_in):
+            linear[k] = zero
+        if negative_slope != zero:
+            for j in range(n_hidden):
+                linear_bias += w2[j] * b1[j]
+                for k in range(n_in):
+                    linear[k] += w2[j] * w1[k, j]
 
         total = 0.0
         for block in range(x.shape[0]):
@@ -153,14 +155,21 @@ def train(
                         h2 += linear[k] * x_block[k, i]
                     error[i] = relu_part * error[i] + negative_slope * h2
 
+            block_sum = zero
+            block_total = 0.0
             for i in range(error.size):
                 difference = error[i] + b2[0] - y_block[i]
                 error[i] = s_block[i] * difference
-                total += np.float64(error[i] * difference)
-                error_sum[0] += error[i]
-            for k in range(n_in):
-                for i in range(error.size):
-                    error_x[k] += error[i] * x_block[k, i]
+                block_sum += error[i]
+                block_total += np.float64(error[i] * difference)
+            error_sum[0] += block_sum
+            total += block_total
+            if negative_slope != zero:
+                for k in range(n_in):
+                    block_sum = zero
+                    for i in range(error.size):
+                        block_sum += error[i] * x_block[k, i]
+                    error_x[k] += block_sum
 
             for j in range(0, n_hidden, units):
                 for u in range(units):
