@@ -84,6 +84,7 @@ class FewInputs(_Dense):
             "error_x": np.zeros(n_in, dtype),
             "error_sum": np.zeros(1, dtype),
             "error": np.zeros(block, dtype),
+            "active": np.zeros(block, dtype),
         }
         super().__init__(
             held,
