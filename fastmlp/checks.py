@@ -35,10 +35,9 @@ class Samples:
     dtype: np.dtype[Any]
 
 
-def wording(name: str, rule: str, got: object, remedy: str = "") -> str:
+def wording(name: str, rule: str, got: str, remedy: str = "") -> str:
     """Return the text of an error."""
-    shown = got if isinstance(got, str) else repr(got)
-    shown = shown if len(shown) <= MAX_SHOWN else shown[:MAX_SHOWN] + "..."
+    shown = got if len(got) <= MAX_SHOWN else got[:MAX_SHOWN] + "..."
     return f"{name} must be {rule}, got {shown}.{' ' if remedy else ''}{remedy}"
 
 
@@ -79,10 +78,9 @@ def _numbers(name: str, value: object) -> Array:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(wording(name, "a rectangular array of numbers", value)) from error
+        raise ValueError(wording(name, "a rectangular array of numbers", repr(value))) from error
     if array.dtype.kind not in "biuf":
-        remedy = "Convert it with numpy.asarray(..., dtype=float)." if array.dtype.kind in "OSU" else ""
-        raise TypeError(wording(name, "an array of real numbers", f"dtype {array.dtype}", remedy))
+        raise TypeError(wording(name, "an array of real numbers", f"dtype {array.dtype}"))
     if array.ndim not in (1, 2):
         raise ValueError(wording(name, "an array of one or two dimensions", f"{array.ndim} dimensions"))
     return array
@@ -119,28 +117,35 @@ def _weights_of_samples(sample_weight: object, n_samples: int) -> Array:
 def count(name: str, value: object, minimum: int = 1) -> int:
     """Check a whole number of at least `minimum`."""
     if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
-        raise TypeError(wording(name, "an integer", value))
+        raise TypeError(wording(name, "an integer", repr(value)))
     number = operator.index(value)
     if number < minimum:
-        raise ValueError(wording(name, f"at least {minimum}", number))
+        raise ValueError(wording(name, f"at least {minimum}", repr(number)))
     return number
 
 
 def real(name: str, value: object) -> float:
     """Check a finite real number."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
-        raise TypeError(wording(name, "a real number", value))
+        raise TypeError(wording(name, "a real number", repr(value)))
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError(wording(name, "finite", number))
+        raise ValueError(wording(name, "finite", repr(number)))
     return number
 
 
 def flag(name: str, value: object) -> bool:
     """Check True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(wording(name, "True or False", value))
+        raise TypeError(wording(name, "True or False", repr(value)))
     return bool(value)
+
+
+def optional_flag(name: str, value: object) -> bool | None:
+    """Check True, False or None."""
+    if value is not None and not isinstance(value, (bool, np.bool_)):
+        raise TypeError(wording(name, "True, False or None", repr(value)))
+    return None if value is None else bool(value)
 
 
 def dtype(name: str, value: Any) -> np.dtype[Any]:
@@ -149,9 +154,9 @@ def dtype(name: str, value: Any) -> np.dtype[Any]:
     try:
         checked: np.dtype[Any] = np.dtype(value)
     except TypeError as error:
-        raise TypeError(wording(name, rule, value)) from error
+        raise TypeError(wording(name, rule, repr(value))) from error
     if checked not in (np.float32, np.float64):
-        raise ValueError(wording(name, rule, value))
+        raise ValueError(wording(name, rule, repr(value)))
     return checked
 
 
@@ -160,14 +165,14 @@ def generator(name: str, value: Any) -> np.random.Generator:
     try:
         return np.random.default_rng(value)
     except (TypeError, ValueError) as error:
-        raise type(error)(wording(name, "an argument of numpy.random.default_rng", value)) from error
+        raise type(error)(wording(name, "an argument of numpy.random.default_rng", repr(value))) from error
 
 
 def choice(name: str, value: object, options: Iterable[str]) -> str:
     """Check one of some strings."""
     rule = "one of " + ", ".join(f'"{option}"' for option in options)
     if not isinstance(value, str):
-        raise TypeError(wording(name, rule, value))
+        raise TypeError(wording(name, rule, repr(value)))
     if value not in options:
         raise ValueError(wording(name, rule, repr(value)))
     return value
@@ -181,7 +186,7 @@ def learning_rate(lr: object, trained: Mapping[str, bool]) -> float | dict[str, 
     if not isinstance(lr, Mapping):
         rate = real("lr", lr)
         if rate <= 0:
-            raise ValueError(wording("lr", "positive", rate))
+            raise ValueError(wording("lr", "positive", repr(rate)))
         return rate
     rates = {}
     for key, value in lr.items():
@@ -189,7 +194,7 @@ def learning_rate(lr: object, trained: Mapping[str, bool]) -> float | dict[str, 
             raise ValueError(wording("lr", 'a mapping from "w1", "b1", "w2", "b2"', f"the key {key!r}"))
         rates[key] = real(f"lr[{key!r}]", value)
         if rates[key] < 0:
-            raise ValueError(wording(f"lr[{key!r}]", "at least 0", rates[key]))
+            raise ValueError(wording(f"lr[{key!r}]", "at least 0", repr(rates[key])))
     groups = [key for key, is_trained in trained.items() if is_trained]
     missing = [key for key in groups if key not in rates]
     if missing:
@@ -228,11 +233,11 @@ def snapshots(value: object, epochs: int) -> list[int]:
     if value is None:
         return []
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise TypeError(wording("snapshots", rule, value))
+        raise TypeError(wording("snapshots", rule, repr(value)))
     kept = set()
     for epoch in value:
         if not 0 <= count("snapshots", epoch, minimum=0) <= epochs:
-            raise ValueError(wording("snapshots", rule, epoch))
+            raise ValueError(wording("snapshots", rule, repr(epoch)))
         kept.add(operator.index(epoch))
     return sorted(kept)
 

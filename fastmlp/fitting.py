@@ -137,17 +137,15 @@ def fit(
         "b2": checks.flag("output_bias", output_bias),
     }
     rate = checks.learning_rate(lr, trained)
-    if standardize is not None:
-        standardize = checks.flag("standardize", standardize)
+    standardize = checks.optional_flag("standardize", standardize)
     negative_slope = checks.real("negative_slope", negative_slope)
     algorithm = checks.choice("algorithm", algorithm, ALGORITHMS)
     final_dtype = data.dtype if dtype is None else checks.dtype("dtype", dtype)
     record_every = default_record_every(epochs) if record_every is None else checks.count("record_every", record_every)
     kept = checks.snapshots(snapshots, epochs)
     if callback is not None and not callable(callback):
-        raise TypeError(checks.wording("callback", "callable", callback))
-    if progress is not None:
-        progress = checks.flag("progress", progress)
+        raise TypeError(checks.wording("callback", "callable", repr(callback)))
+    progress = checks.optional_flag("progress", progress)
     generator = checks.generator("rng", rng)
     _require_memory(data, n_hidden, epochs, record_every, len(kept), algorithm)
 
@@ -232,9 +230,9 @@ def _checked_init(init: Any, data: checks.Samples) -> str | float | Model | Weig
     if given is None:
         rule = f"one of {NAMED_STARTS}, a positive number, a Model or a tuple (w1, b1, w2, b2)"
         if isinstance(init, (bool, np.bool_)) or not isinstance(init, numbers.Real):
-            raise TypeError(checks.wording("init", rule, init))
+            raise TypeError(checks.wording("init", rule, repr(init)))
         if checks.real("init", init) <= 0:
-            raise ValueError(checks.wording("init", rule, init))
+            raise ValueError(checks.wording("init", rule, repr(init)))
         return float(init)
     got, expected = (given.w1.shape[0], given.w2.shape[1]), (data.x.shape[1], data.y.shape[1])
     if got != expected:

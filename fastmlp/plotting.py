@@ -21,14 +21,14 @@ def plot_model(model: Model, x: object, y: object, ax: Axes | None) -> Axes:
     if model.n_in != 1:
         raise ValueError(checks.wording("plot", "asked of a net of one input", f"{model.n_in} inputs"))
     if x is None and y is not None:
-        raise ValueError(checks.wording("x", "given with y", x))
+        raise ValueError(checks.wording("x", "given with y", "None"))
     if x is not None:
         inputs, _ = checks.inputs(x, 1)
         low, high = inputs.min(), inputs.max()
     elif model.x_range is not None:
         low, high = model.x_range[0]
     else:
-        raise ValueError(checks.wording("x", "given for a model that was not fitted", x))
+        raise ValueError(checks.wording("x", "given for a model that was not fitted", "None"))
     ax = plt.subplots()[1] if ax is None else ax
     if x is not None and y is not None:
         data = checks.samples(x, y)

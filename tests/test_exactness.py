@@ -1,0 +1,293 @@
+"""The dense engine is gradient descent: held against the reference, scikit-learn, differences, and symmetries."""
+
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neural_network import MLPRegressor
+
+import fastmlp
+from fastmlp.dense.engine import BLOCK, dense_engine
+from fastmlp.engine import Problem, Rates, Record, Status, Weights
+from fastmlp.reference import ReferenceEngine
+
+WEIGHTS = ("w1", "b1", "w2", "b2")
+
+# n_in, n_out, negative_slope, hidden_bias, output_bias, weighted: every kernel, each number of inputs known to it.
+SHAPES = [
+    (1, 1, 0.0, True, False, False),
+    (1, 1, 0.1, True, True, True),
+    (1, 2, 0.0, True, True, False),
+    (2, 1, 0.0, True, True, True),
+    (2, 3, 0.2, False, True, False),
+    (3, 1, 0.01, False, False, False),
+    (4, 1, 0.0, True, True, False),
+    (5, 1, 0.0, True, False, True),
+    (6, 1, -0.5, True, True, False),
+    (7, 2, 0.0, False, True, True),
+    (8, 1, 0.3, True, True, True),
+    (9, 1, 0.0, True, True, False),
+    (13, 3, 0.1, True, True, True),
+    (20, 1, 0.0, False, False, True),
+]
+
+
+def both(problem, shape, epochs, **options):
+    """Fit with the dense engine and with the reference, at the rate 1 / lambda_max."""
+    n_in, n_out, negative_slope, hidden_bias, output_bias, weighted = shape
+    x, y, sample_weight, init = problem(n_in, n_out, hidden_bias=hidden_bias, output_bias=output_bias)
+    options |= {
+        "init": init,
+        "epochs": epochs,
+        "negative_slope": negative_slope,
+        "hidden_bias": hidden_bias,
+        "output_bias": output_bias,
+        "sample_weight": sample_weight if weighted else None,
+    }
+    return (fastmlp.fit(x, y, algorithm=algorithm, **options) for algorithm in ("dense", "reference"))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_dense_equals_reference_in_float64(problem, assert_same_net, shape):
+    got, expected = both(problem, shape, 5000)
+    assert expected.history.rmse[-1] < expected.history.rmse[0]
+    assert_same_net(got, expected, 1e-10)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_dense_equals_reference_in_float32(problem, assert_same_net, shape):
+    # An update rounds each weight by up to 2^-24 of it, and at a stable rate the roundings add up at worst: in 100
+    # epochs to 6e-6, 5e-7 in fact. Later some sample comes within rounding of a kink and is taken for active by one
+    # engine only, whereupon the runs part for good: by 6e-6 after 400 epochs, by 5e-3 after 1,000.
+    got, expected = both(problem, shape, 100, dtype=np.float32)
+    assert got.w1.dtype == expected.w1.dtype == np.float32
+    assert_same_net(got, expected, 100 * 2**-24)
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 5, 15, 17, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (6, 1), (2, 2)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_every_tail_of_samples_and_units_is_right(problem, assert_same_net, n_samples, n_in, n_out, dtype):
+    for n_hidden in (1, 2, 7):
+        x, y, sample_weight, init = problem(n_in, n_out, n_samples, n_hidden)
+        got, expected = (
+            fastmlp.fit(x, y, init=init, epochs=20, sample_weight=sample_weight, algorithm=algorithm, dtype=dtype)
+            for algorithm in ("dense", "reference")
+        )
+        if dtype == np.float64:
+            assert_same_net(got, expected, 1e-12)
+        for name in WEIGHTS:  # of order 1, rounded 20 times in each engine
+            np.testing.assert_allclose(
+                getattr(got, name), getattr(expected, name), rtol=0, atol=40 * np.finfo(dtype).eps
+            )
+
+
+def test_kinks_exactly_on_samples_are_inactive_there(sine, assert_same_net):
+    x, y = sine
+    rng = np.random.default_rng(5)
+    w1 = 0.3 * rng.normal(size=(1, x.size))
+    init = (w1, -(w1[0] * x), 0.3 * rng.normal(size=(x.size, 1)), np.zeros(1))
+    got, expected = (
+        fastmlp.fit(x, y, init=init, lr=1e-3, epochs=500, algorithm=algorithm) for algorithm in ("dense", "reference")
+    )
+    assert_same_net(got, expected, 1e-10)
+
+
+def test_a_group_at_rate_zero_is_frozen(problem, assert_same_net):
+    x, y, _, init = problem(2, 1)
+    lr = {"w1": 0.01, "b1": 0.0, "w2": 0.02, "b2": 0.005}
+    got, expected = (
+        fastmlp.fit(x, y, init=init, lr=lr, epochs=1000, algorithm=algorithm) for algorithm in ("dense", "reference")
+    )
+    assert_same_net(got, expected, 1e-10)
+    np.testing.assert_array_equal(got.b1, init[1])
+    assert got.info.lr == lr
+
+
+@pytest.mark.parametrize("n_in", [1, 4, 11])
+def test_each_step_equals_scikit_learns(problem, n_in):
+    x, y, _, init = problem(n_in, 1)
+    steps = 40
+    judge = MLPRegressor(
+        hidden_layer_sizes=(init[1].size,),
+        solver="sgd",
+        learning_rate_init=0.01,
+        momentum=0,
+        nesterovs_momentum=False,
+        alpha=0,
+        batch_size=len(x),
+        shuffle=False,
+        max_iter=1,
+        warm_start=True,
+        random_state=0,
+    )
+    got = fastmlp.fit(x, y[:, 0], init=init, lr=0.01, epochs=steps, snapshots=range(steps + 1)).history
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        judge.fit(x, y[:, 0])
+        judge.coefs_ = [init[0].copy(), init[2].copy()]
+        judge.intercepts_ = [init[1].copy(), init[3].copy()]
+        for step in range(1, steps + 1):
+            judge.fit(x, y[:, 0])
+            expected = (judge.coefs_[0], judge.intercepts_[0], judge.coefs_[1], judge.intercepts_[1])
+            for name, array in zip(WEIGHTS, expected, strict=True):
+                np.testing.assert_allclose(getattr(got.snapshots[step], name), array, rtol=1e-11, atol=1e-13)
+            np.testing.assert_allclose(np.sqrt(2 * judge.loss_), got.rmse[step - 1], rtol=1e-11)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (3, 2), (9, 1)])
+@pytest.mark.parametrize("negative_slope", [0.0, 0.2])
+def test_gradients_equal_central_differences(problem, n_in, n_out, negative_slope):
+    x, y, sample_weight, init = problem(n_in, n_out, n_hidden=6)
+    options = {"negative_slope": negative_slope}
+    start = fastmlp.Model(*init, **options)
+    rate = 1e-3
+    step = fastmlp.fit(x, y, init=init, lr=rate, epochs=1, sample_weight=sample_weight, **options)
+    gradients = start.gradients(x, y, sample_weight)
+
+    def objective(weights, inputs):
+        return n_out / 2 * fastmlp.Model(*weights, **options).rmse(inputs, y, sample_weight) ** 2
+
+    eps = 1e-6
+    arrays = dict(zip((*WEIGHTS, "x"), (*init, x), strict=True))
+    for name, array in arrays.items():
+        expected = np.empty(array.shape)
+        for index in np.ndindex(array.shape):
+            values = []
+            for sign in (1, -1):
+                moved = {key: value.copy() for key, value in arrays.items()}
+                moved[name][index] += sign * eps
+                values.append(objective([moved[key] for key in WEIGHTS], moved["x"]))
+            expected[index] = (values[0] - values[1]) / (2 * eps)
+        np.testing.assert_allclose(gradients[name], expected, rtol=1e-6, atol=1e-8, err_msg=name)
+        if name != "x":
+            np.testing.assert_allclose((array - getattr(step, name)) / rate, expected, rtol=1e-6, atol=1e-8)
+
+
+def engines(problem, n_in, n_out, negative_slope=0.1, dtype=np.float64):
+    x, y, sample_weight, init = problem(n_in, n_out, dtype=dtype)
+    data = Problem(x, y, (sample_weight / sample_weight.sum()).astype(dtype))
+    for engine_type in (ReferenceEngine, dense_engine(n_in, n_out)):
+        yield engine_type(data, Weights(*init), Rates(0.02, 0.02, 0.03, 0.01), negative_slope)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (5, 1), (3, 2)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_any_chunking_is_bitwise_the_same(problem, n_in, n_out, dtype):
+    for whole, chunked in zip(
+        engines(problem, n_in, n_out, dtype=dtype), engines(problem, n_in, n_out, dtype=dtype), strict=True
+    ):
+        expected = Record(np.empty((101, n_out)))
+        assert whole.advance(100, expected) == (100, Status.TRAINED)
+        got, done = np.empty((101, n_out)), 0
+        for n_epochs in (1, 0, 2, 30, 67):
+            record = Record(np.empty((n_epochs + 1, n_out)))
+            chunked.advance(n_epochs, record)
+            chunked.weights()
+            got[done : done + n_epochs + 1] = record.squared_error
+            done += n_epochs
+        np.testing.assert_array_equal(got, expected.squared_error)
+        for got_array, expected_array in zip(chunked.weights(), whole.weights(), strict=True):
+            np.testing.assert_array_equal(got_array, expected_array)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (5, 1), (3, 2)])
+def test_a_restored_engine_goes_on_bitwise(problem, n_in, n_out):
+    for engine in engines(problem, n_in, n_out):
+        record = Record(np.empty((31, n_out)))
+        engine.advance(30, record)
+        state = engine.state()
+        engine.advance(30, record)
+        expected, expected_errors = engine.weights(), record.squared_error.copy()
+        engine.restore(state)
+        engine.advance(30, record)
+        np.testing.assert_array_equal(record.squared_error, expected_errors)
+        for got_array, expected_array in zip(engine.weights(), expected, strict=True):
+            np.testing.assert_array_equal(got_array, expected_array)
+
+
+nets = st.fixed_dictionaries(
+    {
+        "n_in": st.sampled_from([1, 2, 3, 6, 10]),
+        "n_out": st.integers(1, 2),
+        "n_samples": st.integers(1, 30),
+        "n_hidden": st.integers(1, 12),
+        "seed": st.integers(0, 2**32 - 1),
+    }
+)
+
+
+def draw(n_in, n_out, n_samples, n_hidden, seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(n_samples, n_in)), rng.normal(size=(n_samples, n_out))
+    init = (
+        rng.normal(size=(n_in, n_hidden)),
+        rng.normal(size=n_hidden),
+        rng.normal(size=(n_hidden, n_out)),
+        rng.normal(size=n_out),
+    )
+    return x, y, init, rng
+
+
+def trained(x, y, init, **options):
+    options = {"lr": 0.01, "epochs": 50} | options
+    return fastmlp.fit(x, y, init=init, **options)
+
+
+def assert_close(got, expected, units=slice(None)):
+    assert np.allclose(got.w1[:, units], expected.w1, rtol=1e-10, atol=1e-12)
+    assert np.allclose(got.b1[units], expected.b1, rtol=1e-10, atol=1e-12)
+    assert np.allclose(got.w2[units], expected.w2, rtol=1e-10, atol=1e-12)
+    assert np.allclose(got.b2, expected.b2, rtol=1e-10, atol=1e-12)
+    assert np.allclose(got.history.rmse, expected.history.rmse, rtol=1e-10, atol=1e-12)
+
+
+@given(nets)
+def test_permuting_units_permutes_the_result(net):
+    x, y, init, rng = draw(**net)
+    order = rng.permutation(net["n_hidden"])
+    permuted = trained(x, y, (init[0][:, order], init[1][order], init[2][order], init[3]))
+    assert_close(permuted, trained(x, y, init), np.argsort(order))
+
+
+@given(nets)
+def test_permuting_samples_changes_nothing(net):
+    x, y, init, rng = draw(**net)
+    order = rng.permutation(net["n_samples"])
+    assert_close(trained(x[order], y[order], init), trained(x, y, init))
+
+
+@given(nets)
+def test_doubling_rows_and_weighting_them_agree(net):
+    x, y, init, rng = draw(**net)
+    copies = rng.integers(1, 4, net["n_samples"])
+    repeated = trained(np.repeat(x, copies, axis=0), np.repeat(y, copies, axis=0), init)
+    assert_close(repeated, trained(x, y, init, sample_weight=copies))
+    assert_close(trained(np.tile(x, (2, 1)), np.tile(y, (2, 1)), init), trained(x, y, init))
+
+
+@given(nets, st.integers(1, 49))
+def test_splitting_epochs_changes_nothing(net, first):
+    x, y, init, _ = draw(**net)
+    whole = trained(x, y, init, snapshots=[first])
+    half = trained(x, y, init, epochs=first)
+    np.testing.assert_array_equal(half.w1, whole.history.snapshots[first].w1)
+    continued = fastmlp.fit(x, y, init=half, epochs=50 - first)
+    for name in WEIGHTS:
+        np.testing.assert_array_equal(getattr(continued, name), getattr(whole, name))
+    np.testing.assert_array_equal(continued.history.rmse, whole.history.rmse[first:])
+
+
+@given(nets)
+def test_layout_of_the_data_changes_no_bit(net):
+    x, y, init, _ = draw(**net)
+    expected = trained(x, y, init)
+    wide = np.zeros((2 * net["n_samples"], 3 * net["n_in"]))
+    wide[::2, ::3] = x
+    for same in (np.asfortranarray(x), wide[::2, ::3], x[::-1][::-1], x.tolist()):
+        got = trained(same, np.asfortranarray(y), init)
+        for name in WEIGHTS:
+            np.testing.assert_array_equal(getattr(got, name), getattr(expected, name))
