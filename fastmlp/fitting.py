@@ -193,12 +193,12 @@ def fit(
 def warmup() -> None:
     """Compile every kernel ahead of time, for both dtypes, and leave the machine code in the compile cache.
 
-    It takes about half a minute on a cold cache; no later `fit` compiles anything.
+    It takes about a minute on a cold cache; no later `fit` compiles anything.
 
     Examples
     --------
     >>> import fastmlp
-    >>> fastmlp.warmup()
+    >>> fastmlp.warmup()  # doctest: +SKIP
     """
     from fastmlp.dense.few_inputs import MAX_INPUTS
 

@@ -48,6 +48,14 @@ def registers(typing_context: Any, like: Any, length: Any) -> Any:
     return signature, codegen
 
 
+def _array(like: Any, length: int) -> Any:
+    return np.empty(length, like.dtype)
+
+
+if numba.config.DISABLE_JIT:  # no registers where nothing is compiled
+    registers = _array
+
+
 @inlined
 def update(
     w1: Any,

@@ -1,0 +1,40 @@
+# Every target builds the virtual environment that it needs on first use.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: help report test test-full clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 20
+
+report: .venv/installed  ## reproduce the report's five runs, with figures and a table in out/reproduce_report
+	$(BIN)/python scripts/reproduce_report.py
+
+test: .venv/installed-dev  ## ruff, mypy, and the tests that are not marked slow
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not slow"
+
+test-full: .venv/installed-dev  ## all of it, the slow tests too
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+clean:  ## remove everything that the other targets made
+	rm -rf .venv out build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastmlp needs Python >= 3.11: make PYTHON=...")'
+	$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+.venv/installed-dev: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch .venv/installed $@

@@ -1,0 +1,143 @@
+"""Imports stay light, kernels compile once per dtype, and no state of the compile cache stops a fit."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.dense import few_inputs, many_inputs
+
+FIT = "import fastmlp, numpy as np; x = np.arange(9.0); print(fastmlp.fit(x, x, hidden=4, epochs=9, rng=0).w1.sum())"
+
+
+def run(code, tmp_path, **environment):
+    """Run Python code in a process of its own with a private compile cache; return what it printed."""
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")} | environment
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def compiled_once(tmp_path_factory):
+    """Return a folder with the compile cache of one fit, and what that fit printed."""
+    folder = tmp_path_factory.mktemp("compiled")
+    return folder, run(FIT, folder)
+
+
+@pytest.fixture
+def expected(compiled_once, tmp_path):
+    """Copy the compile cache to where `run` looks for it; return what the fit printed."""
+    folder, printed = compiled_once
+    shutil.copytree(folder / "cache", tmp_path / "cache")
+    return printed
+
+
+def test_importing_fastmlp_imports_neither_numba_nor_matplotlib(tmp_path):
+    code = """
+import sys, fastmlp
+fastmlp.Model([[1.0]], [0.0], [[1.0]], [0.0]).predict([1.0])
+heavy = {"numba", "llvmlite", "matplotlib", "tqdm", "joblib", "sklearn", "scipy"} & set(sys.modules)
+print(sorted(heavy))
+"""
+    assert run(code, tmp_path) == "[]"
+
+
+def test_the_public_names_are_those_of_all():
+    public = {name for name in vars(fastmlp) if not name.startswith("_")}
+    modules = {name for name in public if type(getattr(fastmlp, name)).__name__ == "module"}
+    assert set(fastmlp.__all__) <= public
+    assert public - modules - set(fastmlp.__all__) == {"version"}
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x80", None], ids=["empty", "garbage", "truncated"])
+@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
+def test_a_damaged_cache_is_replaced(tmp_path, expected, damage, suffix):
+    files = list((tmp_path / "cache").rglob(f"*.{suffix}"))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:100] if damage is None else damage)
+    assert run(FIT, tmp_path) == expected
+    hits = "\nfrom fastmlp.dense.few_inputs import train; print(sum(train.stats.cache_hits.values()))"
+    assert run(FIT + hits, tmp_path).split() == [expected, "1"]
+
+
+def test_no_place_for_a_cache_is_no_obstacle(tmp_path, expected):
+    assert run(FIT, tmp_path, NUMBA_CACHE_LOCATOR_CLASSES="IPythonCacheLocator") == expected
+
+
+def test_an_unset_home_and_a_cache_that_cannot_be_written_are_no_obstacles(tmp_path, expected):
+    code = "import os; [os.environ.pop(name, None) for name in ('HOME', 'XDG_CACHE_HOME', 'USER')]; " + FIT
+    assert run(code, tmp_path, NUMBA_CACHE_DIR="/proc/nowhere") == expected
+
+
+def test_a_disk_full_while_the_cache_is_saved_is_no_obstacle(tmp_path, expected):
+    code = "import numba.core.caching as c\ndef save(*_): raise OSError('No space left on device')\n"
+    code += "c.IndexDataCacheFile.save = save\n" + FIT
+    assert run(code, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "full")) == expected
+
+
+def test_each_dtype_compiles_each_kernel_once(problem):
+    for dtype in (np.float32, np.float64):
+        for n_in, n_out, n_samples, n_hidden in ((2, 1, 9, 3), (2, 1, 1200, 8), (9, 1, 5, 4), (7, 3, 50, 1)):
+            x, y, _, _ = problem(n_in, n_out, n_samples, dtype=dtype)
+            fastmlp.fit(x, y, hidden=n_hidden, epochs=2)
+            fastmlp.fit(x, y, hidden=n_hidden, epochs=2, negative_slope=0.5, lr=1e-3, record_every=2)
+    two_inputs = [signature for signature in few_inputs.train.signatures if signature[14].count == 2]
+    assert len(two_inputs) == 2
+    assert len(many_inputs.train.signatures) == 2
+
+
+def test_compiling_is_reported_apart_and_only_once(tmp_path):
+    code = """
+import fastmlp, numpy as np
+x = np.arange(9.0)
+first, second = (fastmlp.fit(x, x, hidden=4, epochs=9, rng=0).info for _ in range(2))
+assert first.compile_seconds > 0.2 > second.compile_seconds, (first.compile_seconds, second.compile_seconds)
+assert first.fit_seconds < 0.2
+"""
+    run(code, tmp_path)
+
+
+@pytest.mark.slow
+def test_after_warmup_nothing_compiles(tmp_path):
+    code = """
+import fastmlp
+from fastmlp.dense import few_inputs, many_inputs
+fastmlp.warmup()
+print(len(few_inputs.train.signatures), len(many_inputs.train.signatures))
+"""
+    assert run(code, tmp_path) == "16 2"
+    code += "print(sum(sum(k.train.stats.cache_misses.values()) for k in (few_inputs, many_inputs)))"
+    assert run(code, tmp_path).split() == ["16", "2", "0"]
+
+
+@pytest.mark.parametrize("n_out", [1, 2])
+def test_kernels_run_without_compilation_too(tmp_path, n_out):
+    # Coverage of the kernels' lines is measured so.
+    code = f"""
+import fastmlp, numpy as np
+x = np.arange(9.0)
+for slope in (0.0, 0.1):
+    for n_in in (2, 5):
+        for algorithm in ("dense", "reference"):
+            y = np.stack([x, x * x][:{n_out}], axis=1)
+            columns = np.stack([x**k for k in range(n_in)], axis=1)
+            model = fastmlp.fit(columns, y, hidden=3, epochs=5, rng=0, negative_slope=slope, algorithm=algorithm)
+            print(model.history.rmse[-1])
+"""
+    printed = np.array(run(code, tmp_path, NUMBA_DISABLE_JIT="1").split(), float)
+    np.testing.assert_allclose(printed[::2], printed[1::2], rtol=1e-12)
+
+
+def test_show_versions_names_what_a_bug_report_needs(capsys):
+    fastmlp.show_versions()
+    shown = capsys.readouterr().out
+    for name in ("fastmlp", "numpy", "numba", "llvmlite", "python", "system", "processor", "cache"):
+        assert f"\n{name} " in "\n" + shown

@@ -1,0 +1,183 @@
+"""Chunks, progress, callback, Ctrl-C, divergence: nothing is ever lost."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import termios
+import threading
+import time
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp import driving
+
+ENGINES = pytest.mark.parametrize("algorithm", ["dense", "reference"])
+
+
+@ENGINES
+def test_chunks_of_any_length_give_the_same_bits(sine, algorithm, monkeypatch):
+    models = []
+    for seconds in (1e-6, 1e-3, 1.0):
+        monkeypatch.setattr(driving, "CHUNK_SECONDS", seconds)
+        models.append(fastmlp.fit(*sine, hidden=30, epochs=700, rng=0, algorithm=algorithm, record_every=3))
+    for model in models[1:]:
+        np.testing.assert_array_equal(model.w1, models[0].w1)
+        np.testing.assert_array_equal(model.history.rmse, models[0].history.rmse)
+
+
+@ENGINES
+def test_the_callback_sees_the_run_and_can_stop_it(sine, algorithm):
+    seen = []
+
+    def callback(info):
+        seen.append(info)
+        assert info.model.rmse(*sine) == pytest.approx(info.rmse, rel=1e-9)
+        return info.epoch >= 20
+
+    model = fastmlp.fit(*sine, hidden=30, epochs=10**6, rng=0, algorithm=algorithm, callback=callback)
+    assert model.info.stop_reason == "callback"
+    assert model.info.epochs_run == seen[-1].epoch == model.history.epoch[-1] >= 20
+    assert model.history.rmse[-1] == seen[-1].rmse
+    assert {info.epochs for info in seen} == {10**6}
+    epochs, elapsed = [info.epoch for info in seen], [info.elapsed for info in seen]
+    assert epochs == sorted(set(epochs))
+    assert elapsed == sorted(elapsed)
+
+
+def test_chunks_take_about_as_long_as_they_should(sine):
+    elapsed = []
+    fastmlp.fit(
+        *sine, hidden=100, epochs=10**9, rng=0, callback=lambda info: elapsed.append(info.elapsed) or info.elapsed > 1
+    )
+    assert len(elapsed) < 60
+
+
+def test_errors_of_the_callback_propagate(sine):
+    def callback(info):
+        raise KeyError(info.epoch)
+
+    with pytest.raises(KeyError):
+        fastmlp.fit(*sine, hidden=3, epochs=100, callback=callback)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@ENGINES
+def test_ctrl_c_leaves_the_model_so_far(sine, algorithm):
+    started = []
+
+    def interrupt(info):
+        if not started and info.elapsed > 0.2:
+            started.append(time.perf_counter())
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.warns(RuntimeWarning, match=r"fit was interrupted after \d+ of 1000000000 epochs") as caught:
+        model = fastmlp.fit(*sine, hidden=50, epochs=10**9, rng=0, algorithm=algorithm, callback=interrupt)
+    assert caught[0].filename == __file__
+    assert model.info.stop_reason == "interrupted"
+    assert model.history.epoch[-1] == model.info.epochs_run > 0
+    assert model.rmse(*sine) == pytest.approx(model.history.rmse[-1], rel=1e-9)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_ctrl_c_within_a_chunk_ends_a_fit_soon(sine):
+    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
+    fastmlp.fit(*sine, hidden=50, epochs=1)
+    timer.start()
+    with pytest.warns(RuntimeWarning, match="interrupted"):
+        model = fastmlp.fit(*sine, hidden=50, epochs=10**9, rng=0)
+    assert 0 < model.info.epochs_run < 10**9
+
+
+def test_ctrl_c_before_the_first_epoch_leaves_the_start(sine, monkeypatch):
+    rates = fastmlp.fitting.automatic_rate
+
+    def interrupted_rate(*arguments, **options):
+        os.kill(os.getpid(), signal.SIGINT)
+        return rates(*arguments, **options)
+
+    monkeypatch.setattr("fastmlp.fitting.automatic_rate", interrupted_rate)
+    with pytest.warns(RuntimeWarning, match="after 0 of 100 epochs"):
+        model = fastmlp.fit(*sine, hidden=50, epochs=100, rng=0)
+    assert list(model.history.epoch) == [0]
+    assert model.rmse(*sine) == pytest.approx(model.history.rmse[0], rel=1e-9)
+
+
+def test_a_second_ctrl_c_acts_as_usual(sine):
+    def insist(info):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        fastmlp.fit(*sine, hidden=5, epochs=10**9, callback=insist)
+
+
+def test_fits_in_other_threads_leave_signals_alone(sine):
+    models = []
+    thread = threading.Thread(target=lambda: models.append(fastmlp.fit(*sine, hidden=5, epochs=50, rng=0)))
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(models[0].w1, fastmlp.fit(*sine, hidden=5, epochs=50, rng=0).w1)
+
+
+@ENGINES
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_divergence_names_its_epoch_and_keeps_the_last_finite_model(sine, algorithm, dtype):
+    x, y = sine
+    options = {"hidden": 40, "init": 0.5, "lr": 5.0, "rng": 0, "algorithm": algorithm, "dtype": dtype}
+    with pytest.raises(fastmlp.DivergenceError, match=r"lr must be small enough .* got 5\.0") as caught:
+        fastmlp.fit(x, y, epochs=10**6, **options)
+    error = caught.value
+    assert error.lr == 5.0
+    last = fastmlp.fit(x, y, epochs=error.epoch - 1, **options)
+    assert np.isfinite(last.history.rmse).all()
+    for name in ("w1", "b1", "w2", "b2"):
+        np.testing.assert_array_equal(getattr(error.model, name), getattr(last, name))
+    with pytest.raises(fastmlp.DivergenceError):
+        fastmlp.fit(x, y, epochs=error.epoch, **options)
+    clone = pickle.loads(pickle.dumps(error))
+    assert (clone.epoch, clone.lr, str(clone)) == (error.epoch, error.lr, str(error))
+
+
+@ENGINES
+def test_a_start_beyond_numbers_diverges_at_epoch_zero(sine, algorithm):
+    init = (np.full((1, 2), 1e160), np.zeros(2), np.full((2, 1), 1e160), np.zeros(1))
+    with pytest.raises(fastmlp.DivergenceError) as caught:
+        fastmlp.fit(*sine, init=init, lr=1.0, epochs=3, algorithm=algorithm)
+    assert caught.value.epoch == 0
+    np.testing.assert_array_equal(caught.value.model.w1, init[0])
+
+
+def test_the_bar_is_shown_when_asked_for(sine, capsys):
+    fastmlp.fit(*sine, hidden=5, epochs=300, progress=True)
+    shown = capsys.readouterr().err
+    assert "300/300" in shown
+    assert "RMSE" in shown
+    fastmlp.fit(*sine, hidden=5, epochs=300)
+    assert capsys.readouterr().err == ""
+
+
+TERMINAL = """
+import sys, fastmlp, numpy as np
+x = np.linspace(-1, 1, 10)
+end = float(sys.argv[1])
+fastmlp.fit(x, x, hidden=5, epochs=10**9, rng=0, callback=lambda info: info.elapsed > end)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seconds", "is_shown"), [(0.5, False), (4.0, True)])
+def test_on_a_terminal_only_long_runs_show_a_bar(seconds, is_shown):
+    master, slave = os.openpty()
+    termios.tcsetwinsize(slave, (24, 100))
+    subprocess.run([sys.executable, "-c", TERMINAL, str(seconds)], stderr=slave, check=True, timeout=60)
+    os.close(slave)
+    try:
+        shown = os.read(master, 10**6)
+    except OSError:
+        shown = b""
+    os.close(master)
+    assert (b"RMSE" in shown) == is_shown
