@@ -1,0 +1,150 @@
+"""Time the dense engine against plain NumPy, side by side, and write the README's table.
+
+NumPy is `fastmlp.reference`; both use one core. Each shape is timed in turn, A B A B, and the medians are shown; the
+RMSE of both must agree before a time counts. The last rows are what NumPy wins.
+
+    python benchmarks/against_numpy.py            print the table
+    python benchmarks/against_numpy.py --readme   also write it into README.md
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # before NumPy
+
+import numpy as np
+from llvmlite.binding import get_host_cpu_name
+
+import fastmlp
+from fastmlp.dense.engine import dense_engine
+from fastmlp.engine import Engine, Problem, Rates, Record, Weights
+from fastmlp.reference import ReferenceEngine
+
+# n_in, n_hidden, n_samples, n_out
+SHAPES = [
+    (1, 1000, 100, 1),
+    (2, 64, 256, 1),
+    (4, 32, 10_000, 1),
+    (8, 256, 1000, 1),
+    (8, 256, 1000, 10),
+    (32, 512, 2000, 1),
+    (64, 1024, 10_000, 1),
+    (512, 256, 1000, 1),
+]
+ROUNDS = 7
+ROUND_SECONDS = 0.2
+TOLERANCES = {np.float32: 1e-4, np.float64: 1e-10}
+README = Path(__file__).parent.parent / "README.md"
+START, END = "<!-- against_numpy: start -->\n", "<!-- against_numpy: end -->\n"
+
+
+def start(shape: tuple[int, int, int, int], dtype: type) -> tuple[Problem, Weights, Rates]:
+    """Return seeded data, weights and a stable rate."""
+    n_in, n_hidden, n_samples, n_out = shape
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n_samples, n_in)).astype(dtype)
+    y = rng.normal(size=(n_samples, n_out)).astype(dtype)
+    weights = Weights(
+        rng.normal(size=(n_in, n_hidden)) / np.sqrt(n_in),
+        rng.normal(size=n_hidden),
+        rng.normal(size=(n_hidden, n_out)) / np.sqrt(n_hidden),
+        np.zeros(n_out),
+    )
+    return Problem(x, y, np.full(n_samples, 1 / n_samples, dtype)), weights, Rates(*[1e-3 / n_in] * 4)
+
+
+def timer(engine: Engine, n_out: int) -> Callable[[], float]:
+    """Return a function that trains for about ROUND_SECONDS and returns the seconds per epoch."""
+    n_epochs, seconds = 1, 0.0
+    while seconds < ROUND_SECONDS:
+        n_epochs = max(n_epochs, int(1.2 * n_epochs * ROUND_SECONDS / seconds)) if seconds else n_epochs
+        record = Record(np.empty((n_epochs + 1, n_out)))
+        started = time.perf_counter()
+        engine.advance(n_epochs, record)
+        seconds = time.perf_counter() - started
+
+    def once() -> float:
+        started = time.perf_counter()
+        engine.advance(n_epochs, record)
+        return (time.perf_counter() - started) / n_epochs
+
+    return once
+
+
+def compare(shape: tuple[int, int, int, int], dtype: type) -> tuple[float, float]:
+    """Return the median seconds per epoch of NumPy and of the dense engine."""
+    arguments = start(shape, dtype)
+    engines = [engine(*arguments, 0.0) for engine in (ReferenceEngine, dense_engine(shape[0], shape[3]))]
+    records = [Record(np.empty((6, shape[3]))) for _ in engines]
+    for engine, record in zip(engines, records, strict=True):
+        engine.advance(5, record)
+    np.testing.assert_allclose(records[1].squared_error, records[0].squared_error, rtol=TOLERANCES[dtype])
+    timers = [timer(engine, shape[3]) for engine in engines]
+    rounds = [[once() for once in timers] for _ in range(ROUNDS)]
+    numpy_seconds, dense_seconds = (statistics.median(column) for column in zip(*rounds, strict=True))
+    return numpy_seconds, dense_seconds
+
+
+def first_fit(algorithm: str) -> float:
+    """Return the seconds that the first fit of a process takes, of ten epochs, with an empty compile cache."""
+    code = "import time, numpy as np, fastmlp; x = np.arange(100.0); started = time.perf_counter(); "
+    code += f"fastmlp.fit(x, x, epochs=10, algorithm={algorithm!r}); print(time.perf_counter() - started)"
+    with tempfile.TemporaryDirectory() as cache:
+        environment = os.environ | {"NUMBA_CACHE_DIR": cache}
+        printed = subprocess.run(  # noqa: S603 - our own code
+            [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
+        ).stdout
+    return float(printed)
+
+
+def table() -> str:
+    """Measure all shapes and return a Markdown table with its caption."""
+    lines = [
+        "| inputs, hidden, samples, outputs | NumPy float64 | fastmlp float64 | ratio | ratio float32 |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]
+    for shape in SHAPES:
+        numpy_seconds, dense_seconds = compare(shape, np.float64)
+        ratio32 = np.divide(*compare(shape, np.float32))
+        ratio = numpy_seconds / dense_seconds
+        times = f"{1e6 * numpy_seconds:,.1f} us | {1e6 * dense_seconds:,.1f} us"
+        lines.append(f"| {', '.join(f'{n:,}' for n in shape)} | {times} | {ratio:.2g} | {ratio32:.2g} |")
+        print(lines[-1], flush=True)
+    firsts = [[first_fit(algorithm) for algorithm in ("reference", "dense")] for _ in range(3)]
+    numpy_first, dense_first = (statistics.median(column) for column in zip(*firsts, strict=True))
+    name = "first fit of a process, 10 epochs, nothing compiled yet"
+    lines.append(f"| {name} | {numpy_first:.2f} s | {dense_first:.2f} s | {numpy_first / dense_first:.2f} | |")
+    caption = (
+        f"Time per epoch, medians of {ROUNDS} interleaved rounds; fastmlp {fastmlp.__version__} and "
+        f"NumPy {np.__version__}, one core each; processor {get_host_cpu_name()}, {time.strftime('%Y-%m')}. "
+        "Written by `benchmarks/against_numpy.py`."
+    )
+    return "\n".join(lines) + f"\n\n{caption}\n"
+
+
+def main() -> None:
+    """Print the table; with --readme write it between the README's markers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--readme", action="store_true", help="write the table into README.md")
+    arguments = parser.parse_args()
+    text = table()
+    print(text)
+    if arguments.readme:
+        before, rest = README.read_text().split(START)
+        _, after = rest.split(END)
+        temporary = README.with_suffix(".tmp")
+        temporary.write_text(before + START + text + END + after)
+        temporary.replace(README)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Fit a function of your own: sample a training and a test set from it, train, judge the fit on the test set, draw it.
+
+python scripts/fit_function.py "sin(3*x) + abs(x)/2" --domain -2 2 --noise 0.1
+python scripts/fit_function.py my_functions.py:staircase --hidden 200
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+from formula import Formula
+
+import fastmlp
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogFormatter
+
+FloatArray = npt.NDArray[np.float64]
+Function = Callable[[FloatArray], npt.ArrayLike]
+
+QUICK_EPOCHS = 2000
+TEST_OFFSET = (5**0.5 - 1) / 2  # of a cell; irrational, so that no test point of a grid is a training point
+
+
+class InputError(ValueError):
+    """What the user gave cannot be used; the message says why in one line."""
+
+
+class Samples(NamedTuple):
+    """The training set, noise included, and the test set without: all of shape (n,)."""
+
+    x: FloatArray
+    y: FloatArray
+    x_test: FloatArray
+    y_test: FloatArray
+
+
+def load_function(text: str) -> Function:
+    """Return the function that a formula, or a place such as file.py:name, stands for."""
+    place = re.fullmatch(r"(.+\.py):(\w+)", text)
+    if place is None:
+        return Formula(text)
+    path, name = Path(place[1]), place[2]
+    if not path.is_file():
+        raise InputError(f"there is no file {str(path)!r}")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise InputError(f"{path} cannot be loaded: {_in_one_line(error)}") from error
+    function = getattr(module, name, None)
+    if not callable(function):
+        raise InputError(f"{path} has no function {name!r}")
+    return function  # type: ignore[no-any-return]
+
+
+def evaluate(function: Function, x: FloatArray) -> FloatArray:
+    """Return the function's values at x (n,), which must be finite and as many."""
+    try:
+        y = np.asarray(function(x.copy()), dtype=np.float64)
+    except Exception as error:
+        raise InputError(f"the function fails: {_in_one_line(error)}") from error
+    if y.shape != x.shape:
+        raise InputError(f"the function must return an array of shape {x.shape}, got {y.shape}")
+    bad = np.flatnonzero(~np.isfinite(y))
+    if bad.size:
+        raise InputError(f"the function must be finite, got {y[bad[0]]} at x = {x[bad[0]]:.6g}")
+    return y
+
+
+def sample(function: Function, args: argparse.Namespace, seeds: list[np.random.SeedSequence]) -> Samples:
+    """Sample the training and the test set independently of each other; seeds: of both sets and of the noise."""
+    low, high = args.domain
+    if not (low < high and np.isfinite(high - low)):
+        raise InputError(f"--domain A B must be finite with A < B, got {low:g} {high:g}")
+    if min(args.train, args.test) < 1:
+        raise InputError(f"--train and --test must be at least 1, got {args.train} and {args.test}")
+    if not 0 <= args.noise < np.inf:
+        raise InputError(f"--noise must be finite and at least 0, got {args.noise:g}")
+    if args.sampling == "grid":
+        x = np.linspace(low, high, args.train)
+        x_test = low + (high - low) * (np.arange(args.test) + TEST_OFFSET) / args.test
+    else:
+        x, x_test = (
+            np.sort(np.random.default_rng(seed).uniform(low, high, size))
+            for seed, size in zip(seeds, (args.train, args.test), strict=False)
+        )
+    noise = args.noise * np.random.default_rng(seeds[2]).standard_normal(args.train)
+    return Samples(x, evaluate(function, x) + noise, x_test, evaluate(function, x_test))
+
+
+def draw(model: fastmlp.Model, data: Samples, title: str, path: Path) -> None:
+    """Draw the fit, its error and its loss curve."""
+    figure, axes = plt.subplot_mosaic(
+        [["fit", "loss"], ["residual", "loss"]],
+        figsize=(12, 6.5),
+        layout="constrained",
+        width_ratios=[1.5, 1],
+        height_ratios=[2, 1],
+    )
+    figure.suptitle(title)
+    draw_fit(axes["fit"], model, data)
+    draw_residual(axes["residual"], model, data)
+    draw_loss(axes["loss"], model, data)
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def draw_fit(ax: Axes, model: fastmlp.Model, data: Samples) -> None:
+    """Draw the target at the test points over the net, its kinks and the training data."""
+    model.plot(data.x, data.y, ax=ax)
+    ax.plot(data.x_test, data.y_test, "--", color="C3", lw=1, label="target")
+    ax.set_title("Fit")
+    ax.legend()
+
+
+def draw_residual(ax: Axes, model: fastmlp.Model, data: Samples) -> None:
+    """Draw the net minus the data at the points of both sets."""
+    ax.axhline(0, color="0.8", lw=1)
+    ax.plot(data.x, model.predict(data.x) - data.y, ".", color="0.55", label="training set")
+    ax.plot(data.x_test, model.predict(data.x_test) - data.y_test, "-", color="C3", lw=1, label="test set")
+    ax.set(title="Residual", xlabel="x", ylabel="net - y")
+    ax.legend()
+
+
+def draw_loss(ax: Axes, model: fastmlp.Model, data: Samples) -> None:
+    """Draw the training RMSE against the epoch, and the test RMSE that it ended with."""
+    ax.plot(model.history.epoch[1:], model.history.rmse[1:], color="C0", label="training set")
+    ax.axhline(model.rmse(data.x_test, data.y_test), color="C3", ls="--", lw=1, label="test set, at the end")
+    ax.set(title="Loss", xlabel="epoch", ylabel="RMSE", xscale="log", yscale="log")
+    ax.yaxis.set_major_formatter(LogFormatter())
+    ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))
+    ax.grid(alpha=0.3)
+    ax.legend()
+
+
+def train(args: argparse.Namespace) -> tuple[Samples, fastmlp.Model]:
+    """Sample the function and fit the samples."""
+    function = load_function(args.function)
+    *sampling_seeds, start_seed = np.random.SeedSequence(args.seed).spawn(4)
+    data = sample(function, args, sampling_seeds)
+    return data, fastmlp.fit(data.x, data.y, hidden=args.hidden, epochs=args.epochs, lr=args.lr, rng=start_seed)
+
+
+def report(args: argparse.Namespace, data: Samples, model: fastmlp.Model) -> None:
+    """Print the errors and the time, and draw the figure."""
+    assert model.info is not None
+    train_rmse, test_rmse = model.rmse(data.x, data.y), model.rmse(data.x_test, data.y_test)
+    run = f"{model.n_hidden} hidden units, {model.info.epochs_run} epochs{' (quick)' * args.quick}"
+    print(f"{args.function}: {run}, {model.info.fit_seconds:.3g} s")
+    print(f"train RMSE {train_rmse:.4g} ({args.train} points), test RMSE {test_rmse:.4g} ({args.test} points)")
+    path = args.out / "fit.png"
+    draw(model, data, f"{args.function}\n{run}: train RMSE {train_rmse:.3g}, test RMSE {test_rmse:.3g}", path)
+    print(path)
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog='A formula that begins with "-" goes last, after "--".',
+    )
+    parser.add_argument("function", help='a formula in x, or file.py:name for a function of an array; "sin(x)"')
+    parser.add_argument("--domain", nargs=2, type=float, default=(-np.pi, np.pi), metavar=("A", "B"), help="-pi pi")
+    parser.add_argument("--train", type=int, default=100, metavar="N", help="training points (%(default)s)")
+    parser.add_argument("--test", type=int, default=200, metavar="N", help="test points (%(default)s)")
+    parser.add_argument("--sampling", choices=("grid", "uniform"), default="grid", help="of both sets (%(default)s)")
+    parser.add_argument("--noise", type=float, default=0.0, metavar="STD", help="on the training targets (%(default)s)")
+    parser.add_argument("--hidden", type=int, default=1000, metavar="N", help="hidden units (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=32000, metavar="N", help="updates (%(default)s)")
+    parser.add_argument("--lr", type=rate, default="auto", help="auto, or a rate in the units of the data (auto)")
+    parser.add_argument("--seed", type=int, default=0, help="of points, noise and start (%(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("out/fit_function"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument("--quick", action="store_true", help=f"at most {QUICK_EPOCHS} epochs")
+    args = parser.parse_args()
+    if args.quick:
+        args.epochs = min(args.epochs, QUICK_EPOCHS)
+    return args
+
+
+def rate(text: str) -> float | str:
+    """Read --lr."""
+    return text if text == "auto" else float(text)
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def main() -> int:
+    """Run the script; bad input is one line on stderr and exit code 2."""
+    args = parse_arguments()
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+        data, model = train(args)
+    except (ValueError, MemoryError, OSError, fastmlp.DivergenceError) as error:
+        print("fit_function.py: error:", *str(error).split(), file=sys.stderr)
+        return 2
+    report(args, data, model)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
