@@ -201,7 +201,8 @@ class Model:
         """
         data = self._samples(x, y, sample_weight)
         error = self._outputs(data.x) - data.y
-        return float(np.sqrt(np.mean(data.sample_weight @ error**2)))
+        unit = np.abs(error).max() or 1.0  # squares beyond 1e154 overflow
+        return float(unit * np.sqrt(np.mean(data.sample_weight @ (error / unit) ** 2)))
 
     def gradients(
         self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None

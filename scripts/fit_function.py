@@ -10,6 +10,7 @@ import argparse
 import importlib.util
 import re
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -24,7 +25,6 @@ import fastmlp
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogFormatter
 
 FloatArray = npt.NDArray[np.float64]
 Function = Callable[[FloatArray], npt.ArrayLike]
@@ -82,8 +82,8 @@ def evaluate(function: Function, x: FloatArray) -> FloatArray:
     return y
 
 
-def sample(function: Function, args: argparse.Namespace, seeds: list[np.random.SeedSequence]) -> Samples:
-    """Sample the training and the test set independently of each other; seeds: of both sets and of the noise."""
+def check_options(args: argparse.Namespace) -> None:
+    """Check what the samples are drawn by; `fastmlp.fit` checks the rest."""
     low, high = args.domain
     if not (low < high and np.isfinite(high - low)):
         raise InputError(f"--domain A B must be finite with A < B, got {low:g} {high:g}")
@@ -91,6 +91,13 @@ def sample(function: Function, args: argparse.Namespace, seeds: list[np.random.S
         raise InputError(f"--train and --test must be at least 1, got {args.train} and {args.test}")
     if not 0 <= args.noise < np.inf:
         raise InputError(f"--noise must be finite and at least 0, got {args.noise:g}")
+    if args.seed < 0:
+        raise InputError(f"--seed must be at least 0, got {args.seed}")
+
+
+def sample(function: Function, args: argparse.Namespace, seeds: list[np.random.SeedSequence]) -> Samples:
+    """Sample the training and the test set independently of each other; seeds: of both sets and of the noise."""
+    low, high = args.domain
     if args.sampling == "grid":
         x = np.linspace(low, high, args.train)
         x_test = low + (high - low) * (np.arange(args.test) + TEST_OFFSET) / args.test
@@ -112,7 +119,7 @@ def draw(model: fastmlp.Model, data: Samples, title: str, path: Path) -> None:
         width_ratios=[1.5, 1],
         height_ratios=[2, 1],
     )
-    figure.suptitle(title)
+    figure.suptitle(title, parse_math=False)
     draw_fit(axes["fit"], model, data)
     draw_residual(axes["residual"], model, data)
     draw_loss(axes["loss"], model, data)
@@ -142,14 +149,13 @@ def draw_loss(ax: Axes, model: fastmlp.Model, data: Samples) -> None:
     ax.plot(model.history.epoch[1:], model.history.rmse[1:], color="C0", label="training set")
     ax.axhline(model.rmse(data.x_test, data.y_test), color="C3", ls="--", lw=1, label="test set, at the end")
     ax.set(title="Loss", xlabel="epoch", ylabel="RMSE", xscale="log", yscale="log")
-    ax.yaxis.set_major_formatter(LogFormatter())
-    ax.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))
     ax.grid(alpha=0.3)
     ax.legend()
 
 
 def train(args: argparse.Namespace) -> tuple[Samples, fastmlp.Model]:
     """Sample the function and fit the samples."""
+    check_options(args)
     function = load_function(args.function)
     *sampling_seeds, start_seed = np.random.SeedSequence(args.seed).spawn(4)
     data = sample(function, args, sampling_seeds)
@@ -158,13 +164,13 @@ def train(args: argparse.Namespace) -> tuple[Samples, fastmlp.Model]:
 
 def report(args: argparse.Namespace, data: Samples, model: fastmlp.Model) -> None:
     """Print the errors and the time, and draw the figure."""
-    assert model.info is not None
     train_rmse, test_rmse = model.rmse(data.x, data.y), model.rmse(data.x_test, data.y_test)
     run = f"{model.n_hidden} hidden units, {model.info.epochs_run} epochs{' (quick)' * args.quick}"
     print(f"{args.function}: {run}, {model.info.fit_seconds:.3g} s")
     print(f"train RMSE {train_rmse:.4g} ({args.train} points), test RMSE {test_rmse:.4g} ({args.test} points)")
+    title = f"{textwrap.shorten(args.function, 100)}\n{run}: train RMSE {train_rmse:.3g}, test RMSE {test_rmse:.3g}"
     path = args.out / "fit.png"
-    draw(model, data, f"{args.function}\n{run}: train RMSE {train_rmse:.3g}, test RMSE {test_rmse:.3g}", path)
+    draw(model, data, title, path)
     print(path)
 
 
@@ -175,17 +181,34 @@ def parse_arguments() -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog='A formula that begins with "-" goes last, after "--".',
     )
-    parser.add_argument("function", help='a formula in x, or file.py:name for a function of an array; "sin(x)"')
-    parser.add_argument("--domain", nargs=2, type=float, default=(-np.pi, np.pi), metavar=("A", "B"), help="-pi pi")
+    parser.add_argument("function", help="a formula in x, or file.py:name for a function of an array")
+    parser.add_argument(
+        "--domain", nargs=2, type=float, default=(-np.pi, np.pi), metavar=("A", "B"), help="where to fit (-pi pi)"
+    )
     parser.add_argument("--train", type=int, default=100, metavar="N", help="training points (%(default)s)")
     parser.add_argument("--test", type=int, default=200, metavar="N", help="test points (%(default)s)")
-    parser.add_argument("--sampling", choices=("grid", "uniform"), default="grid", help="of both sets (%(default)s)")
-    parser.add_argument("--noise", type=float, default=0.0, metavar="STD", help="on the training targets (%(default)s)")
+    parser.add_argument(
+        "--sampling",
+        choices=("grid", "uniform"),
+        default="grid",
+        help="how to choose the points of both sets (%(default)s)",
+    )
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=0.0,
+        metavar="STD",
+        help="deviation of the noise on the training targets (%(default)s)",
+    )
     parser.add_argument("--hidden", type=int, default=1000, metavar="N", help="hidden units (%(default)s)")
     parser.add_argument("--epochs", type=int, default=32000, metavar="N", help="updates (%(default)s)")
-    parser.add_argument("--lr", type=rate, default="auto", help="auto, or a rate in the units of the data (auto)")
-    parser.add_argument("--seed", type=int, default=0, help="of points, noise and start (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("out/fit_function"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument(
+        "--lr", type=rate, default="auto", metavar="RATE", help="auto, or a number, in the units of the data (auto)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of points, noise and start (%(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/fit_function"), metavar="DIR", help="where the figure goes (%(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help=f"at most {QUICK_EPOCHS} epochs")
     args = parser.parse_args()
     if args.quick:

@@ -64,11 +64,13 @@ class Formula:
     Examples
     --------
     >>> Formula("(x > 0) * sqrt(abs(x))")([-4.0, 4.0])
-    array([-0.,  2.])
+    array([0., 2.])
     """
 
     def __init__(self, text: str) -> None:
         self.text = " ".join(text.split())
+        if not self.text:
+            raise FormulaError("the formula is empty")
         try:
             self._root = ast.parse(self.text, mode="eval").body
         except SyntaxError as error:

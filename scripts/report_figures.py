@@ -19,13 +19,15 @@ from matplotlib.figure import Figure
 def draw_fit(run: Run, models: Sequence[fastmlp.Model], note: str, path: Path) -> None:
     """Draw the net of the median seed as the report draws its one net."""
     rmse = final_rmse(models)
-    median = int(np.argsort(rmse)[(len(rmse) - 1) // 2])
+    rank = (len(rmse) + 1) // 2
+    median = int(np.argsort(rmse)[rank - 1])
     curve = np.linspace(-np.pi, np.pi, 2001)
     figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
     ax.plot(X, Y, "o", ms=4, color="0.65", label="data")
     ax.plot(curve, np.sin(curve), "--", color="C3", lw=1.5, label="sin x")
     ax.plot(curve, models[median].predict(curve), color="C0", lw=2, label="net")
-    ax.set(xlabel="x", ylabel="y", title=f"{run}: RMSE {rmse[median]:.4f}\nthe median one of {len(models)} seeds{note}")
+    title = f"{run}: RMSE {rmse[median]:.4f}\nseed {rank} of {len(rmse)} in order of RMSE{note}"
+    ax.set(xlabel="x", ylabel="y", title=title)
     ax.legend()
     _save(figure, path)
 
@@ -45,7 +47,8 @@ def draw_curves(run: Run, models: Sequence[fastmlp.Model], note: str, path: Path
     ticks = [0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5]
     ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.set_yticks([], minor=True)
-    ax.set(xlim=(0, run.epochs), ylim=(low.min() / 1.1, high.max() * 1.1))
+    bottom, top = min(low.min(), *reported.values()), max(high.max(), *reported.values())
+    ax.set(xlim=(0, run.epochs), ylim=(bottom / 1.1, top * 1.1))
     ax.set(xlabel="epoch", ylabel="RMSE", title=f"H = {run.hidden:,}, the report's settings{note}")
     ax.grid(alpha=0.3)
     ax.legend(loc="lower left")

@@ -129,9 +129,10 @@ Without a hidden bias ({len(unbiased[0])} seeds) no net can have an RMSE below {
 
 {time_table(runs, timings)}
 
-NumPy: the report's loop, {TIMED_LOOP_EPOCHS} epochs extrapolated to the run; buffered: the same arithmetic in preallocated \
-arrays. Medians of {TIMING_REPETITIONS}.
-The RMSE curve of the report's loop and fastmlp's from the same start differ by at most {difference:.1e} of the RMSE \
+NumPy: the report's loop, {TIMED_LOOP_EPOCHS} epochs of it extrapolated to the run; buffered: the same arithmetic in
+preallocated arrays. Medians of {TIMING_REPETITIONS} repetitions.
+
+From the same start the RMSE curves of the report's loop and of fastmlp differ by at most {difference:.1e} of the RMSE
 ({COMPARED_EPOCHS} epochs, H = {runs[-1].hidden}).
 
 {_processor()}; {versions}.
@@ -149,7 +150,13 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, metavar="N", help="fits of each run (20; with --quick 3)")
     parser.add_argument("--quick", action="store_true", help=f"1/{QUICK} of the epochs")
-    parser.add_argument("--out", type=Path, default=Path("out/reproduce_report"), metavar="DIR", help="(%(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("out/reproduce_report"),
+        metavar="DIR",
+        help="where figures and table go (%(default)s)",
+    )
     args = parser.parse_args()
     if args.seeds is None:
         args.seeds = 3 if args.quick else 20
@@ -177,7 +184,7 @@ def main() -> None:
     text = page(runs, fits, unbiased, timings, note)
     (args.out / "table.md").write_text(text)
     print(text)
-    print(f"figures and table.md{note}: {args.out}")
+    print(f"figures and table.md in {args.out}{note}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 import fastmlp
-from fastmlp.dense.engine import BLOCK, dense_engine
+from fastmlp.dense.engine import dense_engine
 from fastmlp.engine import Problem, Rates, Record, Status, Weights
 from fastmlp.reference import ReferenceEngine
 
@@ -67,7 +67,7 @@ def test_dense_equals_reference_in_float32(problem, assert_same_net, shape):
     assert_same_net(got, expected, 100 * 2**-24)
 
 
-@pytest.mark.parametrize("n_samples", [1, 2, 3, 5, 15, 17, BLOCK, BLOCK + 1, 2 * BLOCK + 3])
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 5, 15, 17, 255, 256, 257, 1031])
 @pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (6, 1), (2, 2)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_every_tail_of_samples_and_units_is_right(problem, assert_same_net, n_samples, n_in, n_out, dtype):

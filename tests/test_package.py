@@ -24,7 +24,12 @@ def test_the_package_is_typed_and_licensed():
 
 def test_what_the_readme_shows_exists():
     readme = (ROOT / "README.md").read_text()
-    for path in ("docs/convergence.png", "benchmarks/NOTES.md", "scripts/fit_function.py", "benchmarks/against_numpy.py"):
+    for path in (
+        "docs/convergence.png",
+        "benchmarks/NOTES.md",
+        "scripts/fit_function.py",
+        "benchmarks/against_numpy.py",
+    ):
         assert path in readme
         assert (ROOT / path).exists()
     for target in ("report", "test"):
