@@ -11,8 +11,8 @@ from fastmlp.compiling import compiled
 from fastmlp.dense import few_inputs, many_inputs
 from fastmlp.engine import Array, Engine, Problem, Rates, Record, Status, Weights
 
-# What a block of samples occupies, scratch included. Of 128, 256, 512 and 1024 samples 256 were fastest with 4 and with 8
-# inputs in float64 (16 and 24 KiB), 1024 slower by 1.5 times: the first-level cache holds 32 KiB.
+# What a block of samples occupies, scratch included. Of blocks of 128, 256, 512 and 1024 samples 256 were the fastest
+# with 4 and with 8 inputs in float64 (16 and 24 KiB), 1024 slower by 1.5 times: the first-level cache holds 32 KiB.
 BLOCK_BYTES = 20 * 1024
 
 
