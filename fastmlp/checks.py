@@ -227,24 +227,31 @@ def weights(given: Weights, name: str = "") -> Weights:
     return arrays
 
 
-def snapshots(value: object, epochs: int) -> list[int]:
-    """Check the epochs of snapshots; return them sorted and once each."""
+def snapshots(value: object, epochs: int, n_bytes: int) -> list[int]:
+    """Check the epochs of snapshots, of n_bytes each; return them sorted and once each."""
     rule = f"integers from 0 to epochs ({epochs})"
     if value is None:
         return []
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise TypeError(wording("snapshots", rule, repr(value)))
+    most = physical_memory() / n_bytes
     kept = set()
     for epoch in value:
         if not 0 <= count("snapshots", epoch, minimum=0) <= epochs:
             raise ValueError(wording("snapshots", rule, repr(epoch)))
         kept.add(operator.index(epoch))
+        if len(kept) > most:
+            memory("snapshots", f"more than {most:.0f} epochs", len(kept) * n_bytes)
     return sorted(kept)
 
 
-def memory(name: str, value: object, n_bytes: int) -> None:
+def memory(name: str, got: str, n_bytes: int) -> None:
     """Refuse a size whose arrays cannot fit into this machine's memory."""
-    available = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
-    if n_bytes > available:
-        needs = f"it needs {n_bytes / 2**30:.3g} GiB of {available / 2**30:.3g}"
-        raise MemoryError(wording(name, "small enough for memory", f"{value} ({needs})"))
+    if n_bytes > physical_memory():
+        needs = f"it needs {n_bytes / 2**30:.3g} GiB of {physical_memory() / 2**30:.3g}"
+        raise MemoryError(wording(name, "small enough for memory", f"{got} ({needs})"))
+
+
+def physical_memory() -> float:
+    """Return the bytes of this machine's memory; infinite where the system does not tell."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf

@@ -22,6 +22,7 @@ from fastmlp.starting import NAMED_STARTS, automatic_rate, initial_weights
 from fastmlp.versions import versions
 
 ALGORITHMS = ("auto", "dense", "reference")
+MODEL_BYTES = 2000  # of a Model besides its weights
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
@@ -142,12 +143,12 @@ def fit(
     algorithm = checks.choice("algorithm", algorithm, ALGORITHMS)
     final_dtype = data.dtype if dtype is None else checks.dtype("dtype", dtype)
     record_every = default_record_every(epochs) if record_every is None else checks.count("record_every", record_every)
-    kept = checks.snapshots(snapshots, epochs)
     if callback is not None and not callable(callback):
         raise TypeError(checks.wording("callback", "callable", repr(callback)))
     progress = checks.optional_flag("progress", progress)
     generator = checks.generator("rng", rng)
-    _require_memory(data, n_hidden, epochs, record_every, len(kept), algorithm)
+    net_bytes = _require_memory(data, n_hidden, epochs, record_every, algorithm)
+    kept = checks.snapshots(snapshots, epochs, net_bytes)
 
     with Interrupt() as interrupt:
         start = _start(data, init, n_hidden, generator, trained, standardize, rate, negative_slope, interrupt)
@@ -326,14 +327,12 @@ def _engine(algorithm: str, n_in: int, n_out: int) -> type[Engine]:
     return dense_engine(n_in, n_out)
 
 
-def _require_memory(
-    data: checks.Samples, n_hidden: int, epochs: int, record_every: int, n_snapshots: int, algorithm: str
-) -> None:
-    """Refuse sizes whose arrays exceed the memory: counted are those that dominate, in float64."""
+def _require_memory(data: checks.Samples, n_hidden: int, epochs: int, record_every: int, algorithm: str) -> int:
+    """Refuse sizes whose arrays exceed the memory, counting those that dominate in float64; return a model's bytes."""
     item = np.dtype(np.float64).itemsize
     net = item * n_hidden * (data.x.shape[1] + data.y.shape[1] + 1)
     copies = 4  # the start, the engine's weights and gradients, and the model
     layer = 3 * item * n_hidden * len(data.x) if algorithm == "reference" else 0
-    checks.memory("hidden", n_hidden, copies * net + layer)
-    checks.memory("record_every", record_every, 2 * item * (epochs // record_every))
-    checks.memory("snapshots", f"{n_snapshots} epochs", n_snapshots * net)
+    checks.memory("hidden", f"{n_hidden}", copies * net + layer)
+    checks.memory("record_every", f"{record_every}", 2 * item * (epochs // record_every))
+    return int(net) + MODEL_BYTES

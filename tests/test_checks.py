@@ -86,6 +86,11 @@ CASES = [
     ({"snapshots": [-1]}, ValueError, "snapshots must be at least 0, got -1."),
     ({"snapshots": [0.5]}, TypeError, "snapshots must be an integer, got 0.5."),
     ({"snapshots": 3}, TypeError, "snapshots must be integers from 0 to epochs (10), got 3."),
+    (
+        {"snapshots": range(10), "hidden": 2 * 10**8},
+        MemoryError,
+        "snapshots must be small enough for memory, got more than",
+    ),
     ({"record_every": 0}, ValueError, "record_every must be at least 1, got 0."),
     ({"record_every": 1.0}, TypeError, "record_every must be an integer, got 1.0."),
     ({"epochs": 10**13, "record_every": 1}, MemoryError, "record_every must be small enough for memory, got 1 "),

@@ -1,0 +1,109 @@
+"""The scripts, run as a user runs them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+
+
+def run(script, *arguments):
+    command = [sys.executable, "-W", "error", str(SCRIPTS / script), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300)
+
+
+@pytest.fixture
+def formula(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    return pytest.importorskip("formula")
+
+
+def test_the_report_is_reproduced_quickly(tmp_path):
+    done = run("reproduce_report.py", "--quick", "--seeds", 2, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = (tmp_path / "table.md").read_text()
+    assert table in done.stdout
+    assert "settings of the H = 500 runs were never published" in table
+    assert "no net can have an RMSE below 0.4508" in table
+    names = {path.name for path in tmp_path.glob("*.png")}
+    fits = {f"fit_h{hidden}_e{epochs}.png" for hidden, epochs in ((500, 2000), (500, 4000), (500, 8000), (500, 32000))}
+    assert names == fits | {"fit_h1000_e32000.png", "rmse_h1000.png", "runs.png"}
+
+
+def test_the_numpy_loops_are_the_reports_and_agree_with_fastmlp(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import numpy_loop
+
+    x = np.linspace(-np.pi, np.pi, 100)
+    for loop in (numpy_loop.report_loop, numpy_loop.preallocated_loop):
+        assert numpy_loop.difference_from_fastmlp(loop, x, np.sin(x), 50, 200) < 1e-12
+
+
+def test_a_formula_is_fitted_and_drawn(tmp_path):
+    arguments = ("--quick", "--hidden", 50, "--noise", 0.1, "--sampling", "uniform", "--domain", -1, 2)
+    done = run("fit_function.py", "sin(3*x) + abs(x)/2", *arguments, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "train RMSE" in done.stdout
+    assert "test RMSE" in done.stdout
+    assert (tmp_path / "fit.png").stat().st_size > 10_000
+
+
+def test_a_function_in_a_file_is_fitted(tmp_path):
+    (tmp_path / "own.py").write_text("import numpy as np\ndef staircase(x):\n    return np.floor(x)\n")
+    done = run("fit_function.py", f"{tmp_path / 'own.py'}:staircase", "--quick", "--hidden", 20, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sin(x"], "column"),
+        (["__import__('os')"], "at column 1"),
+        (["x.real"], "a formula cannot contain 'x.real' at column 1"),
+        (["y + 1"], "not 'y' at column 1"),
+        (["x", "--domain", "1", "1"], "--domain A B must be finite with A < B, got 1 1"),
+        (["log(x)"], "the function must be finite, got nan at x = -3.14159"),
+        (["nowhere.py:f"], "there is no file 'nowhere.py'"),
+        (["x", "--hidden", "0"], "hidden must be at least 1, got 0."),
+        (["x", "--lr", "-1"], "lr must be positive, got -1.0."),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, words):
+    done = run("fit_function.py", *arguments, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("script", ["reproduce_report.py", "fit_function.py"])
+def test_help_explains(script):
+    done = run(script, "--help")
+    assert done.returncode == 0
+    for option in ("--out", "--quick"):
+        assert option in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2*x**2 - x % 3 / 4", lambda x: 2 * x**2 - x % 3 / 4),
+        ("where(x > 0, exp(-x), cos(pi*x))", lambda x: np.where(x > 0, np.exp(-x), np.cos(np.pi * x))),
+        ("(0 < x <= 1) + maximum(x, -e)", lambda x: 1.0 * ((x > 0) & (x <= 1)) + np.maximum(x, -np.e)),
+        ("3", lambda x: np.full_like(x, 3)),
+    ],
+)
+def test_formulas_mean_what_they_say(formula, text, expected):
+    x = np.linspace(-2, 2, 41)
+    np.testing.assert_allclose(formula.Formula(text)(x), expected(x), rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x +", "lambda: x", "x if x else 1", "[x]", "sin(x, x)", "sin", "x ^ 2", "x and 1"]
+)
+def test_what_is_not_a_formula_is_refused(formula, text):
+    with pytest.raises(formula.FormulaError):
+        formula.Formula(text)
