@@ -1,6 +1,6 @@
 """Two-layer ReLU networks, trained by full-batch gradient descent in compiled loops on a CPU."""
 
-from importlib.metadata import version
+from importlib.metadata import version as _version
 
 from fastmlp.driving import CallbackInfo, DivergenceError
 from fastmlp.fitting import fit, warmup
@@ -9,4 +9,4 @@ from fastmlp.recording import History
 from fastmlp.versions import show_versions
 
 __all__ = ["CallbackInfo", "DivergenceError", "FitInfo", "History", "Model", "fit", "show_versions", "warmup"]
-__version__ = version("fastmlp")
+__version__ = _version("fastmlp")

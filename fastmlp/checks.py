@@ -10,7 +10,7 @@ import numbers
 import operator
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,13 @@ class Samples:
     y_ndim: int
     dtype: np.dtype[Any]
 
+    def of_positive_weight(self) -> Samples:
+        """Return the samples that count; the others may hold values that no arithmetic should meet."""
+        counted = self.sample_weight > 0
+        if counted.all():
+            return self
+        return replace(self, x=self.x[counted], y=self.y[counted], sample_weight=self.sample_weight[counted])
+
 
 def wording(name: str, rule: str, got: str, remedy: str = "") -> str:
     """Return the text of an error."""
@@ -48,13 +55,12 @@ def samples(x: object, y: object, sample_weight: object = None) -> Samples:
         if array.size == 0:
             rule = "an array of at least one sample and one column"
             raise ValueError(wording(name, rule, f"shape {array.shape}"))
-        _require_finite(name, array)
     if len(y_raw) != len(x_raw):
         rule = f"as long as x ({len(x_raw)} samples)"
         raise ValueError(wording("y", rule, f"{len(y_raw)}"))
     return Samples(
-        _columns(x_raw),
-        _columns(y_raw),
+        _columns("x", x_raw),
+        _columns("y", y_raw),
         _weights_of_samples(sample_weight, len(x_raw)),
         x_raw.ndim,
         y_raw.ndim,
@@ -67,27 +73,35 @@ def inputs(x: object, n_in: int) -> tuple[Array, int]:
     array = _numbers("x", x)
     if array.ndim == 1 and n_in > 1:
         raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {array.shape}", "Give one sample as x[None]."))
-    columns = _columns(array)
+    columns = _columns("x", array)
     if columns.shape[1] != n_in:
         raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {array.shape}"))
-    _require_finite("x", array)
     return columns, array.ndim
 
 
-def _numbers(name: str, value: object) -> Array:
+def _real_array(name: str, value: object) -> Array:
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(wording(name, "a rectangular array of numbers", repr(value))) from error
     if array.dtype.kind not in "biuf":
         raise TypeError(wording(name, "an array of real numbers", f"dtype {array.dtype}"))
+    return array
+
+
+def _numbers(name: str, value: object) -> Array:
+    array = _real_array(name, value)
     if array.ndim not in (1, 2):
         raise ValueError(wording(name, "an array of one or two dimensions", f"{array.ndim} dimensions"))
     return array
 
 
-def _columns(array: Array) -> Array:
-    return np.array(array if array.ndim == 2 else array[:, None], dtype=np.float64, order="C")
+def _columns(name: str, array: Array) -> Array:
+    """Copy to float64 (n, columns); what is beyond float64 counts as infinite."""
+    with np.errstate(over="ignore"):
+        copied = np.array(array, dtype=np.float64, order="C")
+    _require_finite(name, copied)
+    return copied if copied.ndim == 2 else copied[:, None]
 
 
 def _require_finite(name: str, array: Array) -> None:
@@ -110,13 +124,13 @@ def _weights_of_samples(sample_weight: object, n_samples: int) -> Array:
         raise ValueError(wording("sample_weight", "at least 0", f"{weight[position]} at position {position}"))
     if not weight.any():
         raise ValueError(wording("sample_weight", "positive for at least one sample", "zeros"))
-    weight = weight / weight.max()  # so that the sum cannot overflow
-    return np.asarray(weight / weight.sum(), dtype=np.float64)
+    weight = weight.astype(np.float64) / float(weight.max())  # so that the sum cannot overflow
+    return np.asarray(weight / weight.sum())
 
 
 def count(name: str, value: object, minimum: int = 1) -> int:
     """Check a whole number of at least `minimum`."""
-    if isinstance(value, (bool, np.bool_)) or not hasattr(value, "__index__"):
+    if isinstance(value, (bool, np.bool_, np.ndarray)) or not hasattr(value, "__index__"):
         raise TypeError(wording(name, "an integer", repr(value)))
     number = operator.index(value)
     if number < minimum:
@@ -124,11 +138,22 @@ def count(name: str, value: object, minimum: int = 1) -> int:
     return number
 
 
+def epoch_count(name: str, value: object) -> int:
+    """Check a positive number of epochs, which must fit into the int64 of a history."""
+    number = count(name, value)
+    if number > np.iinfo(np.int64).max:
+        raise ValueError(wording(name, f"at most {np.iinfo(np.int64).max}", repr(number)))
+    return number
+
+
 def real(name: str, value: object) -> float:
     """Check a finite real number."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(wording(name, "a real number", repr(value)))
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError(wording(name, "finite", repr(number)))
     return number
@@ -206,11 +231,8 @@ def learning_rate(lr: object, trained: Mapping[str, bool]) -> float | dict[str, 
 
 def weights(given: Weights, name: str = "") -> Weights:
     """Check four arrays that are the weights of a net; `name` is put before theirs in errors."""
-    arrays = Weights(*(np.asarray(array) for array in given))
     names = [f"{name}{field}" for field in Weights._fields]
-    for label, array in zip(names, arrays, strict=True):
-        if array.dtype.kind not in "biuf":
-            raise TypeError(wording(label, "an array of real numbers", f"dtype {array.dtype}"))
+    arrays = Weights(*(_real_array(label, array) for label, array in zip(names, given, strict=True)))
     if arrays.w1.ndim != 2 or not arrays.w1.size:
         raise ValueError(wording(names[0], "of shape (n_in, hidden)", f"shape {arrays.w1.shape}"))
     n_hidden = arrays.w1.shape[1]
@@ -232,7 +254,7 @@ def snapshots(value: object, epochs: int, n_bytes: int) -> list[int]:
     rule = f"integers from 0 to epochs ({epochs})"
     if value is None:
         return []
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str) or not isinstance(value, Iterable) or (isinstance(value, np.ndarray) and not value.ndim):
         raise TypeError(wording("snapshots", rule, repr(value)))
     most = physical_memory() / n_bytes
     kept = set()
@@ -248,7 +270,7 @@ def snapshots(value: object, epochs: int, n_bytes: int) -> list[int]:
 def memory(name: str, got: str, n_bytes: int) -> None:
     """Refuse a size whose arrays cannot fit into this machine's memory."""
     if n_bytes > physical_memory():
-        needs = f"it needs {n_bytes / 2**30:.3g} GiB of {physical_memory() / 2**30:.3g}"
+        needs = f"it needs {n_bytes >> 30} GiB of {physical_memory() / 2**30:.3g}"
         raise MemoryError(wording(name, "small enough for memory", f"{got} ({needs})"))
 
 

@@ -33,8 +33,12 @@ def njit(function: Callable[..., Any]) -> Any:
 
 
 def inlined(function: Callable[..., Any]) -> Any:
-    """Compile a function that only kernels of the same file call; its code is kept within theirs."""
-    return numba.njit(**OPTIONS)(function)
+    """Compile a function into the kernels of the same file that call it.
+
+    Left to LLVM, a call may be bound to the function compiled by itself where the kernel is compiled, but to the copy
+    within the kernel where that comes from the cache; the two round differently.
+    """
+    return numba.njit(forceinline=True, **OPTIONS)(function)
 
 
 def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
@@ -64,7 +68,7 @@ def _attempts(kernel: Any, signature: tuple[Any, ...]) -> Iterator[Any]:
     """
     yield _tried(kernel, signature)
     yield _tried(_with_fresh_cache(kernel), signature)
-    uncached = inlined(kernel.py_func)
+    uncached = numba.njit(**OPTIONS)(kernel.py_func)
     uncached.compile(signature)
     yield uncached
 

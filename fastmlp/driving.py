@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.checks import wording
 from fastmlp.engine import Engine, Record, Status, Weights
 from fastmlp.recording import Recorder
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from fastmlp.model import Model
 
 CHUNK_SECONDS = 0.075
-MAX_CHUNK = 2**18  # epochs: the record of a chunk stays within a few MB
+MAX_RECORD = 2**18  # entries: the record of a chunk stays within 2 MB
 
 
 class DivergenceError(ArithmeticError):
@@ -34,17 +35,19 @@ class DivergenceError(ArithmeticError):
     ----------
     epoch : int
         The first epoch with a non-finite RMSE.
-    lr : float or dict
+    lr : float or dict or None
         The rate trained with.
     model : Model
         The model of the epoch before, whose RMSE is finite; the start when even that one's is not.
     """
 
-    def __init__(self, epoch: int, lr: float | dict[str, float], model: Model) -> None:
-        super().__init__(
-            f"lr must be small enough for the RMSE to stay finite, got {lr}: it is not at epoch {epoch}. "
-            'Give a smaller lr, or lr="auto" and init="balanced".'
-        )
+    def __init__(self, epoch: int, lr: float | dict[str, float] | None, model: Model) -> None:
+        remedy = 'Give a smaller lr, or lr="auto" and init="balanced".'
+        rule = "small enough for the RMSE to stay finite"
+        text = wording("lr", rule, f"{lr} and an RMSE that is not finite at epoch {epoch}", remedy)
+        if epoch == 0:
+            text = wording("init", "a start of finite RMSE", "one of infinite or undefined RMSE")
+        super().__init__(text)
         self.epoch = epoch
         self.lr = lr
         self.model = model
@@ -83,11 +86,10 @@ class CallbackInfo:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a drive ended: the updates done, why it stopped, and the seconds it took."""
+    """How far a drive has come: the updates done, and why it stopped (None: it has not)."""
 
     epochs_run: int
-    stop_reason: str
-    seconds: float
+    stop_reason: str | None
 
 
 class Interrupt:
@@ -121,13 +123,14 @@ class Interrupt:
 class _Pace:
     """Chooses the number of epochs of the next chunk from the time that the last one took."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest: int) -> None:
         self.n_epochs = 1
+        self._longest = longest
 
     def measure(self, n_epochs: int, seconds: float) -> None:
         """Aim at CHUNK_SECONDS, growing at most fourfold: short chunks are timed badly."""
         fitting = CHUNK_SECONDS * n_epochs / max(seconds, 1e-9)
-        self.n_epochs = int(np.clip(fitting, 1, min(4 * n_epochs, MAX_CHUNK)))
+        self.n_epochs = int(np.clip(fitting, 1, min(4 * self.n_epochs, self._longest)))
 
 
 class Drive:
@@ -138,8 +141,8 @@ class Drive:
         engine: Engine,
         epochs: int,
         recorder: Recorder,
-        make_model: Callable[[Weights], Model],
-        lr: float | dict[str, float],
+        make_model: Callable[[Weights, Outcome], Model],
+        lr: float | dict[str, float] | None,
     ) -> None:
         """Evaluate the start.
 
@@ -152,8 +155,8 @@ class Drive:
         recorder : Recorder
             Takes the errors and the snapshots.
         make_model : callable
-            Makes a model of the engine's weights.
-        lr : float or dict
+            Makes a model of the engine's weights and how far it has come.
+        lr : float, dict or None
             For the message of `DivergenceError`.
         """
         self._engine = engine
@@ -161,8 +164,9 @@ class Drive:
         self._recorder = recorder
         self._make_model = make_model
         self._lr = lr
-        self._record = Record(np.empty((min(epochs, MAX_CHUNK) + 1, recorder.n_out)))
-        self._pace = _Pace()
+        longest = min(epochs, max(1, MAX_RECORD // recorder.n_out))
+        self._record = Record(np.empty((longest + 1, recorder.n_out)))
+        self._pace = _Pace(longest)
         self._epoch = 0
         self._started = time.perf_counter()
         engine.advance(0, self._record)
@@ -172,7 +176,7 @@ class Drive:
 
     def model(self) -> Model:
         """Return the model now."""
-        return self._make_model(self._engine.weights())
+        return self._make_model(self._engine.weights(), Outcome(self._epoch, None))
 
     def run(
         self,
@@ -193,6 +197,7 @@ class Drive:
             As in `fastmlp.fit`.
         """
         reason = None
+        n_untold = 0  # epochs since the last callback
         with _bar(self._epochs, progress) as bar:
             kept = set(snapshots)
             for stop in sorted({*kept, self._epochs}):
@@ -200,18 +205,25 @@ class Drive:
                     if interrupt.requested:
                         reason = "interrupted"
                         break
-                    bar.update(self._chunk(stop))
+                    n_wanted = self._pace.n_epochs
+                    n_done = self._chunk(stop)
+                    bar.update(n_done)
                     info = self._info()
                     bar.set_postfix_str(f"RMSE {info.rmse:.3g}", refresh=False)
-                    if callback is not None and callback(info) and self._epoch < self._epochs:
+                    n_untold += n_done
+                    if callback is None or (n_untold < n_wanted and self._epoch < self._epochs):
+                        continue  # a snapshot has cut the chunk short
+                    n_untold = 0
+                    if callback(info) and self._epoch < self._epochs:
                         reason = "callback"
                 if self._epoch == stop and stop in kept:
                     self._recorder.snapshots[stop] = self.model()
-        if reason == "interrupted":
+        if interrupt.requested:  # in the last chunk too: a Ctrl-C may have been meant for what comes next
+            reason = "interrupted"
             text = f"fit was interrupted after {self._epoch} of {self._epochs} epochs; the model so far is returned."
             warnings.warn(text, RuntimeWarning, stacklevel=3)
         self._recorder.finish(self._epoch, self._squared_error)
-        return Outcome(self._epoch, reason or "epochs", time.perf_counter() - self._started)
+        return Outcome(self._epoch, reason or "epochs")
 
     def _chunk(self, stop: int) -> int:
         """Train for one chunk that ends at `stop` at the latest; return its epochs."""
@@ -223,7 +235,8 @@ class Drive:
         if status is Status.DIVERGED:
             self._engine.restore(before)
             self._engine.advance(n_done, self._record)
-            raise DivergenceError(self._epoch + n_done + 1, self._lr, self.model())
+            self._epoch += n_done
+            raise DivergenceError(self._epoch + 1, self._lr, self.model())
         self._recorder.add(self._epoch, self._record.squared_error[: n_done + 1])
         self._squared_error = self._record.squared_error[n_done].copy()
         self._epoch += n_done
@@ -248,7 +261,7 @@ class _NoBar:
 
 
 def _bar(epochs: int, progress: bool | None) -> Any:
-    if progress is False or (progress is None and not sys.stderr.isatty()):
+    if progress is False or (progress is None and (sys.stderr is None or not sys.stderr.isatty())):
         return _NoBar()
     from tqdm.auto import tqdm
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastmlp import checks
-from fastmlp.driving import CallbackInfo, Drive, Interrupt
+from fastmlp.driving import CallbackInfo, Drive, Interrupt, Outcome
 from fastmlp.engine import Engine, Problem, Rates, Weights
 from fastmlp.model import FitInfo, Model
 from fastmlp.recording import History, Recorder, default_record_every
@@ -95,7 +95,7 @@ def fit(
     snapshots : iterable of int, optional
         Epochs, from 0 to `epochs`, at which to keep the model in ``model.history.snapshots``.
     callback : callable, optional
-        Called with a `CallbackInfo` after every chunk of 50 - 100 ms (the first ones are shorter) and every snapshot.
+        Called with a `CallbackInfo` after every chunk of epochs: of 50 - 100 ms, shorter at first and before snapshots.
         Training stops when it returns True; its exceptions propagate.
     progress : bool or None, default None
         Whether to show a progress bar; None: on a terminal, for runs of more than about two seconds.
@@ -127,22 +127,24 @@ def fit(
     >>> model.history.rmse[-1] < 0.05
     np.True_
     """
-    data = checks.samples(x, y, sample_weight)
-    init = _checked_init(init, data)
-    n_hidden = checks.count("hidden", hidden) if isinstance(init, (str, float)) else init.b1.size
-    epochs = checks.count("epochs", epochs)
+    data = checks.samples(x, y, sample_weight).of_positive_weight()
     trained = {
         "w1": True,
         "b1": checks.flag("hidden_bias", hidden_bias),
         "w2": True,
         "b2": checks.flag("output_bias", output_bias),
     }
+    init = _checked_init(init, data, trained)
+    n_hidden = checks.count("hidden", hidden) if isinstance(init, (str, float)) else init.b1.size
+    epochs = checks.epoch_count("epochs", epochs)
     rate = checks.learning_rate(lr, trained)
     standardize = checks.optional_flag("standardize", standardize)
     negative_slope = checks.real("negative_slope", negative_slope)
     algorithm = checks.choice("algorithm", algorithm, ALGORITHMS)
     final_dtype = data.dtype if dtype is None else checks.dtype("dtype", dtype)
-    record_every = default_record_every(epochs) if record_every is None else checks.count("record_every", record_every)
+    record_every = (
+        default_record_every(epochs) if record_every is None else checks.epoch_count("record_every", record_every)
+    )
     if callback is not None and not callable(callback):
         raise TypeError(checks.wording("callback", "callable", repr(callback)))
     progress = checks.optional_flag("progress", progress)
@@ -151,44 +153,39 @@ def fit(
     kept = checks.snapshots(snapshots, epochs, net_bytes)
 
     with Interrupt() as interrupt:
+        started = time.perf_counter()
         start = _start(data, init, n_hidden, generator, trained, standardize, rate, negative_slope, interrupt)
+        rates = _rates(start.lr, trained, final_dtype)
         problem = _problem(data, start, final_dtype)
-        engine_type = _engine(algorithm, *problem.x.shape[1:], *problem.y.shape[1:])
         compiling = time.perf_counter()
+        engine_type = _engine(algorithm, problem.x.shape[1], problem.y.shape[1])
         engine_type.compile(problem.x.shape[1], final_dtype)
         compile_seconds = time.perf_counter() - compiling
-        engine = engine_type(problem, start.weights, _rates(start.lr, trained), start.negative_slope)
-
+        engine = engine_type(problem, start.weights, rates, start.negative_slope)
         x_range = np.stack([data.x.min(axis=0), data.x.max(axis=0)], axis=1)
 
-        def make_model(weights: Weights, history: History | None = None, info: FitInfo | None = None) -> Model:
-            return Model(
-                *_folded(start.maps, weights, final_dtype),
-                start.negative_slope,
-                x_range=x_range,
-                y_ndim=data.y_ndim,
-                history=history,
-                info=info,
+        def make_model(weights: Weights, outcome: Outcome, history: History | None = None) -> Model:
+            info = FitInfo(
+                algorithm="reference" if algorithm == "reference" else "dense",
+                method=engine.method,
+                lr=start.lr,
+                epochs_run=outcome.epochs_run,
+                best_epoch=outcome.epochs_run,
+                stop_reason=outcome.stop_reason,
+                crossings=None,
+                live_units=None,
+                fit_seconds=time.perf_counter() - started - compile_seconds,
+                compile_seconds=compile_seconds,
+                standardization=start.maps if start.standardized else None,
+                versions=dict(versions()),
             )
+            folded = _folded(start.maps, weights, final_dtype)
+            return Model(*folded, start.negative_slope, x_range=x_range, y_ndim=data.y_ndim, history=history, info=info)
 
         recorder = Recorder(epochs, record_every, start.maps.y_scale)
         drive = Drive(engine, epochs, recorder, make_model, start.lr)
         outcome = drive.run(interrupt, kept, callback, progress)
-    info = FitInfo(
-        algorithm="reference" if algorithm == "reference" else "dense",
-        method=engine.method,
-        lr=start.lr,
-        epochs_run=outcome.epochs_run,
-        best_epoch=outcome.epochs_run,
-        stop_reason=outcome.stop_reason,
-        crossings=None,
-        live_units=None,
-        fit_seconds=outcome.seconds,
-        compile_seconds=compile_seconds,
-        standardization=start.maps if start.standardized else None,
-        versions=versions(),
-    )
-    return make_model(engine.weights(), recorder.history(), info)
+    return make_model(engine.weights(), outcome, recorder.history())
 
 
 def warmup() -> None:
@@ -201,26 +198,29 @@ def warmup() -> None:
     >>> import fastmlp
     >>> fastmlp.warmup()  # doctest: +SKIP
     """
-    from fastmlp.dense.few_inputs import MAX_INPUTS
+    from fastmlp.dense.engine import each_kernel
 
     for dtype in DTYPES:
-        for n_in in range(1, MAX_INPUTS + 2):
-            _engine("dense", n_in, 1).compile(n_in, dtype)
+        for engine, n_in in each_kernel():
+            engine.compile(n_in, dtype)
 
 
 @dataclass(frozen=True)
 class _Start:
-    """Where training starts: the weights, and the rate, in the coordinates of the maps."""
+    """Where training starts: the weights, and the rate, in the coordinates of the maps.
+
+    lr is None where Ctrl-C came before it was found; no epoch is trained then.
+    """
 
     weights: Weights
     maps: Standardization
     standardized: bool
     negative_slope: float
-    lr: float | dict[str, float]
+    lr: float | dict[str, float] | None
 
 
-def _checked_init(init: Any, data: checks.Samples) -> str | float | Model | Weights:
-    """Check the start as far as it can be without the other arguments; a given net must fit the data."""
+def _checked_init(init: Any, data: checks.Samples, trained: dict[str, bool]) -> str | float | Model | Weights:
+    """Check the start; a given net must fit the data and have no bias that is disabled."""
     if isinstance(init, str):
         return checks.choice("init", init, NAMED_STARTS)
     given: Model | Weights | None = init if isinstance(init, Model) else None
@@ -239,6 +239,10 @@ def _checked_init(init: Any, data: checks.Samples) -> str | float | Model | Weig
     if got != expected:
         rule = f"a net of {expected[0]} inputs and {expected[1]} outputs, as the data has"
         raise ValueError(checks.wording("init", rule, f"one of {got[0]} and {got[1]}"))
+    for name, option in (("b1", "hidden_bias"), ("b2", "output_bias")):
+        bias = getattr(given, name)
+        if not trained[name] and bias.any():
+            raise ValueError(checks.wording(f"init {name}", f"0 with {option}=False", f"{bias[np.argmax(bias != 0)]}"))
     return given
 
 
@@ -259,6 +263,11 @@ def _start(
         standardize = init == "balanced" and lr is None if continued is None else continued.standardization is not None
     elif continued is not None and standardize != (continued.standardization is not None):
         continued = None  # other coordinates: neither its maps nor its rate apply
+    if continued is not None and continued.standardization is not None:
+        kept = continued.standardization
+        if (kept.x_shift.any() and not trained["b1"]) or (kept.y_shift.any() and not trained["b2"]):
+            rule = "a net trained without the biases that are disabled"
+            raise ValueError(checks.wording("init", rule, "one whose standardization shifts by them"))
     if continued is not None and lr is None:
         lr = continued.lr
     if isinstance(init, Model) and negative_slope == 0:
@@ -278,11 +287,6 @@ def _start(
         weights = initial_weights(init, n_in, n_hidden, n_out, hidden_bias=trained["b1"], rng=rng)
     else:
         weights = maps.unfold(init.weights if isinstance(init, Model) else init)
-        for name, option in (("b1", "hidden_bias"), ("b2", "output_bias")):
-            bias = getattr(weights, name)
-            if not trained[name] and bias.any():
-                value = bias[np.argmax(bias != 0)]
-                raise ValueError(checks.wording(f"init {name}", f"0 with {option}=False", f"{value}"))
     if lr is None:
         lr = automatic_rate(
             maps.inputs(data.x),
@@ -296,22 +300,27 @@ def _start(
     return _Start(weights, maps, standardize, negative_slope, lr)
 
 
-def _rates(lr: float | dict[str, float], trained: dict[str, bool]) -> Rates:
+def _rates(lr: float | dict[str, float] | None, trained: dict[str, bool], dtype: np.dtype[Any]) -> Rates:
     """Return the rate of each group; a Model's mapping must name the groups trained now."""
+    if lr is None:
+        return Rates(0.0, 0.0, 0.0, 0.0)
     checks.learning_rate(lr, trained)
     given = lr if isinstance(lr, dict) else dict.fromkeys(trained, lr)
+    if max(given.values()) > np.finfo(dtype).max:
+        raise ValueError(checks.wording("lr", f"finite in {dtype}", f"{lr}"))
     return Rates(**{group: given[group] if is_trained else 0.0 for group, is_trained in trained.items()})
 
 
 def _problem(data: checks.Samples, start: _Start, dtype: np.dtype[Any]) -> Problem:
     """Return the data in the coordinates and the dtype trained in, if both they and the model can be held in it."""
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         x = start.maps.inputs(data.x).astype(dtype)
         y = start.maps.targets(data.y).astype(dtype)
         finite = all(np.isfinite(array).all() for array in (x, y, *_folded(start.maps, start.weights, dtype)))
     if not finite:
-        remedy = "Scale the data, or give dtype=float64."
-        raise ValueError(checks.wording("x and y", f"of a scale that {dtype} can hold", "an overflow", remedy))
+        raise ValueError(
+            checks.wording("x, y and init", f"of a scale that {dtype} can hold", "an overflow", "Rescale them.")
+        )
     return Problem(x, y, data.sample_weight.astype(dtype))
 
 
@@ -331,7 +340,7 @@ def _require_memory(data: checks.Samples, n_hidden: int, epochs: int, record_eve
     """Refuse sizes whose arrays exceed the memory, counting those that dominate in float64; return a model's bytes."""
     item = np.dtype(np.float64).itemsize
     net = item * n_hidden * (data.x.shape[1] + data.y.shape[1] + 1)
-    copies = 4  # the start, the engine's weights and gradients, and the model
+    copies = 10  # measured: 8.1 at two million units
     layer = 3 * item * n_hidden * len(data.x) if algorithm == "reference" else 0
     checks.memory("hidden", f"{n_hidden}", copies * net + layer)
     checks.memory("record_every", f"{record_every}", 2 * item * (epochs // record_every))

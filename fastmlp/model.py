@@ -29,18 +29,19 @@ class FitInfo:
         The engine that "auto" stood for.
     method : str
         What the engine did within that: the kernel it ran.
-    lr : float or dict
-        The rate, in the coordinates trained in; by parameter group when it was given so.
+    lr : float, dict or None
+        The rate, in the coordinates trained in; by parameter group when it was given so. None if Ctrl-C came before
+        the automatic one was found.
     epochs_run : int
         Updates done.
     best_epoch : int
         The epoch of the weights returned.
-    stop_reason : {"epochs", "callback", "interrupted"}
-        Why training ended.
+    stop_reason : {"epochs", "callback", "interrupted"} or None
+        Why training ended; None in a model taken while it went on.
     crossings, live_units : int or None
         (unit, sample) sign changes, and units that may still cross a sample, where the engine knows them.
     fit_seconds, compile_seconds : float
-        Time to train; time to compile, or to load compiled code, before it.
+        Time to find the start and the rate and to train; time to import Numba and to compile, or to load compiled code.
     standardization : Standardization or None
         The maps to the units trained in; None when those were the data's.
     versions : mapping of str to str
@@ -49,10 +50,10 @@ class FitInfo:
 
     algorithm: str
     method: str
-    lr: float | dict[str, float]
+    lr: float | dict[str, float] | None
     epochs_run: int
     best_epoch: int
-    stop_reason: str
+    stop_reason: str | None
     crossings: int | None
     live_units: int | None
     fit_seconds: float
@@ -114,6 +115,13 @@ class Model:
         object.__setattr__(self, "negative_slope", checks.real("negative_slope", self.negative_slope))
         if self.y_ndim is None:
             object.__setattr__(self, "y_ndim", 1 if arrays.b2.size == 1 else 2)
+        if self.y_ndim not in ((1, 2) if arrays.b2.size == 1 else (2,)):
+            raise ValueError(checks.wording("y_ndim", "2, or 1 for a net of one output", repr(self.y_ndim)))
+        if self.x_range is not None:
+            x_range = np.array(self.x_range, dtype=np.float64)
+            if x_range.shape != (arrays.w1.shape[0], 2):
+                raise ValueError(checks.wording("x_range", "of shape (n_in, 2)", f"shape {x_range.shape}"))
+            object.__setattr__(self, "x_range", x_range)
         self._protect()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -290,7 +298,8 @@ class Model:
         if self.n_in != 1:
             raise ValueError(checks.wording("kinks", "asked of a net of one input", f"{self.n_in} inputs"))
         slope = np.where(self.w1[0] == 0, np.nan, self.w1[0])
-        return np.asarray(-self.b1 / slope)
+        with np.errstate(over="ignore"):
+            return np.asarray(-self.b1 / slope)
 
     def plot(self, x: npt.ArrayLike | None = None, y: npt.ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
         """Draw the curve of a net of one input, its kinks, and data if given.
@@ -347,7 +356,7 @@ class Model:
         row's output must not depend on how many others there are.
         """
         wide = self._wide_weights()
-        n_rows = max(32, 2**15 // self.n_hidden)
+        n_rows = max(4, 2**15 // self.n_hidden)
         block = np.zeros((n_rows, self.n_in))
         for first in range(0, len(x), n_rows):
             rows = slice(first, min(first + n_rows, len(x)))

@@ -32,6 +32,10 @@ class Standardization:
     y_shift: Array
     y_scale: Array
 
+    def __post_init__(self) -> None:
+        for array in (self.x_shift, self.x_scale, self.y_shift, self.y_scale):
+            array.flags.writeable = False
+
     def inputs(self, x: Array) -> Array:
         """Return x (n_samples, n_in) in the units trained in."""
         return np.asarray((x - self.x_shift) / self.x_scale)
@@ -72,12 +76,11 @@ def standardization(
 
 
 def _column_maps(columns: Array, sample_weight: Array, *, shift: bool) -> tuple[Array, Array]:
-    counted = columns[sample_weight > 0]
-    constant = (counted == counted[0]).all(axis=0)
-    mean = np.where(constant, counted[0], sample_weight @ columns) if shift else np.zeros(columns.shape[1])
+    constant = (columns == columns[0]).all(axis=0)
+    mean = np.where(constant, columns[0], sample_weight @ columns) if shift else np.zeros(columns.shape[1])
     centred = columns - mean
     # Squares of values beyond 1e154 overflow and below 1e-162 vanish: take the largest out first.
-    largest = np.abs(centred[sample_weight > 0]).max(axis=0)
+    largest = np.abs(centred).max(axis=0)
     unit = np.where(largest > 0, largest, 1.0)
     scale = unit * np.sqrt(sample_weight @ (centred / unit) ** 2)
     return mean, np.where(constant | (scale == 0), 1.0, scale)

@@ -60,32 +60,45 @@ def automatic_rate(
     hidden_bias: bool,
     output_bias: bool,
     interrupted: Callable[[], bool] = lambda: False,
-) -> float:
+) -> float | None:
     """Return 1 / lambda_max of the objective's Gauss-Newton matrix at the start, or 1.0 if lambda_max is 0.
 
     With J the Jacobian of all outputs by all trained parameters, the matrix is J^T S J. Power iteration goes over
-    vectors of parameters from the vector of ones, which neither the order of units nor that of samples touches, until
-    the eigenvalue changes by less than 1e-6 of itself; when interrupted the estimate so far is returned. x
-    (n_samples, n_in) and sample_weight (n_samples,), summing to 1, are in the units trained in.
+    vectors of parameters, until the eigenvalue has twice changed by less than 1e-6 of itself, from a fixed one that
+    neither the order of units nor that of samples touches but that no symmetry between inputs or outputs has; None if interrupted before. x (n_samples, n_in) and
+    sample_weight (n_samples,), summing to 1, are in the units trained in.
     """
     trained = Weights(*(np.ones_like(w) for w in weights))
     trained.b1[...] = hidden_bias
     trained.b2[...] = output_bias
     blocks = _HiddenBlocks(x, weights, negative_slope, interrupted)
-    vector, eigenvalue = trained, 0.0
-    for _ in range(_MAX_ITERATIONS):
-        size = _norm(vector)
-        vector = Weights(*(part / size for part in vector))
-        product = _gauss_newton_product(x, sample_weight, weights, blocks, vector)
-        vector = Weights(*(part * mask for part, mask in zip(product, trained, strict=True)))
-        previous, eigenvalue = eigenvalue, _norm(vector)
-        if abs(eigenvalue - previous) <= _TOLERANCE * eigenvalue or interrupted():
-            break
-    return 1.0 / eigenvalue if eigenvalue > 0 else 1.0
+    vector = Weights(
+        trained.w1 + 0.5 * np.cos(np.arange(x.shape[1]))[:, None],
+        trained.b1,
+        trained.w2 + 0.5 * np.cos(np.arange(weights.b2.size)),
+        trained.b2,
+    )
+    eigenvalue, n_steady = 0.0, 0
+    with np.errstate(over="ignore", invalid="ignore"):  # the engine will find that the start's RMSE is not finite
+        for _ in range(_MAX_ITERATIONS):
+            size = _norm(vector)
+            vector = Weights(*(part / size for part in vector))
+            product = _gauss_newton_product(x, sample_weight, weights, blocks, vector)
+            vector = Weights(*(part * mask for part, mask in zip(product, trained, strict=True)))
+            previous, eigenvalue = eigenvalue, _norm(vector)
+            if interrupted():
+                return None
+            n_steady = 0 if abs(eigenvalue - previous) > _TOLERANCE * eigenvalue else n_steady + 1
+            if n_steady == 2 or not 0 < eigenvalue < np.inf:
+                break
+    return 1.0 / eigenvalue if 0 < eigenvalue < np.inf else 1.0
 
 
 def _norm(vector: Weights) -> float:
-    return float(np.sqrt(sum(np.sum(part**2) for part in vector)))
+    largest = max(float(np.abs(part).max()) for part in vector)
+    if not 0 < largest < np.inf:
+        return largest
+    return largest * float(np.sqrt(sum(np.sum((part / largest) ** 2) for part in vector)))
 
 
 class _HiddenBlocks:

@@ -58,6 +58,7 @@ def load_function(text: str) -> Function:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look themselves up there
     try:
         spec.loader.exec_module(module)
     except Exception as error:
@@ -231,10 +232,10 @@ def main() -> int:
     try:
         args.out.mkdir(parents=True, exist_ok=True)
         data, model = train(args)
+        report(args, data, model)
     except (ValueError, MemoryError, OSError, fastmlp.DivergenceError) as error:
         print("fit_function.py: error:", *str(error).split(), file=sys.stderr)
         return 2
-    report(args, data, model)
     return 0
 
 

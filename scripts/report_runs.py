@@ -62,9 +62,9 @@ REPORTED_CURVE = {  # RMSE by epoch, as printed in the run of H = 1000
 }
 
 
-def train(run: Run, index: int, seed: int, *, hidden_bias: bool = True) -> fastmlp.Model:
-    """Fit run number `index` from a start of its own."""
-    rng = np.random.default_rng([index, seed])
+def train(run: Run, seed: int, *, hidden_bias: bool = True) -> fastmlp.Model:
+    """Fit a run; runs of the same width start from the same weights, so that they differ by their epochs only."""
+    rng = np.random.default_rng([run.hidden, seed])
     return fastmlp.fit(X, Y, hidden=run.hidden, epochs=run.epochs, rng=rng, hidden_bias=hidden_bias, **SETTINGS)
 
 

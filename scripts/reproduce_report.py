@@ -49,7 +49,7 @@ def train_all(runs: list[Run], n_seeds: int, label: str, *, hidden_bias: bool) -
     """Fit every run from n_seeds starts, on all cores; the result is by run, then by seed."""
     tasks = [(index, seed) for index in reversed(range(len(runs))) for seed in range(n_seeds)]  # long runs first
     fits = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
-        delayed(train)(runs[index], index, seed, hidden_bias=hidden_bias) for index, seed in tasks
+        delayed(train)(runs[index], seed, hidden_bias=hidden_bias) for index, seed in tasks
     )
     models = dict(zip(tasks, tqdm(fits, label, len(tasks), unit="fit"), strict=True))
     return [[models[index, seed] for seed in range(n_seeds)] for index in range(len(runs))]
@@ -59,8 +59,8 @@ def time_runs(runs: list[Run], label: str) -> list[Timing]:
     """Time each run alone, by turns with the NumPy loops; the medians over the repetitions."""
     seconds: dict[Any, list[float]] = defaultdict(list)
     for _ in tqdm(range(TIMING_REPETITIONS), label, unit="round"):
-        for index, run in enumerate(runs):
-            seconds[run].append(train(run, index, 0).info.fit_seconds)
+        for run in runs:
+            seconds[run].append(train(run, 0).info.fit_seconds)
         for loop, hidden in itertools.product(LOOPS, {run.hidden for run in runs}):
             seconds[loop, hidden].append(seconds_per_epoch(loop, X, Y, hidden, TIMED_LOOP_EPOCHS))
     median = {key: float(np.median(times)) for key, times in seconds.items()}
@@ -172,7 +172,7 @@ def main() -> None:
     runs = [dataclasses.replace(run, epochs=run.epochs // QUICK) for run in RUNS] if args.quick else list(RUNS)
     args.out.mkdir(parents=True, exist_ok=True)
 
-    train(Run(2, 2, 0.0), 0, 0)  # so that nothing below compiles
+    train(Run(2, 2, 0.0), 0)  # so that nothing below compiles
     timings = time_runs(runs, f"timing{note}")
     fits = train_all(runs, args.seeds, f"fits{note}", hidden_bias=True)
     unbiased = train_all(runs, min(args.seeds, MAX_UNBIASED_SEEDS), f"without bias{note}", hidden_bias=False)

@@ -29,6 +29,7 @@ CASES = [
     ({"x": X + 1j}, TypeError, "x must be an array of real numbers, got dtype complex128."),
     ({"y": ["a"] * 5}, TypeError, "y must be an array of real numbers, got dtype <U1."),
     ({"x": np.array([1, None, 2, 3, 4])}, TypeError, "x must be an array of real numbers, got dtype object."),
+    ({"x": X.astype(np.longdouble) * np.longdouble("1e4000")}, ValueError, "x must be finite, got -inf at position 0."),
     ({"x": [[1], [1, 2]]}, ValueError, "x must be a rectangular array of numbers, got [[1], [1, 2]]."),
     ({"x": []}, ValueError, "x must be an array of at least one sample and one column, got shape (0,)."),
     ({"y": []}, ValueError, "y must be an array of at least one sample and one column, got shape (0,)."),
@@ -42,6 +43,8 @@ CASES = [
     ({"hidden": 0}, ValueError, "hidden must be at least 1, got 0."),
     ({"hidden": -3}, ValueError, "hidden must be at least 1, got -3."),
     ({"hidden": 2.5}, TypeError, "hidden must be an integer, got 2.5."),
+    ({"hidden": np.array([3])}, TypeError, "hidden must be an integer, got array([3])."),
+    ({"hidden": 10**400}, MemoryError, "hidden must be small enough for memory, got 1000"),
     ({"hidden": True}, TypeError, "hidden must be an integer, got True."),
     ({"hidden": 10**13}, MemoryError, "hidden must be small enough for memory, got 10000000000000"),
     ({"hidden": 10**9, "algorithm": "reference"}, MemoryError, "hidden must be small enough for memory"),
@@ -49,10 +52,13 @@ CASES = [
     ({"epochs": -1}, ValueError, "epochs must be at least 1, got -1."),
     ({"epochs": 1e6}, TypeError, "epochs must be an integer, got 1000000.0."),
     ({"epochs": np.True_}, TypeError, "epochs must be an integer, got np.True_."),
+    ({"epochs": 10**30}, ValueError, "epochs must be at most 9223372036854775807, got 1000"),
     ({"epochs": "10"}, TypeError, "epochs must be an integer, got '10'."),
     ({"lr": 0}, ValueError, "lr must be positive, got 0.0."),
     ({"lr": -1e-3}, ValueError, "lr must be positive, got -0.001."),
     ({"lr": float("nan")}, ValueError, "lr must be finite, got nan."),
+    ({"lr": 10**400}, ValueError, "lr must be finite, got inf."),
+    ({"lr": 1e39, "dtype": "f4", "init": NET}, ValueError, "lr must be finite in float32, got 1e+39."),
     ({"lr": True}, TypeError, "lr must be a real number, got True."),
     ({"lr": None}, TypeError, "lr must be a real number, got None."),
     ({"lr": "fast"}, ValueError, "lr must be one of \"auto\", got 'fast'."),
@@ -71,6 +77,7 @@ CASES = [
         ValueError,
         "init w2 must be of shape (3, n_out), got shape (2, 1)",
     ),
+    ({"init": ([[1.0], [1.0, 2.0]], *NET[1:])}, ValueError, "init w1 must be a rectangular array of numbers"),
     ({"init": (*NET[:3], np.array(["0"]))}, TypeError, "init b2 must be an array of real numbers, got dtype <U1."),
     ({"init": (NET[0] * np.inf, *NET[1:])}, ValueError, "init w1 must be finite, got inf at (0, 0)."),
     (
@@ -85,6 +92,7 @@ CASES = [
     ({"snapshots": [0, 11]}, ValueError, "snapshots must be integers from 0 to epochs (10), got 11."),
     ({"snapshots": [-1]}, ValueError, "snapshots must be at least 0, got -1."),
     ({"snapshots": [0.5]}, TypeError, "snapshots must be an integer, got 0.5."),
+    ({"snapshots": np.array(3)}, TypeError, "snapshots must be integers from 0 to epochs (10), got array(3)."),
     ({"snapshots": 3}, TypeError, "snapshots must be integers from 0 to epochs (10), got 3."),
     (
         {"snapshots": range(10), "hidden": 2 * 10**8},
@@ -105,13 +113,18 @@ CASES = [
     ({"rng": -1}, ValueError, "rng must be an argument of numpy.random.default_rng, got -1."),
     ({"callback": 3}, TypeError, "callback must be callable, got 3."),
     ({"progress": "bar"}, TypeError, "progress must be True, False or None, got 'bar'."),
-    ({"x": X * 1e200, "dtype": np.float32, "lr": 0.1}, ValueError, "x and y must be of a scale that float32 can hold"),
+    (
+        {"x": X * 1e200, "dtype": np.float32, "lr": 0.1},
+        ValueError,
+        "x, y and init must be of a scale that float32 can hold",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("arguments", "error", "words"), CASES, ids=[f"{i}-{list(c[0])}" for i, c in enumerate(CASES)])
 def test_fit_refuses(monkeypatch, arguments, error, words):
-    monkeypatch.setattr("fastmlp.fitting.Drive", None)  # nothing may be computed
+    for name in ("Drive", "initial_weights", "automatic_rate", "ReferenceEngine"):
+        monkeypatch.setattr(f"fastmlp.fitting.{name}", None)  # nothing may be computed
     with pytest.raises(error) as caught:
         fastmlp.fit(**({"x": X, "y": Y, "epochs": 10} | arguments))
     assert str(caught.value).startswith(words)
@@ -128,6 +141,16 @@ def test_fit_refuses(monkeypatch, arguments, error, words):
         (lambda net: net.plot(), ValueError, "x must be given for a model that was not fitted, got None."),
         (lambda net: net.plot(y=Y), ValueError, "x must be given with y, got None."),
         (lambda net: fastmlp.Model(*NET[:3], [np.nan]), ValueError, "b2 must be finite, got nan at (0,)."),
+        (
+            lambda net: fastmlp.Model(*NET, x_range=[1]),
+            ValueError,
+            "x_range must be of shape (n_in, 2), got shape (1,).",
+        ),
+        (
+            lambda net: fastmlp.Model(*NET, y_ndim=7),
+            ValueError,
+            "y_ndim must be 2, or 1 for a net of one output, got 7.",
+        ),
         (lambda net: fastmlp.Model(*NET, None), TypeError, "negative_slope must be a real number, got None."),
     ],
 )

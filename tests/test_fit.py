@@ -186,6 +186,47 @@ def test_a_model_goes_on_as_it_was_trained(sine):
     assert fastmlp.fit(x, y, init=half, epochs=1, standardize=False, lr=1e-9).info.standardization is None
 
 
+def test_snapshots_go_on_as_they_were_trained(sine):
+    x, y = 1000 + sine[0], 5 * sine[1]
+    whole = fastmlp.fit(x, y, hidden=20, rng=0, epochs=400, snapshots=[150])
+    snapshot = whole.history.snapshots[150]
+    assert (snapshot.info.epochs_run, snapshot.info.stop_reason) == (150, None)
+    rest = fastmlp.fit(x, y, init=snapshot, epochs=250)
+    np.testing.assert_allclose(rest.history.rmse, whole.history.rmse[150:], rtol=1e-7)
+
+
+def test_another_standardize_takes_neither_maps_nor_rate(sine):
+    x, y = 1000 + sine[0], 5 * sine[1]
+    half = fastmlp.fit(x, y, hidden=20, rng=0, epochs=100)
+    raw = fastmlp.fit(x, y, init=half, epochs=1, standardize=False)
+    assert raw.info.lr < 1e-3 * half.info.lr
+    assert raw.info.standardization is None
+    with pytest.raises(ValueError, match="init must be a net trained without the biases that are disabled"):
+        fastmlp.fit(x, y, init=fastmlp.Model(half.w1, 0 * half.b1, half.w2, half.b2, info=half.info), hidden_bias=False)
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+def test_a_sample_of_weight_zero_might_as_well_be_absent(problem, standardize):
+    x, y, sample_weight, init = problem(2, 2)
+    options = {"init": init, "lr": 0.01, "epochs": 100, "standardize": standardize}
+    y = y.copy()
+    y[3] = 1e300
+    got = fastmlp.fit(x, y, sample_weight=np.where(np.arange(40) == 3, 0, sample_weight), **options)
+    x, y, sample_weight = (np.delete(array, 3, axis=0) for array in (x, y, sample_weight))
+    expected = fastmlp.fit(x, y, sample_weight=sample_weight, **options)
+    np.testing.assert_allclose(got.w1, expected.w1, rtol=1e-10)
+    np.testing.assert_allclose(got.history.rmse, expected.history.rmse, rtol=1e-10)
+
+
+def test_standardization_and_weights_of_any_dtype_use_the_weights(problem):
+    x, y, sample_weight, _ = problem(2, 1)
+    maps = FAST(x, y, rng=0, sample_weight=sample_weight).info.standardization
+    np.testing.assert_allclose(maps.x_shift, np.average(x, axis=0, weights=sample_weight), rtol=1e-12)
+    np.testing.assert_allclose(maps.y_scale**2, np.cov(y.T, aweights=sample_weight, ddof=0), rtol=1e-12)
+    ones = np.ones(40, np.float16)
+    np.testing.assert_array_equal(FAST(x, y, rng=0, sample_weight=ones).w1, FAST(x, y, rng=0).w1)
+
+
 def test_a_model_made_by_hand_is_a_start(sine):
     start = fastmlp.Model([[1.0, -1.0]], [0.0, 0.0], [[1.0], [1.0]], [0.0], 0.2)
     model = fastmlp.fit(*sine, init=start, epochs=3)

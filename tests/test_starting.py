@@ -62,6 +62,15 @@ def test_the_automatic_rate_is_one_over_the_largest_eigenvalue(
     assert got == pytest.approx(expected, rel=1e-4)
 
 
+def test_symmetric_inputs_do_not_hide_the_largest_eigenvalue():
+    column = np.linspace(-1, 1, 9)[:, None]
+    x = np.hstack([column, -column])
+    weights = Weights(np.zeros((2, 1)), np.ones(1), np.full((1, 1), 10.0), np.zeros(1))
+    got = automatic_rate(x, np.full(9, 1 / 9), weights, 0.0, hidden_bias=True, output_bias=True)
+    features = np.hstack([10 * x, np.full((9, 1), 10.0), np.ones((9, 2))])
+    assert got == pytest.approx(1 / np.linalg.eigvalsh(features.T @ features / 9)[-1], rel=1e-4)
+
+
 def test_the_automatic_rate_does_not_depend_on_blocks(problem, monkeypatch):
     x, _, sample_weight, init = problem(3, 2)
     rates = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,15 +21,23 @@ def dense_engine(n_in: int, n_out: int) -> type[Engine]:
     return FewInputs if n_in <= few_inputs.MAX_INPUTS and n_out == 1 else ManyInputs
 
 
+def each_kernel() -> Iterator[tuple[type[Engine], int]]:
+    """Yield an engine and a number of inputs for each kernel that a fit may compile."""
+    for n_in in range(1, few_inputs.MAX_INPUTS + 1):
+        yield FewInputs, n_in
+    yield ManyInputs, 1
+
+
 class _Dense:
     """What both share: a kernel that goes on from the arrays it is given."""
 
-    def __init__(self, held: dict[str, Array], n_out: int, *fixed: Any) -> None:
-        """Take the arrays that make up the state, in the kernel's order, and its arguments after squared_error."""
+    def __init__(self, held: dict[str, Array], scratch: list[Array], n_out: int, *fixed: Any) -> None:
+        """Take the kernel's arguments in its order: what makes up the state, scratch, and those after squared_error."""
         self._held = held
+        self._scratch = scratch
         self._fixed = fixed
         self._squared_error = np.empty((1, n_out))
-        self._kernel = self._compiled(*held.values(), self._squared_error, *fixed, 1)
+        self._kernel = self._compiled(*held.values(), *scratch, self._squared_error, *fixed, 1)
         # The gradients held are still zero, so this epoch changes no weight: it evaluates the start.
         self._train(1, self._squared_error)
 
@@ -38,7 +46,7 @@ class _Dense:
         raise NotImplementedError
 
     def _train(self, n_epochs: int, squared_error: Array) -> int:
-        return int(self._kernel(*self._held.values(), squared_error, *self._fixed, n_epochs))
+        return int(self._kernel(*self._held.values(), *self._scratch, squared_error, *self._fixed, n_epochs))
 
     def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
         """Train as `fastmlp.engine.Engine.advance` says."""
@@ -86,11 +94,10 @@ class FewInputs(_Dense):
             "active_error": np.zeros(n_units, dtype),
             "error_x": np.zeros(n_in, dtype),
             "error_sum": np.zeros(1, dtype),
-            "error": np.zeros(block, dtype),
-            "active": np.zeros(block, dtype),
         }
         super().__init__(
             held,
+            [np.zeros(block, dtype) for _ in range(2)],
             1,
             np.ascontiguousarray(x),
             y,
@@ -136,9 +143,9 @@ class ManyInputs(_Dense):
         )
         held = dict(zip(Weights._fields, start, strict=True))
         held |= {f"d{name}": np.zeros_like(array) for name, array in held.items()}
-        held |= {name: np.zeros((many_inputs.SAMPLES, n_hidden), dtype) for name in ("relu", "slope", "dh1")}
         super().__init__(
             held,
+            [np.zeros((many_inputs.SAMPLES, n_hidden), dtype) for _ in range(3)],
             n_out,
             _padded(problem.x, (n_padded, n_in), dtype),
             _padded(problem.y, (n_padded, n_out), dtype),

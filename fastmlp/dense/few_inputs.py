@@ -67,9 +67,14 @@ def update(
     inputs: Any,
     rates: Any,
     negative_slope: Any,
-) -> None:
-    """Descend along the gradients that the sums give; shapes as in `train`. Zeroes the sums over active samples."""
+) -> Any:
+    """Descend along the gradients that the sums give; shapes as in `train`. Zeroes the sums over active samples.
+
+    Return 0, or NaN if a weight is not finite: a unit of weight -inf is cut off at 0 and would not show in h2.
+    """
+    zero = rates.dtype.type(0)
     relu_part = rates.dtype.type(1) - negative_slope
+    defect = zero
     for j in range(b1.size):
         sum_e = negative_slope * error_sum[0] + relu_part * active_error[j]
         active_error[j] = 0
@@ -81,7 +86,10 @@ def update(
             active_error_x[k, j] = 0
             dw2 += w1[k, j] * sum_ex
             w1[k, j] -= rates[0] * (step * sum_ex)
+            defect += zero * w1[k, j]
         w2[j] -= rates[2] * dw2
+        defect += zero * b1[j]
+    return defect
 
 
 @inlined
@@ -237,7 +245,7 @@ def train(
     squared_error (n_epochs, 1) float64
         Written: sum of s (h2 - y)^2 after each update.
     x (n_blocks, n_in, block), y (n_blocks, block), sample_weight (n_blocks, block)
-        Samples, padded with ones of no weight.
+        Samples, padded with zeros that have no weight.
     inputs : tuple of n_in integers
         Its length tells the compiler the number of inputs.
     rates (4,), negative_slope
@@ -245,12 +253,12 @@ def train(
     """
     is_leaky = negative_slope != 0
     for epoch in range(n_epochs):
-        update(w1, b1, w2, active_error_x, active_error, error_x, error_sum, inputs, rates, negative_slope)
+        defect = update(w1, b1, w2, active_error_x, active_error, error_x, error_sum, inputs, rates, negative_slope)
         b2[0] -= rates[3] * error_sum[0]
         error_sum[0] = 0
         error_x[:] = 0
 
-        total = 0.0
+        total = np.float64(defect)
         for block in range(x.shape[0]):
             x_block, y_block, s_block = x[block], y[block], sample_weight[block]
             forward(error, x_block, w1, b1, w2, inputs)
@@ -263,7 +271,7 @@ def train(
                 difference = error[i] + b2[0] - y_block[i]
                 error[i] = s_block[i] * difference
                 block_sum += error[i]
-                block_total += np.float64(error[i] * difference)
+                block_total += np.float64(error[i]) * difference
             error_sum[0] += block_sum
             total += block_total
             if is_leaky:
