@@ -306,7 +306,7 @@ def _rates(lr: float | dict[str, float] | None, trained: dict[str, bool], dtype:
         return Rates(0.0, 0.0, 0.0, 0.0)
     checks.learning_rate(lr, trained)
     given = lr if isinstance(lr, dict) else dict.fromkeys(trained, lr)
-    if max(given.values()) > np.finfo(dtype).max:
+    if max(given.values()) > float(np.finfo(dtype).max):
         raise ValueError(checks.wording("lr", f"finite in {dtype}", f"{lr}"))
     return Rates(**{group: given[group] if is_trained else 0.0 for group, is_trained in trained.items()})
 

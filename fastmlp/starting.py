@@ -65,8 +65,8 @@ def automatic_rate(
 
     With J the Jacobian of all outputs by all trained parameters, the matrix is J^T S J. Power iteration goes over
     vectors of parameters, until the eigenvalue has twice changed by less than 1e-6 of itself, from a fixed one that
-    neither the order of units nor that of samples touches but that no symmetry between inputs or outputs has; None if interrupted before. x (n_samples, n_in) and
-    sample_weight (n_samples,), summing to 1, are in the units trained in.
+    neither the order of units nor that of samples touches but that no symmetry between inputs or outputs has; None if
+    interrupted before. x (n_samples, n_in) and sample_weight (n_samples,), summing to 1, are in the units trained in.
     """
     trained = Weights(*(np.ones_like(w) for w in weights))
     trained.b1[...] = hidden_bias
