@@ -1,7 +1,7 @@
 """Time the dense engine against plain NumPy, side by side, and write the README's table.
 
-NumPy is `fastmlp.reference`; both use one core. Each shape is timed in turn, A B A B, and the medians are shown; the
-RMSE of both must agree before a time counts. The last rows are what NumPy wins.
+NumPy is the report's loop (`scripts/numpy_loop.py`); both use one core. Each shape is timed in turn, A B A B, and the
+medians are shown; the RMSE of both must agree before a time counts. The last rows are what NumPy wins.
 
     python benchmarks/against_numpy.py            print the table
     python benchmarks/against_numpy.py --readme   also write it into README.md
@@ -26,8 +26,12 @@ from llvmlite.binding import get_host_cpu_name
 
 import fastmlp
 from fastmlp.dense.engine import dense_engine
-from fastmlp.engine import Engine, Problem, Rates, Record, Weights
-from fastmlp.reference import ReferenceEngine
+from fastmlp.engine import Problem, Rates, Record, Weights
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
+from numpy_loop import report_loop
+
+LR = 1e-4
 
 # n_in, n_hidden, n_samples, n_out
 SHAPES = [
@@ -47,49 +51,48 @@ README = Path(__file__).parent.parent / "README.md"
 START, END = "<!-- against_numpy: start -->\n", "<!-- against_numpy: end -->\n"
 
 
-def start(shape: tuple[int, int, int, int], dtype: type) -> tuple[Problem, Weights, Rates]:
-    """Return seeded data, weights and a stable rate."""
+def start(shape: tuple[int, int, int, int], dtype: type) -> tuple[Problem, Weights]:
+    """Return seeded data and weights."""
     n_in, n_hidden, n_samples, n_out = shape
     rng = np.random.default_rng(0)
     x = rng.normal(size=(n_samples, n_in)).astype(dtype)
     y = rng.normal(size=(n_samples, n_out)).astype(dtype)
-    weights = Weights(
-        rng.normal(size=(n_in, n_hidden)) / np.sqrt(n_in),
-        rng.normal(size=n_hidden),
-        rng.normal(size=(n_hidden, n_out)) / np.sqrt(n_hidden),
-        np.zeros(n_out),
-    )
-    return Problem(x, y, np.full(n_samples, 1 / n_samples, dtype)), weights, Rates(*[1e-3 / n_in] * 4)
+    w1 = rng.normal(size=(n_in, n_hidden)) / np.sqrt(n_in)
+    w2 = rng.normal(size=(n_hidden, n_out)) / np.sqrt(n_hidden)
+    weights = (w1, rng.normal(size=n_hidden), w2, np.zeros(n_out))
+    return Problem(x, y, np.full(n_samples, 1 / n_samples, dtype)), Weights(*(w.astype(dtype) for w in weights))
 
 
-def timer(engine: Engine, n_out: int) -> Callable[[], float]:
-    """Return a function that trains for about ROUND_SECONDS and returns the seconds per epoch."""
-    n_epochs, seconds = 1, 0.0
-    while seconds < ROUND_SECONDS:
-        n_epochs = max(n_epochs, int(1.2 * n_epochs * ROUND_SECONDS / seconds)) if seconds else n_epochs
-        record = Record(np.empty((n_epochs + 1, n_out)))
-        started = time.perf_counter()
+def trainers(shape: tuple[int, int, int, int], dtype: type) -> list[Callable[[int], np.ndarray]]:
+    """Return NumPy's and fastmlp's way to train for a number of epochs; each gives the RMSE before every update."""
+    problem, weights = start(shape, dtype)
+    x = np.column_stack([problem.x, np.ones(len(problem.x), dtype)])
+    w1 = np.vstack([weights.w1, weights.b1])
+    engine_type = dense_engine(shape[0], shape[3])
+
+    def fastmlp_loop(n_epochs: int) -> np.ndarray:
+        engine = engine_type(problem, weights, Rates(LR, LR, LR, 0.0), 0.0)
+        record = Record(np.empty((n_epochs + 1, shape[3])))
         engine.advance(n_epochs, record)
-        seconds = time.perf_counter() - started
+        return np.sqrt(record.squared_error[:-1].mean(axis=1))
 
-    def once() -> float:
-        started = time.perf_counter()
-        engine.advance(n_epochs, record)
-        return (time.perf_counter() - started) / n_epochs
+    return [lambda n_epochs: report_loop(x, problem.y, w1, weights.w2, LR, n_epochs), fastmlp_loop]
 
-    return once
+
+def seconds_per_epoch(train: Callable[[int], np.ndarray], n_epochs: int) -> float:
+    """Time one training."""
+    started = time.perf_counter()
+    train(n_epochs)
+    return (time.perf_counter() - started) / n_epochs
 
 
 def compare(shape: tuple[int, int, int, int], dtype: type) -> tuple[float, float]:
     """Return the median seconds per epoch of NumPy and of the dense engine."""
-    arguments = start(shape, dtype)
-    engines = [engine(*arguments, 0.0) for engine in (ReferenceEngine, dense_engine(shape[0], shape[3]))]
-    records = [Record(np.empty((6, shape[3]))) for _ in engines]
-    for engine, record in zip(engines, records, strict=True):
-        engine.advance(5, record)
-    np.testing.assert_allclose(records[1].squared_error, records[0].squared_error, rtol=TOLERANCES[dtype])
-    timers = [timer(engine, shape[3]) for engine in engines]
-    rounds = [[once() for once in timers] for _ in range(ROUNDS)]
+    both = trainers(shape, dtype)
+    expected, got = (train(10) for train in both)
+    np.testing.assert_allclose(got, expected, rtol=TOLERANCES[dtype])
+    n_epochs = [max(10, int(ROUND_SECONDS / seconds_per_epoch(train, 10))) for train in both]
+    rounds = [[seconds_per_epoch(*pair) for pair in zip(both, n_epochs, strict=True)] for _ in range(ROUNDS)]
     numpy_seconds, dense_seconds = (statistics.median(column) for column in zip(*rounds, strict=True))
     return numpy_seconds, dense_seconds
 
@@ -109,7 +112,7 @@ def first_fit(algorithm: str) -> float:
 def table() -> str:
     """Measure all shapes and return a Markdown table with its caption."""
     lines = [
-        "| inputs, hidden, samples, outputs | NumPy float64 | fastmlp float64 | ratio | ratio float32 |",
+        "| inputs, hidden, samples, outputs | NumPy loop, float64 | fastmlp float64 | ratio | ratio float32 |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]
     for shape in SHAPES:
@@ -121,10 +124,11 @@ def table() -> str:
         print(lines[-1], flush=True)
     firsts = [[first_fit(algorithm) for algorithm in ("reference", "dense")] for _ in range(3)]
     numpy_first, dense_first = (statistics.median(column) for column in zip(*firsts, strict=True))
-    name = "first fit of a process, 10 epochs, nothing compiled yet"
+    name = "first fit of a process, 10 epochs, nothing compiled yet (`reference` for NumPy)"
     lines.append(f"| {name} | {numpy_first:.2f} s | {dense_first:.2f} s | {numpy_first / dense_first:.2f} | |")
     caption = (
-        f"Time per epoch, medians of {ROUNDS} interleaved rounds; fastmlp {fastmlp.__version__} and "
+        f"Time per epoch of the report's NumPy loop and of fastmlp, medians of {ROUNDS} interleaved rounds; "
+        f"fastmlp {fastmlp.__version__} and "
         f"NumPy {np.__version__}, one core each; processor {get_host_cpu_name()}, {time.strftime('%Y-%m')}. "
         "Written by `benchmarks/against_numpy.py`."
     )
