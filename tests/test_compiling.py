@@ -60,9 +60,19 @@ def test_the_public_names_are_those_of_all():
     assert public - modules == set(fastmlp.__all__)
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x80", None], ids=["empty", "garbage", "truncated"])
-@pytest.mark.parametrize("suffix", ["nbi", "nbc"])
-def test_a_damaged_cache_is_replaced(tmp_path, expected, damage, suffix):
+@pytest.mark.parametrize(
+    ("suffix", "damage"),
+    [
+        ("nbi", b""),
+        ("nbc", None),
+        pytest.param("nbi", None, marks=pytest.mark.slow),
+        pytest.param("nbi", b"\x80", marks=pytest.mark.slow),
+        pytest.param("nbc", b"", marks=pytest.mark.slow),
+        pytest.param("nbc", b"\x80", marks=pytest.mark.slow),
+    ],
+    ids=["index-empty", "code-truncated", "index-truncated", "index-garbage", "code-empty", "code-garbage"],
+)
+def test_a_damaged_cache_is_replaced(tmp_path, expected, suffix, damage):
     files = list((tmp_path / "cache").rglob(f"*.{suffix}"))
     assert files
     for file in files:
