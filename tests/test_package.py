@@ -25,7 +25,7 @@ def test_the_package_is_typed_and_licensed():
 def test_what_the_readme_shows_exists():
     readme = (ROOT / "README.md").read_text()
     for path in (
-        "docs/convergence.png",
+        "scripts/convergence.png",
         "benchmarks/NOTES.md",
         "scripts/fit_function.py",
         "benchmarks/against_numpy.py",
