@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,9 @@ def each_kernel() -> Iterator[tuple[type[Engine], int]]:
 
 
 class _Dense:
-    """What both share: a kernel that goes on from the arrays it is given."""
+    """What both share: a kernel, `train` of one module, that goes on from the arrays it is given."""
+
+    _kernels: ModuleType
 
     def __init__(self, held: dict[str, Array], scratch: list[Array], n_out: int, *fixed: Any) -> None:
         """Take the kernel's arguments in its order: what makes up the state, scratch, and those after squared_error."""
@@ -37,13 +40,10 @@ class _Dense:
         self._scratch = scratch
         self._fixed = fixed
         self._squared_error = np.empty((1, n_out))
-        self._kernel = self._compiled(*held.values(), *scratch, self._squared_error, *fixed, 1)
+        arguments = (*held.values(), *scratch, self._squared_error, *fixed, 1)
+        self._kernel = compiled(self._kernels.train, arguments)
         # The gradients held are still zero, so this epoch changes no weight: it evaluates the start.
         self._train(1, self._squared_error)
-
-    @staticmethod
-    def _compiled(*arguments: Any) -> Any:
-        raise NotImplementedError
 
     def _train(self, n_epochs: int, squared_error: Array) -> int:
         return int(self._kernel(*self._held.values(), *self._scratch, squared_error, *self._fixed, n_epochs))
@@ -70,6 +70,7 @@ class FewInputs(_Dense):
     """At most 8 inputs and one output."""
 
     method = "few inputs"
+    _kernels = few_inputs
 
     def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
         n_samples, n_in = problem.x.shape
@@ -112,10 +113,6 @@ class FewInputs(_Dense):
         """Compile the kernel for n_in inputs by training the smallest net there is."""
         cls(*_smallest(n_in, dtype), 0.0)
 
-    @staticmethod
-    def _compiled(*arguments: Any) -> Any:
-        return compiled(few_inputs.train, arguments)
-
     def weights(self) -> Weights:
         """Return copies of the weights."""
         w1, b1, w2, b2 = (self._held[name] for name in Weights._fields)
@@ -127,6 +124,7 @@ class ManyInputs(_Dense):
     """Any number of inputs and outputs."""
 
     method = "many inputs"
+    _kernels = many_inputs
 
     def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
         n_samples, self._n_in = problem.x.shape
@@ -158,10 +156,6 @@ class ManyInputs(_Dense):
     def compile(cls, n_in: int, dtype: np.dtype[Any]) -> None:
         """Compile the kernel, one for all numbers of inputs, by training the smallest net there is."""
         cls(*_smallest(n_in, dtype), 0.0)
-
-    @staticmethod
-    def _compiled(*arguments: Any) -> Any:
-        return compiled(many_inputs.train, arguments)
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
