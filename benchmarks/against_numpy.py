@@ -72,7 +72,7 @@ def trainers(shape: tuple[int, int, int, int], dtype: type) -> list[Callable[[in
 
     def fastmlp_loop(n_epochs: int) -> np.ndarray:
         engine = engine_type(problem, weights, Rates(LR, LR, LR, 0.0), 0.0)
-        record = Record(np.empty((n_epochs + 1, shape[3])))
+        record = Record.empty(n_epochs, shape[3])
         engine.advance(n_epochs, record)
         return np.sqrt(record.squared_error[:-1].mean(axis=1))
 

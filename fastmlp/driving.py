@@ -1,4 +1,4 @@
-"""Runs any engine in chunks: progress, callback, Ctrl-C, snapshots, divergence.
+"""Runs any engine in chunks: progress, callback, Ctrl-C, snapshots, the first crossing, divergence.
 
 Compiled code cannot be interrupted, so the epochs run in chunks of 50 - 100 ms, which changes no bit of the result.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fastmlp.model import Model
 
 CHUNK_SECONDS = 0.075
-MAX_RECORD = 2**18  # entries: the record of a chunk stays within 2 MB
+MAX_RECORD = 2**18  # entries: the record of a chunk stays within 4 MB
 
 
 class DivergenceError(ArithmeticError):
@@ -86,9 +86,10 @@ class CallbackInfo:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How far a drive has come: the updates done, and why it stopped (None: it has not)."""
+    """How far a drive has come: the updates done, their crossings if counted, why it stopped (None: it has not)."""
 
     epochs_run: int
+    crossings: int | None
     stop_reason: str | None
 
 
@@ -143,6 +144,8 @@ class Drive:
         recorder: Recorder,
         make_model: Callable[[Weights, Outcome], Model],
         lr: float | dict[str, float] | None,
+        *,
+        stop_at_crossing: bool = False,
     ) -> None:
         """Evaluate the start.
 
@@ -158,25 +161,28 @@ class Drive:
             Makes a model of the engine's weights and how far it has come.
         lr : float, dict or None
             For the message of `DivergenceError`.
+        stop_at_crossing : bool
+            As in `fastmlp.fit`; the engine must count crossings.
         """
         self._engine = engine
         self._epochs = epochs
         self._recorder = recorder
         self._make_model = make_model
         self._lr = lr
+        self._stop_at_crossing = stop_at_crossing
         longest = min(epochs, max(1, MAX_RECORD // recorder.n_out))
-        self._record = Record(np.empty((longest + 1, recorder.n_out)))
+        self._record = Record.empty(longest, recorder.n_out)
         self._pace = _Pace(longest)
         self._epoch = 0
         self._started = time.perf_counter()
         engine.advance(0, self._record)
-        self._squared_error = self._record.squared_error[0].copy()
-        if not np.isfinite(self._squared_error).all():
+        self._last_row = self._record[:1].copy()
+        if not np.isfinite(self._last_row.squared_error).all():
             raise DivergenceError(0, lr, self.model())
 
     def model(self) -> Model:
         """Return the model now."""
-        return self._make_model(self._engine.weights(), Outcome(self._epoch, None))
+        return self._make_model(self._engine.weights(), self._outcome(None))
 
     def run(
         self,
@@ -185,7 +191,7 @@ class Drive:
         callback: Callable[[CallbackInfo], bool | None] | None = None,
         progress: bool | None = None,
     ) -> Outcome:
-        """Train to the last epoch, or until the callback, Ctrl-C or divergence ends it.
+        """Train to the last epoch, or until a crossing, the callback, Ctrl-C or divergence ends it.
 
         Parameters
         ----------
@@ -206,15 +212,17 @@ class Drive:
                         reason = "interrupted"
                         break
                     n_wanted = self._pace.n_epochs
-                    n_done = self._chunk(stop)
+                    n_done, crossed = self._chunk(stop)
+                    ended = crossed or self._epoch == self._epochs
+                    reason = "crossing" if crossed else None
                     bar.update(n_done)
                     info = self._info()
                     bar.set_postfix_str(f"RMSE {info.rmse:.3g}", refresh=False)
                     n_untold += n_done
-                    if callback is None or (n_untold < n_wanted and self._epoch < self._epochs):
+                    if callback is None or (n_untold < n_wanted and not ended):
                         continue  # a snapshot has cut the chunk short
                     n_untold = 0
-                    if callback(info) and self._epoch < self._epochs:
+                    if callback(info) and not ended:
                         reason = "callback"
                 if self._epoch == stop and stop in kept:
                     self._recorder.snapshots[stop] = self.model()
@@ -222,28 +230,37 @@ class Drive:
             reason = "interrupted"
             text = f"fit was interrupted after {self._epoch} of {self._epochs} epochs; the model so far is returned."
             warnings.warn(text, RuntimeWarning, stacklevel=3)
-        self._recorder.finish(self._epoch, self._squared_error)
-        return Outcome(self._epoch, reason or "epochs")
+        self._recorder.finish(self._epoch, self._last_row)
+        return self._outcome(reason or "epochs")
 
-    def _chunk(self, stop: int) -> int:
-        """Train for one chunk that ends at `stop` at the latest; return its epochs."""
+    def _outcome(self, stop_reason: str | None) -> Outcome:
+        crossings = int(self._last_row.crossings[0]) if self._engine.counts_crossings else None
+        return Outcome(self._epoch, crossings, stop_reason)
+
+    def _chunk(self, stop: int) -> tuple[int, bool]:
+        """Train for one chunk that ends at `stop` at the latest; return its epochs and whether a crossing ended it."""
         before = self._engine.state()
         n_epochs = min(self._pace.n_epochs, stop - self._epoch)
         started = time.perf_counter()
         n_done, status = self._engine.advance(n_epochs, self._record)
         self._pace.measure(n_epochs, time.perf_counter() - started)
-        if status is Status.DIVERGED:
+        # The diverging update may be the first to cross: then it is divergence that the fit ends with.
+        crossed = self._record.crossings[: n_done + 1] > self._record.crossings[0]
+        must_stop = self._stop_at_crossing and bool(crossed[-1])
+        if must_stop:
+            n_done = int(np.argmax(crossed))
+        if must_stop or status is Status.DIVERGED:
             self._engine.restore(before)
             self._engine.advance(n_done, self._record)
-            self._epoch += n_done
-            raise DivergenceError(self._epoch + 1, self._lr, self.model())
-        self._recorder.add(self._epoch, self._record.squared_error[: n_done + 1])
-        self._squared_error = self._record.squared_error[n_done].copy()
+        self._recorder.add(self._epoch, self._record[: n_done + 1])
+        self._last_row = self._record[n_done : n_done + 1].copy()
         self._epoch += n_done
-        return n_done
+        if status is Status.DIVERGED and not must_stop:
+            raise DivergenceError(self._epoch + 1, self._lr, self.model())
+        return n_done, must_stop
 
     def _info(self) -> CallbackInfo:
-        rmse = float(self._recorder.rmse(self._squared_error))
+        rmse = float(self._recorder.rmse(self._last_row.squared_error[0]))
         return CallbackInfo(self._epoch, self._epochs, rmse, time.perf_counter() - self._started, self.model)
 
 

@@ -56,25 +56,49 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Record:
-    """What an engine writes down while it trains.
+    """What an engine writes down while it trains: row i after i updates of the call, row 0 where it started.
 
-    squared_error (n_epochs + 1, n_out), float64: row i is the weighted mean over samples of the squared error after i
-    updates of this call, so row 0 belongs to the weights that the call started from.
+    squared_error (n_epochs + 1, n_out), float64: the weighted mean over samples of the squared error.
+    crossings (n_epochs + 1,), int64: the (unit, sample) sign changes in the engine's life so far, that is the members
+    of the symmetric difference of the active sets before and after an update, summed over units and updates. Engines
+    that do not count leave it alone.
     """
 
     squared_error: Array
+    crossings: Array
+
+    @classmethod
+    def empty(cls, n_epochs: int, n_out: int) -> Record:
+        """Make room for a call of n_epochs."""
+        return cls(np.empty((n_epochs + 1, n_out)), np.zeros(n_epochs + 1, np.int64))
+
+    def __getitem__(self, rows: slice) -> Record:
+        """Return a view of some rows."""
+        return Record(self.squared_error[rows], self.crossings[rows])
+
+    def copy(self) -> Record:
+        """Return what the next call will not overwrite."""
+        return Record(self.squared_error.copy(), self.crossings.copy())
 
 
 class Engine(Protocol):
-    """Full-batch gradient descent on one problem, held by whoever drives it."""
+    """Full-batch gradient descent on one problem, held by whoever drives it.
+
+    counts_crossings says whether it fills `Record.crossings`.
+    """
 
     method: str
+    counts_crossings: bool
 
     def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None: ...
 
     @classmethod
     def compile(cls, n_in: int, dtype: np.dtype[Any]) -> None:
         """Compile, or load from the cache, what training on n_in inputs in this dtype will call."""
+
+    @property
+    def live_units(self) -> int | None:
+        """Units that may cross a sample in the next epochs, where the engine knows them."""
 
     def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
         """Train for n_epochs and fill rows 0 .. n_epochs of the record; return the epochs done.

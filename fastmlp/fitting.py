@@ -44,6 +44,7 @@ def fit(
     dtype: npt.DTypeLike | None = None,
     record_every: int | None = None,
     snapshots: Iterable[int] | None = None,
+    stop_at_crossing: bool = False,
     callback: Callable[[CallbackInfo], bool | None] | None = None,
     progress: bool | None = None,
 ) -> Model:
@@ -94,6 +95,9 @@ def fit(
         Spacing in epochs of the recorded RMSE; by default the smallest that gives at most a million records.
     snapshots : iterable of int, optional
         Epochs, from 0 to `epochs`, at which to keep the model in ``model.history.snapshots``.
+    stop_at_crossing : bool, default False
+        Whether to end the fit right after the first update that changes any unit's set of active samples, that update
+        included. Needs the algorithm "univariate".
     callback : callable, optional
         Called with a `CallbackInfo` after every chunk of epochs: of 50 - 100 ms, shorter at first and before snapshots.
         Training stops when it returns True; its exceptions propagate.
@@ -140,11 +144,12 @@ def fit(
     rate = checks.learning_rate(lr, trained)
     standardize = checks.optional_flag("standardize", standardize)
     negative_slope = checks.real("negative_slope", negative_slope)
-    algorithm = checks.choice("algorithm", algorithm, ALGORITHMS)
+    algorithm = _chosen(checks.choice("algorithm", algorithm, ALGORITHMS), data.x.shape[1])
     final_dtype = data.dtype if dtype is None else checks.dtype("dtype", dtype)
     record_every = (
         default_record_every(epochs) if record_every is None else checks.epoch_count("record_every", record_every)
     )
+    stop_at_crossing = _checked_stop_at_crossing(stop_at_crossing, algorithm)
     if callback is not None and not callable(callback):
         raise TypeError(checks.wording("callback", "callable", repr(callback)))
     progress = checks.optional_flag("progress", progress)
@@ -166,14 +171,14 @@ def fit(
 
         def make_model(weights: Weights, outcome: Outcome, history: History | None = None) -> Model:
             info = FitInfo(
-                algorithm="reference" if algorithm == "reference" else "dense",
+                algorithm=algorithm,
                 method=engine.method,
                 lr=start.lr,
                 epochs_run=outcome.epochs_run,
                 best_epoch=outcome.epochs_run,
                 stop_reason=outcome.stop_reason,
-                crossings=None,
-                live_units=None,
+                crossings=outcome.crossings,
+                live_units=engine.live_units,
                 fit_seconds=time.perf_counter() - started - compile_seconds,
                 compile_seconds=compile_seconds,
                 standardization=start.maps if start.standardized else None,
@@ -182,8 +187,8 @@ def fit(
             folded = _folded(start.maps, weights, final_dtype)
             return Model(*folded, start.negative_slope, x_range=x_range, y_ndim=data.y_ndim, history=history, info=info)
 
-        recorder = Recorder(epochs, record_every, start.maps.y_scale)
-        drive = Drive(engine, epochs, recorder, make_model, start.lr)
+        recorder = Recorder(epochs, record_every, start.maps.y_scale, counts_crossings=engine.counts_crossings)
+        drive = Drive(engine, epochs, recorder, make_model, start.lr, stop_at_crossing=stop_at_crossing)
         outcome = drive.run(interrupt, kept, callback, progress)
     return make_model(engine.weights(), outcome, recorder.history())
 
@@ -217,6 +222,20 @@ class _Start:
     standardized: bool
     negative_slope: float
     lr: float | dict[str, float] | None
+
+
+def _chosen(algorithm: str, n_in: int) -> str:
+    """Return the algorithm that a call trains with: what "auto" stands for."""
+    return "dense" if algorithm == "auto" else algorithm
+
+
+def _checked_stop_at_crossing(stop_at_crossing: object, algorithm: str) -> bool:
+    """Check the flag against the algorithm chosen."""
+    checked = checks.flag("stop_at_crossing", stop_at_crossing)
+    if checked and algorithm != "univariate":
+        rule = 'False unless the algorithm is "univariate"'
+        raise ValueError(checks.wording("stop_at_crossing", rule, f'True with "{algorithm}"'))
+    return checked
 
 
 def _checked_init(init: Any, data: checks.Samples, trained: dict[str, bool]) -> str | float | Model | Weights:
@@ -343,5 +362,5 @@ def _require_memory(data: checks.Samples, n_hidden: int, epochs: int, record_eve
     copies = 10  # measured: 8.1 at two million units
     layer = 3 * item * n_hidden * len(data.x) if algorithm == "reference" else 0
     checks.memory("hidden", f"{n_hidden}", copies * net + layer)
-    checks.memory("record_every", f"{record_every}", 2 * item * (epochs // record_every))
+    checks.memory("record_every", f"{record_every}", 3 * item * (epochs // record_every))
     return int(net) + MODEL_BYTES

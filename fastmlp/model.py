@@ -36,10 +36,11 @@ class FitInfo:
         Updates done.
     best_epoch : int
         The epoch of the weights returned.
-    stop_reason : {"epochs", "callback", "interrupted"} or None
+    stop_reason : {"epochs", "callback", "crossing", "interrupted"} or None
         Why training ended; None in a model taken while it went on.
     crossings, live_units : int or None
-        (unit, sample) sign changes, and units that may still cross a sample, where the engine knows them.
+        (unit, sample) sign changes in all, and units that may cross a sample in the next epochs, where the engine knows
+        them.
     fit_seconds, compile_seconds : float
         Time to find the start and the rate and to train; time to import Numba and to compile, or to load compiled code.
     standardization : Standardization or None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp.engine import Array
+from fastmlp.engine import Array, Record
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
@@ -32,7 +32,8 @@ class History:
     snapshots : mapping of int to Model
         The models after the epochs asked for, as far as they were reached.
     crossings : ndarray or None
-        (unit, sample) sign changes summed over the epochs so far, where the engine knows them.
+        (unit, sample) sign changes summed over the epochs so far, int64, where the engine knows them; a repeated sample
+        counts as often as it is given.
     """
 
     epoch: Array
@@ -50,8 +51,9 @@ class History:
 def _history(
     epoch: Array, rmse: Array, val_rmse: Array | None, snapshots: Mapping[int, Model], crossings: Array | None
 ) -> History:
-    for array in (epoch, rmse):
-        array.flags.writeable = False
+    for array in (epoch, rmse, crossings):
+        if array is not None:
+            array.flags.writeable = False
     return History(epoch, rmse, val_rmse, MappingProxyType(dict(snapshots)), crossings)
 
 
@@ -63,13 +65,15 @@ def default_record_every(epochs: int) -> int:
 class Recorder:
     """Collects the history of a fit while it runs."""
 
-    def __init__(self, epochs: int, record_every: int, y_scale: Array) -> None:
+    def __init__(self, epochs: int, record_every: int, y_scale: Array, *, counts_crossings: bool) -> None:
         """Make room for every record_every-th of the epochs and the last.
 
-        y_scale (n_out,) is what one unit of the squared errors' root means in y's units.
+        y_scale (n_out,) is what one unit of the squared errors' root means in y's units. Without counts_crossings the
+        history has no crossings.
         """
         self._epoch = np.append(np.arange(0, epochs, record_every, dtype=np.int64), epochs)
         self._rmse = np.empty(self._epoch.size)
+        self._crossings = np.empty(self._epoch.size, np.int64) if counts_crossings else None
         self._record_every = record_every
         self._y_scale = y_scale
         self.n_out = y_scale.size
@@ -82,20 +86,27 @@ class Recorder:
         largest = np.where(error.max(axis=-1) > 0, error.max(axis=-1), 1.0)
         return np.asarray(largest * np.sqrt(np.mean((error / largest[..., None]) ** 2, axis=-1)))
 
-    def add(self, epoch: int, squared_error: Array) -> None:
+    def add(self, epoch: int, record: Record) -> None:
         """Take the rows of epochs epoch, epoch + 1, ..."""
         first = -(-epoch // self._record_every)
-        rows = squared_error[first * self._record_every - epoch :: self._record_every]
-        self._rmse[first : first + len(rows)] = self.rmse(rows)
+        self._put(first, record[first * self._record_every - epoch :: self._record_every])
 
-    def finish(self, epoch: int, squared_error: Array) -> None:
+    def finish(self, epoch: int, last_row: Record) -> None:
         """Let the history end at an epoch, which need not be a multiple of record_every."""
         last = -(-epoch // self._record_every)
         self._epoch = self._epoch[: last + 1].copy()
         self._rmse = self._rmse[: last + 1].copy()
+        if self._crossings is not None:
+            self._crossings = self._crossings[: last + 1].copy()
         self._epoch[last] = epoch
-        self._rmse[last] = self.rmse(squared_error)
+        self._put(last, last_row)
+
+    def _put(self, first: int, rows: Record) -> None:
+        entries = slice(first, first + len(rows.squared_error))
+        self._rmse[entries] = self.rmse(rows.squared_error)
+        if self._crossings is not None:
+            self._crossings[entries] = rows.crossings
 
     def history(self) -> History:
         """Return what was collected."""
-        return _history(self._epoch, self._rmse, None, self.snapshots, None)
+        return _history(self._epoch, self._rmse, None, self.snapshots, self._crossings)

@@ -23,28 +23,30 @@ from fastmlp.engine import Array, Problem, Rates, Record, Status, Weights
 
 
 class Forward(NamedTuple):
-    """One forward pass: relu and slope (n_samples, n_hidden), h2 (n_samples, n_out)."""
+    """One forward pass: relu, active and slope (n_samples, n_hidden), h2 (n_samples, n_out)."""
 
     relu: Array
+    active: Array
     slope: Array
     h2: Array
 
 
-def hidden_forward(x: Array, w1: Array, b1: Array, negative_slope: float) -> tuple[Array, Array]:
-    """Return act(h1) and its derivative, both (n_samples, n_hidden), for h1 = x w1 + b1.
+def hidden_forward(x: Array, w1: Array, b1: Array, negative_slope: float) -> tuple[Array, Array, Array]:
+    """Return act(h1), its mask h1 > 0 and its derivative, all (n_samples, n_hidden), for h1 = x w1 + b1.
 
     The mask is decided as ``x w1 > -b1``: with one input that is one rounding, so that every engine puts a kink that
     lies exactly on a sample on the same side, whether or not its compiler contracts x w1 + b1 to one operation.
     """
     product = x @ w1
-    slope = np.where(product > -b1, product.dtype.type(1), product.dtype.type(negative_slope))
-    return (product + b1) * slope, slope
+    active = product > -b1
+    slope = np.where(active, product.dtype.type(1), product.dtype.type(negative_slope))
+    return (product + b1) * slope, active, slope
 
 
 def forward(x: Array, weights: Weights, negative_slope: float) -> Forward:
     """Evaluate the net at x (n_samples, n_in)."""
-    relu, slope = hidden_forward(x, weights.w1, weights.b1, negative_slope)
-    return Forward(relu, slope, relu @ weights.w2 + weights.b2)
+    relu, active, slope = hidden_forward(x, weights.w1, weights.b1, negative_slope)
+    return Forward(relu, active, slope, relu @ weights.w2 + weights.b2)
 
 
 def backward_hidden(dh2: Array, slope: Array, w2: Array) -> Array:
@@ -72,6 +74,8 @@ class ReferenceEngine:
     """Gradient descent in plain NumPy behind the seam of `fastmlp.engine`."""
 
     method = "NumPy"
+    counts_crossings = True
+    live_units = None
 
     def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
         dtype = problem.x.dtype
@@ -80,6 +84,7 @@ class ReferenceEngine:
         self._negative_slope = negative_slope
         self._weights = Weights(*(w.astype(dtype) for w in weights))
         self._passed = self._forward()
+        self._crossings = 0
 
     @classmethod
     def compile(cls, n_in: int, dtype: np.dtype[Any]) -> None:
@@ -91,14 +96,18 @@ class ReferenceEngine:
         with np.errstate(over="ignore", invalid="ignore"):
             error = self._passed.h2 - y
             record.squared_error[0] = squared_error(error, s)
+            record.crossings[0] = self._crossings
             for epoch in range(n_epochs):
                 grads, _ = gradients(x, s[:, None] * error, self._passed, self._weights)
                 self._weights = Weights(
                     *(w - rate * dw for w, rate, dw in zip(self._weights, self._rates, grads, strict=True))
                 )
+                was_active = self._passed.active
                 self._passed = self._forward()
+                self._crossings += int(np.count_nonzero(self._passed.active != was_active))
                 error = self._passed.h2 - y
                 record.squared_error[epoch + 1] = squared_error(error, s)
+                record.crossings[epoch + 1] = self._crossings
                 if not np.isfinite(record.squared_error[epoch + 1]).all():
                     return epoch, Status.DIVERGED
         return n_epochs, Status.TRAINED
@@ -108,13 +117,14 @@ class ReferenceEngine:
         return Weights(*(w.copy() for w in self._weights))
 
     def state(self) -> Mapping[str, Array]:
-        """Return the weights by name: NumPy recomputes the rest bitwise."""
-        return self.weights()._asdict()
+        """Return the weights by name and the crossings: NumPy recomputes the rest bitwise."""
+        return self.weights()._asdict() | {"crossings": np.array(self._crossings)}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
-        self._weights = Weights(**{name: array.copy() for name, array in state.items()})
+        self._weights = Weights(*(state[name].copy() for name in Weights._fields))
         self._passed = self._forward()
+        self._crossings = int(state["crossings"])
 
     def _forward(self) -> Forward:
         with np.errstate(over="ignore", invalid="ignore"):

@@ -119,7 +119,8 @@ class _HiddenBlocks:
             if self._interrupted():
                 return
             rows = slice(first, first + self._n_rows)
-            yield rows, *hidden_forward(x[rows], weights.w1, weights.b1, negative_slope)
+            relu, _, slope = hidden_forward(x[rows], weights.w1, weights.b1, negative_slope)
+            yield rows, relu, slope
 
 
 def _gauss_newton_product(

@@ -180,16 +180,18 @@ def test_any_chunking_is_bitwise_the_same(problem, n_in, n_out, dtype):
     for whole, chunked in zip(
         engines(problem, n_in, n_out, dtype=dtype), engines(problem, n_in, n_out, dtype=dtype), strict=True
     ):
-        expected = Record(np.empty((101, n_out)))
+        expected = Record.empty(100, n_out)
         assert whole.advance(100, expected) == (100, Status.TRAINED)
-        got, done = np.empty((101, n_out)), 0
+        got, done = Record.empty(100, n_out), 0
         for n_epochs in (1, 0, 2, 30, 67):
-            record = Record(np.empty((n_epochs + 1, n_out)))
+            record = Record.empty(n_epochs, n_out)
             chunked.advance(n_epochs, record)
             chunked.weights()
-            got[done : done + n_epochs + 1] = record.squared_error
+            got.squared_error[done : done + n_epochs + 1] = record.squared_error
+            got.crossings[done : done + n_epochs + 1] = record.crossings
             done += n_epochs
-        np.testing.assert_array_equal(got, expected.squared_error)
+        np.testing.assert_array_equal(got.squared_error, expected.squared_error)
+        np.testing.assert_array_equal(got.crossings, expected.crossings)
         for got_array, expected_array in zip(chunked.weights(), whole.weights(), strict=True):
             np.testing.assert_array_equal(got_array, expected_array)
 
@@ -197,14 +199,15 @@ def test_any_chunking_is_bitwise_the_same(problem, n_in, n_out, dtype):
 @pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (5, 1), (3, 2)])
 def test_a_restored_engine_goes_on_bitwise(problem, n_in, n_out):
     for engine in engines(problem, n_in, n_out):
-        record = Record(np.empty((31, n_out)))
+        record = Record.empty(30, n_out)
         engine.advance(30, record)
         state = engine.state()
         engine.advance(30, record)
-        expected, expected_errors = engine.weights(), record.squared_error.copy()
+        expected, expected_record = engine.weights(), record.copy()
         engine.restore(state)
         engine.advance(30, record)
-        np.testing.assert_array_equal(record.squared_error, expected_errors)
+        np.testing.assert_array_equal(record.squared_error, expected_record.squared_error)
+        np.testing.assert_array_equal(record.crossings, expected_record.crossings)
         for got_array, expected_array in zip(engine.weights(), expected, strict=True):
             np.testing.assert_array_equal(got_array, expected_array)
 

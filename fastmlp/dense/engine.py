@@ -32,6 +32,8 @@ def each_kernel() -> Iterator[tuple[type[Engine], int]]:
 class _Dense:
     """What both share: a kernel, `train` of one module, that goes on from the arrays it is given."""
 
+    counts_crossings = False
+    live_units = None
     _kernels: ModuleType
 
     def __init__(self, held: dict[str, Array], scratch: list[Array], n_out: int, *fixed: Any) -> None:
