@@ -99,6 +99,19 @@ CASES = [
         MemoryError,
         "snapshots must be small enough for memory, got more than",
     ),
+    ({"stop_at_crossing": 1}, TypeError, "stop_at_crossing must be True or False, got 1."),
+    *(
+        (
+            {"x": x, "stop_at_crossing": True, "algorithm": algorithm},
+            ValueError,
+            f'stop_at_crossing must be False unless the algorithm is "univariate", got True with "{chosen}".',
+        )
+        for x, algorithm, chosen in [
+            (X, "dense", "dense"),
+            (X, "reference", "reference"),
+            (columns(2), "auto", "dense"),
+        ]
+    ),
     ({"record_every": 0}, ValueError, "record_every must be at least 1, got 0."),
     ({"record_every": 1.0}, TypeError, "record_every must be an integer, got 1.0."),
     ({"epochs": 10**13, "record_every": 1}, MemoryError, "record_every must be small enough for memory, got 1 "),

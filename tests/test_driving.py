@@ -14,6 +14,9 @@ import pytest
 
 import fastmlp
 from fastmlp import driving
+from fastmlp.engine import Problem, Rates, Status, Weights
+from fastmlp.recording import Recorder
+from fastmlp.reference import ReferenceEngine
 
 ENGINES = pytest.mark.parametrize("algorithm", ["dense", "reference"])
 
@@ -195,6 +198,87 @@ def test_a_start_beyond_numbers_diverges_at_epoch_zero(sine, algorithm):
     assert caught.value.epoch == 0
     assert str(caught.value).startswith("init must be a start of finite RMSE")
     np.testing.assert_array_equal(caught.value.model.w1, init[0])
+
+
+class ScriptedEngine:
+    """Crosses a sample in every epoch from one on, and diverges at another; its weight is its epoch."""
+
+    counts_crossings = True
+    live_units = 3
+
+    def __init__(self, first_crossing, divergence):
+        self.epoch, self.first_crossing, self.divergence = 0, first_crossing, divergence
+
+    def advance(self, n_epochs, record):
+        epochs = self.epoch + np.arange(n_epochs + 1)
+        record.crossings[: n_epochs + 1] = np.maximum(epochs - self.first_crossing + 1, 0)
+        record.squared_error[: n_epochs + 1, 0] = np.where(epochs < self.divergence, 1.0, np.inf)
+        self.epoch += n_epochs
+        if self.epoch >= self.divergence:
+            return int(np.argmax(epochs == self.divergence)) - 1, Status.DIVERGED
+        return n_epochs, Status.TRAINED
+
+    def weights(self):
+        return self.epoch
+
+    def state(self):
+        return {"epoch": np.array(self.epoch)}
+
+    def restore(self, state):
+        self.epoch = int(state["epoch"])
+
+
+def drive(engine, epochs, n_chunk=None, **options):
+    """Stop at the first crossing; the model is the weights."""
+    recorder = Recorder(epochs, 1, np.ones(1), counts_crossings=True)
+    driven = driving.Drive(engine, epochs, recorder, lambda weights, outcome: weights, 1.0, stop_at_crossing=True)
+    if n_chunk is not None:
+        driven._pace = driving._Pace(n_chunk)
+        driven._pace.n_epochs = n_chunk
+    with driving.Interrupt() as interrupt:
+        return driven.run(interrupt, **options), recorder.history()
+
+
+@pytest.mark.parametrize("n_chunk", [1, 6, 7, 8, 30, None])
+@pytest.mark.parametrize("divergence", [8, 9, 10**9])
+def test_the_first_crossing_ends_the_fit_and_comes_before_divergence(n_chunk, divergence):
+    engine, told = ScriptedEngine(7, divergence), []
+    outcome, history = drive(engine, 30, n_chunk, snapshots=[0, 3, 7, 8], callback=told.append)
+    assert (outcome.epochs_run, outcome.stop_reason, outcome.crossings) == (7, "crossing", 1)
+    assert engine.epoch == told[-1].epoch == 7
+    np.testing.assert_array_equal(history.epoch, np.arange(8))
+    np.testing.assert_array_equal(history.crossings, [0] * 7 + [1])
+    assert not history.crossings.flags.writeable
+    assert history.snapshots == {0: 0, 3: 3, 7: 7}
+
+
+@pytest.mark.parametrize("n_chunk", [1, 6, 7, 30])
+@pytest.mark.parametrize("first_crossing", [7, 8, 20])
+def test_divergence_that_no_crossing_precedes_is_raised(n_chunk, first_crossing):
+    engine = ScriptedEngine(first_crossing, 7)
+    with pytest.raises(fastmlp.DivergenceError) as caught:
+        drive(engine, 30, n_chunk)
+    assert (caught.value.epoch, caught.value.model) == (7, 6)
+
+
+def test_a_crossing_in_the_last_epoch_is_named_and_none_leaves_the_epochs():
+    assert drive(ScriptedEngine(7, 10**9), 7, callback=lambda info: True, n_chunk=7)[0].stop_reason == "crossing"
+    outcome, history = drive(ScriptedEngine(7, 10**9), 6)
+    assert (outcome.stop_reason, outcome.crossings) == ("epochs", 0)
+    np.testing.assert_array_equal(history.crossings, np.zeros(7))
+
+
+def test_a_stop_at_the_first_crossing_leaves_the_weights_of_that_epoch(problem):
+    x, y, _, init = problem(1, 1, n_hidden=5)
+    options = {"init": init, "lr": 0.01, "algorithm": "reference"}
+    whole = fastmlp.fit(x, y, epochs=300, **options)
+    first = int(np.argmax(whole.history.crossings > 0))
+    assert first > 5
+    engine = ReferenceEngine(Problem(x, y, np.full(len(x), 1 / len(x))), Weights(*init), Rates(*[0.01] * 4), 0.0)
+    outcome, history = drive(engine, 300)
+    assert (outcome.stop_reason, outcome.epochs_run) == ("crossing", first)
+    np.testing.assert_array_equal(history.crossings, whole.history.crossings[: first + 1])
+    np.testing.assert_array_equal(engine.weights().w1, fastmlp.fit(x, y, epochs=first, **options).w1)
 
 
 def test_the_bar_is_shown_when_asked_for(sine, capsys):

@@ -132,6 +132,23 @@ def test_the_history_has_every_epoch_asked_for_and_the_last(sine):
     assert full.crossings is None
 
 
+@pytest.mark.parametrize("negative_slope", [0.0, 1.0])
+def test_crossings_are_the_members_of_the_symmetric_differences(problem, negative_slope):
+    x, y, _, init = problem(2, 2)
+    x, y = np.repeat(x, 2, axis=0), np.repeat(y, 2, axis=0)
+    options = {"init": init, "lr": 0.1, "negative_slope": negative_slope, "algorithm": "reference"}
+    model = fastmlp.fit(x, y, epochs=60, snapshots=range(61), **options)
+    active = np.array([x @ net.w1 > -net.b1 for net in model.history.snapshots.values()])
+    expected = np.append(0, np.cumsum((active[1:] != active[:-1]).sum(axis=(1, 2))))
+    assert expected[-1] > 100
+    np.testing.assert_array_equal(model.history.crossings, expected)
+    assert model.history.crossings.dtype == np.int64
+    assert [net.info.crossings for net in model.history.snapshots.values()] == list(expected)
+    assert (model.info.crossings, model.info.live_units) == (expected[-1], None)
+    thinned = fastmlp.fit(x, y, epochs=60, record_every=7, **options).history
+    np.testing.assert_array_equal(thinned.crossings, expected[thinned.epoch])
+
+
 def test_snapshots_are_the_models_of_those_epochs(sine):
     x, y = sine
     history = FAST(x, y, rng=0, snapshots=np.array([50, 0, 7, 7])).history
