@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
 from fastmlp.engine import Array, Weights
-from fastmlp.reference import backward_hidden, hidden_forward
+from fastmlp.gauss_newton import gauss_newton
 
 NAMED_STARTS = ("balanced", "he", "glorot")
 
-_BLOCK = 2**22  # entries of a (samples, units) block: 32 MiB
 _TOLERANCE = 1e-6
 _MAX_ITERATIONS = 1000
 
@@ -71,7 +70,6 @@ def automatic_rate(
     trained = Weights(*(np.ones_like(w) for w in weights))
     trained.b1[...] = hidden_bias
     trained.b2[...] = output_bias
-    blocks = _HiddenBlocks(x, weights, negative_slope, interrupted)
     vector = Weights(
         trained.w1 + 0.5 * np.cos(np.arange(x.shape[1]))[:, None],
         trained.b1,
@@ -80,11 +78,11 @@ def automatic_rate(
     )
     eigenvalue, n_steady = 0.0, 0
     with np.errstate(over="ignore", invalid="ignore"):  # the engine will find that the start's RMSE is not finite
+        multiply = gauss_newton(x, sample_weight, weights, negative_slope, interrupted)
         for _ in range(_MAX_ITERATIONS):
             size = _norm(vector)
             vector = Weights(*(part / size for part in vector))
-            product = _gauss_newton_product(x, sample_weight, weights, blocks, vector)
-            vector = Weights(*(part * mask for part, mask in zip(product, trained, strict=True)))
+            vector = Weights(*(part * mask for part, mask in zip(multiply(vector), trained, strict=True)))
             previous, eigenvalue = eigenvalue, _norm(vector)
             if interrupted():
                 return None
@@ -99,40 +97,3 @@ def _norm(vector: Weights) -> float:
     if not 0 < largest < np.inf:
         return largest
     return largest * float(np.sqrt(sum(np.sum((part / largest) ** 2) for part in vector)))
-
-
-class _HiddenBlocks:
-    """The hidden layer at the start, block by block of samples; kept where it is one block."""
-
-    def __init__(self, x: Array, weights: Weights, negative_slope: float, interrupted: Callable[[], bool]) -> None:
-        self._start = x, weights, negative_slope
-        self._interrupted = interrupted
-        self._n_rows = max(1, _BLOCK // weights.b1.size)
-        self._kept = list(self._computed()) if len(x) <= self._n_rows else None
-
-    def __iter__(self) -> Iterator[tuple[slice, Array, Array]]:
-        return iter(self._kept) if self._kept is not None else self._computed()
-
-    def _computed(self) -> Iterator[tuple[slice, Array, Array]]:
-        x, weights, negative_slope = self._start
-        for first in range(0, len(x), self._n_rows):
-            if self._interrupted():
-                return
-            rows = slice(first, first + self._n_rows)
-            relu, _, slope = hidden_forward(x[rows], weights.w1, weights.b1, negative_slope)
-            yield rows, relu, slope
-
-
-def _gauss_newton_product(
-    x: Array, sample_weight: Array, weights: Weights, blocks: _HiddenBlocks, vector: Weights
-) -> Weights:
-    """Return J^T S J v: forward along v, weighted, and back."""
-    total = Weights(*(np.zeros_like(w) for w in weights))
-    for rows, relu, slope in blocks:
-        inputs = x[rows]
-        along = relu @ vector.w2 + ((inputs @ vector.w1 + vector.b1) * slope) @ weights.w2 + vector.b2
-        dh2 = sample_weight[rows, None] * along
-        dh1 = backward_hidden(dh2, slope, weights.w2)
-        for part, block in zip(total, (inputs.T @ dh1, dh1.sum(axis=0), relu.T @ dh2, dh2.sum(axis=0)), strict=True):
-            part += block
-    return total

@@ -5,6 +5,7 @@ import pytest
 
 import fastmlp
 from fastmlp.engine import Weights
+from fastmlp.gauss_newton import _Blocks, _Stretches
 from fastmlp.scaling import standardization
 from fastmlp.starting import automatic_rate, initial_weights
 
@@ -75,9 +76,89 @@ def test_the_automatic_rate_does_not_depend_on_blocks(problem, monkeypatch):
     x, _, sample_weight, init = problem(3, 2)
     rates = []
     for block in (2**22, 7 * init[1].size):
-        monkeypatch.setattr("fastmlp.starting._BLOCK", block)
+        monkeypatch.setattr("fastmlp.gauss_newton._BLOCK", block)
         rates.append(automatic_rate(x, sample_weight, Weights(*init), 0.0, hidden_bias=True, output_bias=True))
     assert rates[0] == pytest.approx(rates[1], rel=1e-12)
+
+
+@pytest.mark.parametrize("n_out", [1, 2, 3])
+@pytest.mark.parametrize("negative_slope", [0.0, 0.3])
+@pytest.mark.parametrize(("hidden_bias", "output_bias"), [(True, True), (True, False), (False, True)])
+@pytest.mark.parametrize(("n_samples", "n_hidden"), [(1, 1), (1, 7), (60, 1), (60, 7), (7, 60), (500, 60)])
+def test_one_input_gives_the_rate_of_the_general_form(
+    monkeypatch, problem, n_out, negative_slope, hidden_bias, output_bias, n_samples, n_hidden
+):
+    x, _, sample_weight, init = problem(1, n_out, n_samples, n_hidden, hidden_bias=hidden_bias)
+    x, w1 = np.round(x, 1), np.where(np.arange(n_hidden) % 10 == 9, 0, init[0])  # repeated samples, constant units
+    b1 = np.where(np.arange(n_hidden) % 3 == 2, -(w1[0] * x[0]), init[1])  # kinks on a sample
+    weights = Weights(w1, hidden_bias * b1, *init[2:])
+    rates = []
+    for form in ("one input", "general"):
+        if form == "general":
+            monkeypatch.setattr("fastmlp.starting.gauss_newton", _Blocks)
+        rates.append(
+            automatic_rate(
+                x,
+                sample_weight / sample_weight.sum(),
+                weights,
+                negative_slope,
+                hidden_bias=hidden_bias,
+                output_bias=output_bias,
+            )
+        )
+    assert rates[0] == pytest.approx(rates[1], rel=1e-9)
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, 0.3])
+def test_one_input_gives_the_product_of_the_general_form(problem, negative_slope):
+    x, _, sample_weight, init = problem(1, 2)
+    rng = np.random.default_rng(1)
+    vector = Weights(*(rng.normal(size=part.shape) for part in init))
+    got = _Stretches(x[:, 0], sample_weight, Weights(*init), negative_slope)(vector)
+    expected = _Blocks(x, sample_weight, Weights(*init), negative_slope, lambda: False)(vector)
+    for got_part, expected_part in zip(got, expected, strict=True):
+        np.testing.assert_allclose(got_part, expected_part, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, 0.3])
+@pytest.mark.parametrize("w2_size", [0.0, 1e-7, 1.0])  # from the hidden outputs' eigenvalue to that of the inputs
+def test_the_automatic_rate_bears_an_offset(negative_slope, w2_size):
+    rng = np.random.default_rng(0)
+    offset, n_hidden = 1e6, 30
+    x = offset + rng.uniform(-0.5, 0.5, 200)
+    centred = x - offset  # exact
+    w1, w2 = rng.normal(size=(2, n_hidden)) * [[1.0], [w2_size]]
+    b1 = -w1 * (offset + rng.uniform(-0.6, 0.6, n_hidden))
+    intercept = (b1.astype(np.longdouble) + np.longdouble(offset) * w1).astype(float)
+    h1 = centred[:, None] * w1 + intercept
+    slope = np.where(h1 > 0, 1.0, negative_slope)
+    jacobian = np.hstack([slope * w2 * x[:, None], slope * w2, slope * h1, np.ones((x.size, 1))])
+    expected = 1 / np.linalg.eigvalsh(jacobian @ jacobian.T / x.size)[-1]
+    weights = Weights(w1[None], b1, w2[:, None], np.zeros(1))
+    got = automatic_rate(x[:, None], np.full(200, 1 / 200), weights, negative_slope, hidden_bias=True, output_bias=True)
+    assert got == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("x_unit", "w2_unit"), [(1e155, 1e-155), (1e-155, 1e155)])
+def test_the_automatic_rate_bears_any_unit_of_the_input(problem, x_unit, w2_unit):
+    x, _, sample_weight, (w1, _, w2, b2) = problem(1, 1)
+    weights = Weights(w1 / x_unit, np.zeros(30), w2 * w2_unit, b2)
+    got, expected = (
+        automatic_rate(scaled, sample_weight, net, 0.0, hidden_bias=False, output_bias=True)
+        for scaled, net in [(x * x_unit, weights), (x, Weights(w1, np.zeros(30), w2, b2))]
+    )
+    assert got == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_automatic_rate_of_a_million_samples_takes_a_moment():
+    rng = np.random.default_rng(0)
+    weights = initial_weights("balanced", 1, 1000, 1, hidden_bias=True, rng=rng)
+    rates = []
+    for n_samples in (10**4, 10**6):  # the general form would need minutes for the second
+        x = np.linspace(-3, 3, n_samples)[:, None]
+        sample_weight = np.full(n_samples, 1 / n_samples)
+        rates.append(automatic_rate(x, sample_weight, weights, 0.0, hidden_bias=True, output_bias=True))
+    assert rates[1] == pytest.approx(rates[0], rel=1e-3)
 
 
 def test_standardized_columns_have_mean_zero_and_deviation_one():
