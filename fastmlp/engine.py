@@ -35,6 +35,15 @@ class Rates(NamedTuple):
     b2: float
 
 
+class Shape(NamedTuple):
+    """The sizes of a fit, by which an engine knows what it will call."""
+
+    n_samples: int
+    n_in: int
+    n_hidden: int
+    n_out: int
+
+
 @dataclass(frozen=True)
 class Problem:
     """The data in the units trained in.
@@ -93,8 +102,8 @@ class Engine(Protocol):
     def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None: ...
 
     @classmethod
-    def compile(cls, n_in: int, dtype: np.dtype[Any]) -> None:
-        """Compile, or load from the cache, what training on n_in inputs in this dtype will call."""
+    def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
+        """Compile, or load from the cache, what a fit of this shape and dtype calls first."""
 
     @property
     def live_units(self) -> int | None:

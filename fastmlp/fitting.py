@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from fastmlp import checks
 from fastmlp.driving import CallbackInfo, Drive, Interrupt, Outcome
-from fastmlp.engine import Engine, Problem, Rates, Weights
+from fastmlp.engine import Engine, Problem, Rates, Shape, Weights
 from fastmlp.model import FitInfo, Model
 from fastmlp.recording import History, Recorder, default_record_every
 from fastmlp.reference import ReferenceEngine
@@ -21,7 +21,7 @@ from fastmlp.scaling import Standardization, identity, standardization
 from fastmlp.starting import NAMED_STARTS, automatic_rate, initial_weights
 from fastmlp.versions import versions
 
-ALGORITHMS = ("auto", "dense", "reference")
+ALGORITHMS = ("auto", "univariate", "dense", "reference")
 MODEL_BYTES = 2000  # of a Model besides its weights
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -163,8 +163,9 @@ def fit(
         rates = _rates(start.lr, trained, final_dtype)
         problem = _problem(data, start, final_dtype)
         compiling = time.perf_counter()
-        engine_type = _engine(algorithm, problem.x.shape[1], problem.y.shape[1])
-        engine_type.compile(problem.x.shape[1], final_dtype)
+        shape = Shape(*problem.x.shape, n_hidden, problem.y.shape[1])
+        engine_type = _engine(algorithm, shape)
+        engine_type.compile(shape, final_dtype)
         compile_seconds = time.perf_counter() - compiling
         engine = engine_type(problem, start.weights, rates, start.negative_slope)
         x_range = np.stack([data.x.min(axis=0), data.x.max(axis=0)], axis=1)
@@ -206,8 +207,8 @@ def warmup() -> None:
     from fastmlp.dense.engine import each_kernel
 
     for dtype in DTYPES:
-        for engine, n_in in each_kernel():
-            engine.compile(n_in, dtype)
+        for engine, shape in each_kernel():
+            engine.compile(shape, dtype)
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,11 @@ class _Start:
 
 def _chosen(algorithm: str, n_in: int) -> str:
     """Return the algorithm that a call trains with: what "auto" stands for."""
-    return "dense" if algorithm == "auto" else algorithm
+    if algorithm == "univariate" and n_in != 1:
+        raise ValueError(checks.wording("algorithm", '"univariate" only for one input', f"{n_in} inputs"))
+    if algorithm == "auto":
+        return "univariate" if n_in == 1 else "dense"
+    return algorithm
 
 
 def _checked_stop_at_crossing(stop_at_crossing: object, algorithm: str) -> bool:
@@ -347,12 +352,16 @@ def _folded(maps: Standardization, weights: Weights, dtype: np.dtype[Any]) -> We
     return Weights(*(array.astype(dtype) for array in maps.fold(weights)))
 
 
-def _engine(algorithm: str, n_in: int, n_out: int) -> type[Engine]:
+def _engine(algorithm: str, shape: Shape) -> type[Engine]:
     if algorithm == "reference":
         return ReferenceEngine
-    from fastmlp.dense.engine import dense_engine  # imports numba
+    if algorithm == "univariate":
+        from fastmlp.univariate.engine import Univariate  # imports numba
 
-    return dense_engine(n_in, n_out)
+        return Univariate
+    from fastmlp.dense.engine import dense_engine
+
+    return dense_engine(shape.n_in, shape.n_out)
 
 
 def _require_memory(data: checks.Samples, n_hidden: int, epochs: int, record_every: int, algorithm: str) -> int:

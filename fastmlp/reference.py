@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.engine import Array, Problem, Rates, Record, Status, Weights
+from fastmlp.engine import Array, Problem, Rates, Record, Shape, Status, Weights
 
 
 class Forward(NamedTuple):
@@ -87,7 +87,7 @@ class ReferenceEngine:
         self._crossings = 0
 
     @classmethod
-    def compile(cls, n_in: int, dtype: np.dtype[Any]) -> None:
+    def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
         """Do nothing: NumPy is compiled."""
 
     def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:

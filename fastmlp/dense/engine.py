@@ -10,7 +10,7 @@ import numpy as np
 
 from fastmlp.compiling import compiled
 from fastmlp.dense import few_inputs, many_inputs
-from fastmlp.engine import Array, Engine, Problem, Rates, Record, Status, Weights
+from fastmlp.engine import Array, Engine, Problem, Rates, Record, Shape, Status, Weights
 
 # What a block of samples occupies, scratch included. Of blocks of 128, 256, 512 and 1024 samples 256 were the fastest
 # with 4 and with 8 inputs in float64 (16 and 24 KiB), 1024 slower by 1.5 times: the first-level cache holds 32 KiB.
@@ -22,11 +22,11 @@ def dense_engine(n_in: int, n_out: int) -> type[Engine]:
     return FewInputs if n_in <= few_inputs.MAX_INPUTS and n_out == 1 else ManyInputs
 
 
-def each_kernel() -> Iterator[tuple[type[Engine], int]]:
-    """Yield an engine and a number of inputs for each kernel that a fit may compile."""
+def each_kernel() -> Iterator[tuple[type[Engine], Shape]]:
+    """Yield an engine and a shape for each kernel that a fit may compile."""
     for n_in in range(1, few_inputs.MAX_INPUTS + 1):
-        yield FewInputs, n_in
-    yield ManyInputs, 1
+        yield FewInputs, Shape(1, n_in, 1, 1)
+    yield ManyInputs, Shape(1, 1, 1, 1)
 
 
 class _Dense:
@@ -111,9 +111,9 @@ class FewInputs(_Dense):
         )
 
     @classmethod
-    def compile(cls, n_in: int, dtype: np.dtype[Any]) -> None:
-        """Compile the kernel for n_in inputs by training the smallest net there is."""
-        cls(*_smallest(n_in, dtype), 0.0)
+    def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
+        """Compile the kernel for so many inputs by training the smallest net there is."""
+        cls(*_smallest(shape.n_in, dtype), 0.0)
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
@@ -155,9 +155,9 @@ class ManyInputs(_Dense):
         )
 
     @classmethod
-    def compile(cls, n_in: int, dtype: np.dtype[Any]) -> None:
-        """Compile the kernel, one for all numbers of inputs, by training the smallest net there is."""
-        cls(*_smallest(n_in, dtype), 0.0)
+    def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
+        """Compile the kernel, one for all sizes, by training the smallest net there is."""
+        cls(*_smallest(1, dtype), 0.0)
 
     def weights(self) -> Weights:
         """Return copies of the weights."""

@@ -1,0 +1,119 @@
+"""The engine for nets of one input: which method trains when, and the weights in the caller's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastmlp.engine import Array, Problem, Rates, Record, Shape, Status, Weights
+from fastmlp.kinks import active_ranges
+from fastmlp.univariate.methods import Method, PatternMoments, PrefixSums, codes
+from fastmlp.univariate.patterns import MAX_MAPS
+from fastmlp.univariate.samples import sorted_samples
+
+FIRST_STAY = 1024  # epochs that prefix sums run before pattern moments are tried again; doubled each time
+LONGEST_STAY = 2**17
+METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments)
+
+
+def first_method(shape: Shape) -> type[Method]:
+    """Return the method that a fit starts with."""
+    return PatternMoments if shape.n_out <= MAX_MAPS else PrefixSums
+
+
+class Univariate:
+    """Gradient descent on one input, in float64 whatever the dtype of the problem."""
+
+    counts_crossings = True
+
+    def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
+        self._dtype = problem.x.dtype
+        self._rates = Rates(*map(float, rates))
+        self._negative_slope = float(negative_slope)
+        # Without a hidden bias to train there is nothing to gain, and b1 must stay what it is to the last bit.
+        self._samples = sorted_samples(problem, may_centre=rates.b1 != 0)
+        w1, b1, w2, b2 = (np.asarray(w, self._dtype).astype(np.float64) for w in weights)
+        with np.errstate(over="ignore", invalid="ignore"):
+            units = np.concatenate([w1, [b1 + self._samples.centre * w1[0]], w2.T])
+        code = codes(*active_ranges(self._samples.raw_x, w1[0], b1), self._samples.x.size)
+        self._epoch = 0
+        self._stay = FIRST_STAY
+        self._until = 0  # the epoch at which prefix sums give way to a trial of pattern moments
+        shape = Shape(self._samples.x.size, 1, b1.size, b2.size)
+        self._method: Method = self._entered(first_method(shape), units, code, b2, 0)
+        self._squared_error = self._method.squared_error.copy()
+        self._crossings = 0
+
+    def _entered(self, method: type[Method], units: Array, code: Array, b2: Array, crossings: int) -> Method:
+        return method(self._samples, units, code, b2, self._rates, self._negative_slope, crossings)
+
+    @property
+    def method(self) -> str:
+        """The method that trains now."""
+        return self._method.method
+
+    @property
+    def live_units(self) -> int | None:
+        """The number of units that may soon cross a sample, where the method knows it."""
+        return self._method.live_units
+
+    def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
+        """Train as `fastmlp.engine.Engine.advance` says."""
+        record.squared_error[0] = self._squared_error
+        record.crossings[0] = self._crossings
+        n_done = 0
+        while n_done < n_epochs:
+            n_wanted = n_epochs - n_done
+            if isinstance(self._method, PrefixSums) and self._samples.y.shape[1] <= MAX_MAPS:
+                if self._epoch == self._until:
+                    self._switch(PatternMoments)
+                else:
+                    n_wanted = min(n_wanted, self._until - self._epoch)
+            rows = slice(n_done + 1, n_done + 1 + n_wanted)
+            n_more = self._method.train(n_wanted, record.squared_error[rows], record.crossings[rows])
+            n_done += n_more
+            self._epoch += n_more
+            if n_more < n_wanted:
+                if not self._method.leaves:
+                    return n_done, Status.DIVERGED
+                self._switch(PrefixSums)
+                self._until = self._epoch + self._stay
+                self._stay = min(2 * self._stay, LONGEST_STAY)
+        self._squared_error = record.squared_error[n_done].copy()
+        self._crossings = int(record.crossings[n_done])
+        return n_done, Status.TRAINED
+
+    def _switch(self, method: type[Method]) -> None:
+        units, code = self._method.units()
+        self._method = self._entered(method, units, code, self._method.b2, self._method.crossings)
+
+    def weights(self) -> Weights:
+        """Return copies of the weights."""
+        units, _ = self._method.units()
+        w1, b1, w2 = units[:1], units[1] - self._samples.centre * units[0], units[2:].T
+        return Weights(*(np.array(w, self._dtype, order="C") for w in (w1, b1, w2, self._method.b2)))
+
+    def state(self) -> Mapping[str, Array]:
+        """Return copies of the method's arrays, and of what decides when it changes."""
+        held = np.array([self._epoch, self._stay, self._until, self._crossings, METHODS.index(type(self._method))])
+        return {"held": held, "squared_error": self._squared_error.copy(), **self._method.state()}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Go back to a state."""
+        self._epoch, self._stay, self._until, self._crossings, index = (int(number) for number in state["held"])
+        self._squared_error = state["squared_error"].copy()
+        if type(self._method) is not METHODS[index]:
+            self._switch(METHODS[index])
+        self._method.restore(state)
+
+    @classmethod
+    def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
+        """Compile the kernel of the method that a fit of this shape starts with, by training the smallest net there is."""
+        zeros = np.zeros((1, shape.n_out))
+        smallest = sorted_samples(Problem(zeros[:, :1], zeros, np.ones(1)), may_centre=False)
+        method = first_method(shape)
+        method(
+            smallest, np.zeros((2 + shape.n_out, 1)), np.zeros(1, np.int64), zeros[0], Rates(0.0, 0.0, 0.0, 0.0), 0.0
+        )

@@ -1,0 +1,316 @@
+"""The methods by which a net of one input is trained: how units and patterns lie in memory for each kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from fastmlp.compiling import compiled, plain
+from fastmlp.engine import Array, Rates
+from fastmlp.univariate import patterns
+from fastmlp.univariate.samples import SortedSamples
+
+FIRST_HORIZON = 128
+
+
+class Method(Protocol):
+    """A way to train units, given by (w, b + centre w, v_0, v_1, ...) and the codes of their patterns.
+
+    Codes are those of `fastmlp.univariate.patterns`; the constructor copies and evaluates the start.
+    """
+
+    method: str
+    squared_error: Array
+    live_units: int | None
+
+    def __init__(
+        self,
+        samples: SortedSamples,
+        units: Array,
+        code: Array,
+        b2: Array,
+        rates: Rates,
+        negative_slope: float,
+        crossings: int = 0,
+    ) -> None: ...
+
+    @property
+    def b2(self) -> Array:
+        """The output bias (n_out,), not a copy."""
+
+    def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
+        """Fill (n_epochs, n_out) and (n_epochs,) rows; return the epochs done: fewer on divergence or on leaving."""
+
+    @property
+    def crossings(self) -> int:
+        """The (unit, sample) sign changes so far, those of the methods before included."""
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the last call stopped because another method is cheaper."""
+
+    def units(self) -> tuple[Array, Array]:
+        """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
+
+    def state(self) -> Mapping[str, Array]:
+        """Return copies of what training goes on from, bitwise."""
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Go back to a state."""
+
+
+class _ByPattern:
+    """What both methods of `patterns` share: the tables of samples and patterns, and one pass over the samples."""
+
+    _kernel: Any
+
+    def __init__(
+        self, samples: SortedSamples, n_out: int, b2: Array, rates: Rates, negative_slope: float, crossings: int
+    ) -> None:
+        n = samples.x.size
+        plane = plane_size(n)
+        self._n_codes = plane + _round_up(n, patterns.LANES)
+        x, weight = (_padded(row, plane) for row in (samples.x, samples.weight))
+        y = np.stack([_padded(column, plane) for column in samples.y.T])
+        self._samples = patterns.Samples(x, y, weight, samples.scatter, samples.n_before)
+        self._patterns = _tables(samples.x, plane, self._n_codes)
+        self._rule = patterns.Rule(*rates, negative_slope, samples.centre)
+        self._passed = patterns.Passed(
+            sums=np.zeros(2 * n_out * self._n_codes),
+            base=np.zeros(2 * n_out),
+            errors=np.zeros(2 * n_out * plane),
+            totals=np.zeros(4 * n_out),
+            b2=b2.copy(),
+        )
+        self._counters = np.zeros(patterns.N_COUNTERS, np.int64)
+        self._counters[patterns.CROSSINGS] = crossings
+        self.squared_error = np.empty(n_out)
+
+    def _held(self) -> tuple[Any, ...]:
+        """Return the kernel's arguments before squared_error."""
+        raise NotImplementedError
+
+    def _arrays(self) -> list[Array]:
+        """Return the arrays that make up the state."""
+        raise NotImplementedError
+
+    def _run(self, n_epochs: int, squared_error: Array, crossings: Array, *, is_moving: bool) -> int:
+        n_out = self.squared_error.size
+        tables = self._samples, self._patterns, self._rule, tuple(range(n_out))
+        arguments = (*self._held(), squared_error, crossings, *tables, is_moving, n_epochs)
+        return int(compiled(self._kernel, arguments)(*arguments))
+
+    def _evaluate(self) -> None:
+        squared_error = np.empty((1, self.squared_error.size))
+        self._run(1, squared_error, np.empty(1, np.int64), is_moving=False)
+        self.squared_error[:] = squared_error[0]
+
+    @property
+    def b2(self) -> Array:
+        """The output bias (n_out,), not a copy."""
+        return self._passed.b2
+
+    def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
+        """Train as `Method.train` says."""
+        return self._run(n_epochs, squared_error, crossings, is_moving=True)
+
+    @property
+    def crossings(self) -> int:
+        """The (unit, sample) sign changes so far, those of the methods before included."""
+        return int(self._counters[patterns.CROSSINGS])
+
+    @property
+    def leaves(self) -> bool:
+        """Whether the last call stopped because another method is cheaper."""
+        return bool(self._counters[patterns.LEAVES])
+
+    def state(self) -> Mapping[str, Array]:
+        """Return copies of what training goes on from, bitwise."""
+        return {f"{k}": array.copy() for k, array in enumerate(self._arrays())}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Go back to a state."""
+        for k, array in enumerate(self._arrays()):
+            array[...] = state[f"{k}"]
+
+
+class PrefixSums(_ByPattern):
+    """Every unit by itself: O(n_samples + n_hidden) per epoch."""
+
+    method = "prefix sums"
+    live_units: int | None = None
+    _kernel = staticmethod(patterns.train_units)
+
+    def __init__(
+        self,
+        samples: SortedSamples,
+        units: Array,
+        code: Array,
+        b2: Array,
+        rates: Rates,
+        negative_slope: float,
+        crossings: int = 0,
+    ) -> None:
+        super().__init__(samples, b2.size, b2, rates, negative_slope, crossings)
+        # In the order of their patterns neighbouring units touch the same sums.
+        self._order = np.argsort(code, kind="stable")
+        self._units = np.ascontiguousarray(units[:, self._order])
+        self._code = code[self._order]
+        self._evaluate()
+
+    def _held(self) -> tuple[Any, ...]:
+        return tuple(self._units), self._code, self._passed, self._counters
+
+    def _arrays(self) -> list[Array]:
+        return [self._units, self._code, self._passed.errors, self._passed.totals, self._passed.b2, self._counters]
+
+    def units(self) -> tuple[Array, Array]:
+        """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
+        units, code = np.empty_like(self._units), np.empty_like(self._code)
+        units[:, self._order], code[self._order] = self._units, self._code
+        return units, code
+
+
+class PatternMoments(_ByPattern):
+    """Units by pattern, and those that may cross a sample by class: O(patterns + live units) per epoch."""
+
+    method = "pattern moments"
+    _kernel = staticmethod(patterns.train_moments)
+
+    def __init__(
+        self,
+        samples: SortedSamples,
+        units: Array,
+        code: Array,
+        b2: Array,
+        rates: Rates,
+        negative_slope: float,
+        crossings: int = 0,
+    ) -> None:
+        super().__init__(samples, b2.size, b2, rates, negative_slope, crossings)
+        size, n_hidden = units.shape
+        n_classes = 2 * samples.x.size
+        self._n_fields = plain(patterns.map_fields)(tuple(range(b2.size)))[-1]
+
+        def indices(count: int) -> Array:
+            return np.zeros(count, np.int64)
+
+        self._settled_units, self._live_units, spare_units = (
+            np.zeros((size, count)) for count in (n_hidden, 2 * n_hidden, n_hidden)
+        )
+        self._settled = patterns.Settled(
+            tuple(self._settled_units),
+            indices(n_hidden),
+            indices(self._n_codes),
+            indices(self._n_codes),
+            np.zeros(self._n_codes * self._n_fields),
+            indices(self._n_codes // patterns.LANES),
+        )
+        self._live = patterns.Live(
+            tuple(self._live_units),
+            indices(2 * n_hidden),
+            indices(2 * n_hidden),
+            indices(n_classes),
+            indices(n_classes),
+            indices(n_classes),
+        )
+        self._spare = patterns.Spare(
+            tuple(spare_units),
+            indices(n_hidden),
+            indices(n_hidden),
+            indices(n_hidden),
+            indices(n_classes),
+            np.zeros((1 + 2 * b2.size, self._n_codes)),
+        )
+        self._live_units[:, :n_hidden] = units
+        self._live.origin[:n_hidden] = np.arange(n_hidden)
+        self._live.code[:n_hidden] = code
+        self._counters[patterns.N_LIVE] = n_hidden
+        self._counters[patterns.HORIZON] = FIRST_HORIZON
+        self._evaluate()
+
+    @property
+    def live_units(self) -> int:
+        """The number of units trained as such, because they may cross a sample before the next rebuild."""
+        classed = self._live.class_count[: self._counters[patterns.N_CLASSES]].sum()
+        return int(classed + self._counters[patterns.N_LIVE] - self._counters[patterns.N_CLASSED])
+
+    def _held(self) -> tuple[Any, ...]:
+        return self._settled, self._live, self._spare, self._passed, self._counters
+
+    def _arrays(self) -> list[Array]:
+        settled, live, passed = self._settled, self._live, self._passed
+        return [
+            self._settled_units,
+            *settled[1:],
+            self._live_units,
+            *live[1:],
+            self._spare.expected,
+            passed.errors,
+            passed.totals,
+            passed.b2,
+            self._counters,
+        ]
+
+    def units(self) -> tuple[Array, Array]:
+        """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
+        settled, live, counters = self._settled, self._live, self._counters
+        units, code = np.empty_like(self._settled_units), np.empty(settled.origin.size, np.int64)
+
+        its_code = np.repeat(np.arange(self._n_codes), settled.count)
+        before = np.cumsum(settled.count) - settled.count
+        place = np.arange(its_code.size) + (settled.first - before)[its_code]
+        maps = settled.maps.reshape(-1, self._n_fields, patterns.LANES)
+        size = len(units)
+        products = maps[its_code // patterns.LANES, : size**2, its_code % patterns.LANES].reshape(-1, size, size)
+        origin = settled.origin[place]
+        units[:, origin] = np.einsum("jik,kj->ij", products, self._settled_units[:, place])
+        code[origin] = its_code
+
+        n_samples = self._samples.n_before.size - 1
+        for index in range(counters[patterns.N_CLASSES]):
+            first, count = live.class_first[index], live.class_count[index]
+            x_index, on, off = plain(patterns.class_codes)(live.class_id[index], n_samples, plane_size(n_samples))
+            members = self._live_units[:, first : first + count]
+            origin = live.origin[first : first + count]
+            units[:, origin] = members
+            code[origin] = np.where(members[0] * self._samples.x[x_index] > -members[1], on, off)
+        free = slice(counters[patterns.N_CLASSED], counters[patterns.N_LIVE])
+        units[:, live.origin[free]] = self._live_units[:, free]
+        code[live.origin[free]] = live.code[free]
+        return units, code
+
+
+def plane_size(n: int) -> int:
+    """Return where the codes of prefixes of n samples begin."""
+    return _round_up(n + 1, patterns.LANES)
+
+
+def codes(first: Array, stop: Array, n: int) -> Array:
+    """Return the codes of patterns given as ranges first <= i < stop of active samples."""
+    is_prefix = (first == 0) & (stop > 0) & (stop < n)
+    return np.where(is_prefix, plane_size(n) + stop, np.where(stop > first, first, n)).astype(np.int64)
+
+
+def _tables(x: Array, plane: int, n_codes: int) -> patterns.Patterns:
+    """Return the samples beside the kinks of each pattern; of "all" and "none" the first and the last sample."""
+    n = x.size
+    beside = np.zeros((2, n_codes))
+    active = np.zeros((2, n_codes), np.bool_)
+    for start, left_active in ((0, False), (plane, True)):
+        proper = slice(start + 1, start + n)
+        beside[:, proper] = x[:-1], x[1:]
+        active[0, proper], active[1, proper] = left_active, not left_active
+    beside[:, [0, n]] = x[[0, -1], None]
+    active[:, 0] = True
+    return patterns.Patterns(beside, active, np.sqrt(1 + beside**2))
+
+
+def _padded(row: Array, size: int) -> Array:
+    return np.pad(row, (0, size - row.size))
+
+
+def _round_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple

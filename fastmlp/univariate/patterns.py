@@ -1,0 +1,1062 @@
+"""Kernels that train the units of a net of one input by what they are active on: one by one, or pattern by pattern.
+
+With the samples sorted, a unit z = w x + b is active on a prefix or a suffix of them: its *pattern*, one of 2 n. With the
+weighted errors e_io = s_i (h2_io - y_io) its gradient needs only S0 = sum e and S1 = sum e x over its active samples,
+which two running sums give for all patterns; and the outputs come back from running sums of sum v w and sum v b by
+pattern. A leaky net is negative_slope times the linear net plus (1 - negative_slope) times the ReLU net, so
+S = slope S_all + (1 - slope) S_active.
+
+**Prefix sums** (`train_units`): every unit in turn, O(n_samples + n_hidden) per epoch::
+
+    w -= rate_w sum_o v_o S1_o      b -= rate_b sum_o v_o S0_o      v_o -= rate_v (w S1_o + b S0_o)
+
+**Pattern moments** (`train_moments`): this is one linear map for all units of a pattern, theta <- M theta with
+theta = (w, b, v). So a pattern keeps the product P of its maps and the second moment Q = sum theta theta^T of its units
+at its last rebuild: sum v w and sum v b are entries of P Q P^T. A unit is touched only when it may cross a sample:
+
+*Bound.* Let x be one of the two samples beside the kinks of a pattern, z(0) and theta(0) a unit at the rebuild and P its
+product since. Then z(t) = (x, 1, 0) P theta(0) = z(0) + sum_o delta_o v_o(0) + rest, with delta_o = x P_wo + P_bo and
+rest = (x, 1) E (w(0), b(0))^T, E = [[P_ww - 1, P_wb], [P_bw, P_bb - 1]]. By Cauchy and Schwarz, and since no norm of a
+matrix exceeds the sum of its moduli, |rest| <= sqrt(1 + x^2) excess |(w(0), b(0))|_2 <= reach excess (|w(0)| + |b(0)|)
+with excess = sum |E|. Choose K > 0 and shares p_o >= 0 of sum 1. While excess <= K and, for each o,
+sgn(z(0)) v_o(0) delta_o >= -p_o (|z(0)| - reach K (|w(0)| + |b(0)|)), the sum over o gives
+sgn(z(0)) z(t) >= |z(0)| - reach K (|w| + |b|) - (|z(0)| - reach K (|w| + |b|)) = 0: the unit has not crossed x. For a
+given o this is a lower or an upper bound of delta_o, the same for all epochs; the strictest over the units of a pattern
+are two numbers for each sample and output. They are checked on the true P of every epoch, so nothing is assumed of the
+errors to come: K and p_o only decide how soon a bound is reached. That the two samples beside the kink keep their signs
+is enough, since the rounded product w x is monotone in x: "all" and "none" have the first and the last sample as theirs.
+
+When a bound is reached (an *alarm*) the pattern applies P to its units, frees those that may cross, and starts anew.
+*Live* units, those that may cross before the next rebuild, are trained in *classes*: the units on either side of
+one sample share the sums of both their patterns, and their loop is SIMD. A unit that leaves its class is free and
+trained one by one until the next rebuild.
+
+Patterns have codes. The active samples k, k + 1, ... have code k (0: all, n: none); the first k (0 < k < n) have code
+plane + k, where plane is n + 1 rounded up to LANES. Sums by pattern lie in blocks of LANES codes, [block][field][lane].
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.extending import intrinsic
+
+from fastmlp.compiling import inlined, njit
+
+LANES = 16  # shorter loops are not vectorised where they need a check at run time that arrays do not overlap
+MAX_MAPS = 4  # outputs for which pattern moments pay: a map has (2 + n_out)^2 entries
+NONNEGATIVE = 2**62 - 1  # `& NONNEGATIVE` tells LLVM the sign of an index, which spares the test for a negative one
+
+SAFETY = 1.5  # bounds are set for this many times the drift expected until the next rebuild
+SLACK = 0.1  # and for this part of it in the direction not expected
+LEAST_EXCESS = 1e-5
+SHORTEST, LONGEST = 8, 2**16  # epochs between rebuilds
+
+# Nanoseconds, measured (benchmarks/NOTES.md): they weigh counts, so that choices depend on nothing else.
+COST_OF_BLOCK = 40.0
+COST_OF_LIVE = 3.0
+COST_OF_REBUILD = 20.0
+COST_OF_UNIT = 7.0
+
+# What the entries of `counters` count.
+(
+    CROSSINGS,
+    EPOCH,
+    NEXT_REBUILD,
+    HORIZON,
+    N_BLOCKS,
+    N_CLASSES,
+    N_CLASSED,
+    N_LIVE,
+    LEAVES,
+    N_ALARMS,
+    N_FREED,
+    N_REBUILDS,
+) = range(12)
+N_COUNTERS = 12
+
+
+class Samples(NamedTuple):
+    """Sorted samples: x, weight (plane,), y (n_out, plane), padded with zeros; scatter (n_out,), n_before (n + 1,)."""
+
+    x: Any
+    y: Any
+    weight: Any
+    scatter: Any
+    n_before: Any
+
+
+class Patterns(NamedTuple):
+    """By side (left, right of the kinks) and code: the x beside them, whether it is active, sqrt(1 + x^2)."""
+
+    beside: Any
+    active: Any
+    reach: Any
+
+
+class Rule(NamedTuple):
+    """The rates of w, b, v and b2, the negative slope, and the centre that x was shifted by."""
+
+    rate_w: Any
+    rate_b: Any
+    rate_v: Any
+    rate_b2: Any
+    slope: Any
+    centre: Any
+
+
+class Passed(NamedTuple):
+    """One pass over the samples; all overwritten.
+
+    sums [block of codes][2 o + (0: v w, 1: v b)][lane]: by pattern. base (2 n_out,): their sum as it acts left of all
+    samples. errors [block][2 o + (0: e, 1: e x)][lane]: running sums over the samples before position k. totals
+    (4 n_out,): over all samples, then negative_slope times these. b2 (n_out,).
+    """
+
+    sums: Any
+    base: Any
+    errors: Any
+    totals: Any
+    b2: Any
+
+
+class Settled(NamedTuple):
+    """Units trained through the maps of their patterns, as at the last rebuild, in the order of their codes.
+
+    units: a tuple of arrays (n_hidden,), w, b, v_0, ...; origin (n_hidden,): their places in the caller's order; first,
+    count by code. maps [block][field][lane] holds P, Q and bounds (see `map_fields`), block_id the blocks in use.
+    """
+
+    units: Any
+    origin: Any
+    first: Any
+    count: Any
+    maps: Any
+    block_id: Any
+
+
+class Live(NamedTuple):
+    """Units trained as such: N_CLASSED of them sorted into classes, the free ones behind them.
+
+    units, origin as in `Settled`, twice as long; code of the free ones; class_id, class_first, class_count (2 n,).
+    """
+
+    units: Any
+    origin: Any
+    code: Any
+    class_id: Any
+    class_first: Any
+    class_count: Any
+
+
+class Spare(NamedTuple):
+    """Scratch of a rebuild: units, origin, code and looseness of all units; count by class; expected by code."""
+
+    units: Any
+    origin: Any
+    code: Any
+    looseness: Any
+    class_count: Any
+    expected: Any
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def registers(typing_context: Any, like: Any, length: Any) -> Any:
+    """Return room on the stack for `length` (a literal) values of the dtype of `like`; see `dense.few_inputs`."""
+    if not isinstance(length, numba.types.IntegerLiteral):
+        return None
+    signature = numba.types.CPointer(like.dtype)(like, length)
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        value = context.get_data_type(signature.return_type.dtype)
+        with builder.goto_entry_block():
+            room = builder.alloca(ir.ArrayType(value, length.literal_value))
+        return builder.bitcast(room, value.as_pointer())
+
+    return signature, codegen
+
+
+def _array(like: Any, length: int) -> Any:
+    return np.empty(length, like.dtype)
+
+
+if numba.config.DISABLE_JIT:  # no registers where nothing is compiled
+    registers = _array
+
+
+# Patterns
+
+
+@inlined
+def pattern(w: Any, b: Any, samples: Any, plane: Any) -> Any:
+    """Return the code of a unit's pattern, by bisection."""
+    x = samples.x
+    last = samples.n_before.size - 2
+    first_active = w * x[0] > -b
+    if first_active == (w * x[last] > -b):
+        return 0 if first_active else last + 1
+    low, high = 0, last
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (w * x[middle] > -b) == first_active:
+            low = middle
+        else:
+            high = middle
+    return plane + high if first_active else high
+
+
+@inlined
+def is_astray(w: Any, b: Any, code: Any, patterns: Any) -> Any:
+    """Return whether a unit no longer has this pattern."""
+    return ((w * patterns.beside[0, code] > -b) != patterns.active[0, code]) | (
+        (w * patterns.beside[1, code] > -b) != patterns.active[1, code]
+    )
+
+
+@inlined
+def flips(code: Any, other: Any, n_before: Any, plane: Any) -> Any:
+    """Return how many samples are active in one pattern and not in the other."""
+    n = n_before.size - 1
+    first, stop = (0, code - plane) if code > plane else (code, n)
+    other_first, other_stop = (0, other - plane) if other > plane else (other, n)
+    low = max(first, other_first)
+    high = max(low, min(stop, other_stop))
+    both = n_before[high] - n_before[low]
+    return n_before[stop] - n_before[first] + n_before[other_stop] - n_before[other_first] - 2 * both
+
+
+@inlined
+def gradient_sum(code: Any, k: Any, passed: Any, plane: Any, rule: Any, outputs: Any) -> Any:
+    """Return S0 (k = 2 o) or S1 (k = 2 o + 1) of a pattern."""
+    # Integers, not conditions: a scalar selection of floats is a branch, mispredicted every other time.
+    is_prefix = np.int64(code > plane)
+    position = code - is_prefix * plane
+    at = ((position // LANES) * 2 * len(outputs) * LANES + position % LANES + k * LANES) & NONNEGATIVE
+    sign = (1.0 - rule.slope) * (2 * is_prefix - 1)
+    return passed.totals[(is_prefix * 2 * len(outputs) + k) & NONNEGATIVE] + sign * passed.errors[at]
+
+
+@inlined
+def add_outputs(units: Any, j: Any, code: Any, passed: Any, plane: Any, rule: Any, outputs: Any) -> None:
+    """Add v w and v b of a unit to the sums of its pattern."""
+    at = ((code // LANES) * 2 * len(outputs) * LANES + code % LANES) & NONNEGATIVE
+    gain = rule.slope + (1.0 - rule.slope) * np.int64(code > plane)
+    for o in range(len(outputs)):
+        for row in range(2):
+            term = units[2 + o][j] * units[row][j]
+            passed.sums[at + (2 * o + row) * LANES] += term
+            passed.base[2 * o + row] += gain * term
+
+
+@inlined
+def forward(passed: Any, squared_error: Any, samples: Any, rule: Any, outputs: Any) -> Any:
+    """Evaluate the net on all samples from the sums by pattern; write the sums of its errors.
+
+    Left of all samples the active units are those of prefixes; at sample i the suffixes that begin at i join and the
+    prefixes of length i leave. Returns the sum of squared_error (n_out,), which is written.
+    """
+    n_out = len(outputs)
+    sums, errors = passed.sums, passed.errors
+    size = 2 * n_out * LANES
+    prefix = errors.size & NONNEGATIVE
+    gain = 1.0 - rule.slope
+    worst = 0.0
+    for o in range(n_out):
+        a = passed.base[2 * o]
+        c = passed.base[2 * o + 1] + passed.b2[o]
+        sum_e = 0.0
+        sum_ex = 0.0
+        total = 0.0
+        for block in range(errors.size // size):
+            at = (block * size + 2 * o * LANES) & NONNEGATIVE
+            first = (block * LANES) & NONNEGATIVE
+            for lane in range(LANES):
+                a += gain * (sums[at + lane] - sums[prefix + at + lane])
+                c += gain * (sums[at + LANES + lane] - sums[prefix + at + LANES + lane])
+                errors[at + lane] = sum_e
+                errors[at + LANES + lane] = sum_ex
+                x = samples.x[first + lane]
+                difference = a * x + c - samples.y[o, first + lane]
+                error = samples.weight[first + lane] * difference
+                total += error * difference
+                sum_e += error
+                sum_ex += error * x
+        passed.totals[2 * o] = sum_e
+        passed.totals[2 * o + 1] = sum_ex
+        passed.totals[2 * (n_out + o)] = rule.slope * sum_e
+        passed.totals[2 * (n_out + o) + 1] = rule.slope * sum_ex
+        squared_error[o] = total + samples.scatter[o]
+        worst += total
+    return worst
+
+
+# Prefix sums
+
+
+@inlined
+def move_singly(
+    units: Any,
+    codes: Any,
+    first: Any,
+    stop: Any,
+    passed: Any,
+    samples: Any,
+    patterns: Any,
+    rule: Any,
+    plane: Any,
+    outputs: Any,
+    is_moving: Any,
+) -> Any:
+    """Update units first .. stop one by one, and add them to the sums of their patterns; return their crossings.
+
+    Without is_moving they are only added.
+    """
+    n_crossings = 0
+    for j in range(np.uint64(first), np.uint64(stop)):
+        code = codes[j] & NONNEGATIVE
+        if is_moving:
+            w = units[0][j]
+            b = units[1][j]
+            t0 = 0.0
+            t1 = 0.0
+            for o in range(len(outputs)):
+                s0 = gradient_sum(code, 2 * o, passed, plane, rule, outputs)
+                s1 = gradient_sum(code, 2 * o + 1, passed, plane, rule, outputs)
+                v = units[2 + o][j]
+                t0 += v * s0
+                t1 += v * s1
+                units[2 + o][j] = v - rule.rate_v * (w * s1 + b * s0)
+            step = rule.rate_w * (t1 + rule.centre * t0)
+            w -= step
+            b -= rule.rate_b * t0 + rule.centre * step
+            units[0][j] = w
+            units[1][j] = b
+            if is_astray(w, b, code, patterns):
+                old = code
+                code = pattern(w, b, samples, plane) & NONNEGATIVE
+                n_crossings += flips(old, code, samples.n_before, plane)
+                codes[j] = code
+        add_outputs(units, j, code, passed, plane, rule, outputs)
+    return n_crossings
+
+
+@njit
+def train_units(
+    units: Any,
+    codes: Any,
+    passed: Any,
+    counters: Any,
+    squared_error: Any,
+    crossings: Any,
+    samples: Any,
+    patterns: Any,
+    rule: Any,
+    outputs: Any,
+    is_moving: Any,
+    n_epochs: Any,
+) -> Any:
+    """Train every unit by itself; return the number of epochs before the first with a non-finite error, or n_epochs.
+
+    Parameters
+    ----------
+    units : tuple of (n_hidden,) arrays
+        w, b + centre w, v_0, v_1, ...; updated in place.
+    codes (n_hidden,), passed, counters
+        Updated in place.
+    squared_error (n_epochs, n_out), crossings (n_epochs,)
+        Written: the error after each update, the crossings so far.
+    samples, patterns, rule
+        Read.
+    outputs : tuple of n_out integers
+        Its length tells the compiler the number of outputs.
+    is_moving : bool
+        False: one epoch that only evaluates the units with the codes given.
+    """
+    plane = passed.errors.size // (2 * len(outputs))
+    for epoch in range(n_epochs):
+        if is_moving:
+            for o in range(len(outputs)):
+                passed.b2[o] -= rule.rate_b2 * passed.totals[2 * o]
+        passed.sums[:] = 0
+        passed.base[:] = 0
+        counters[CROSSINGS] += move_singly(
+            units, codes, 0, codes.size, passed, samples, patterns, rule, plane, outputs, is_moving
+        )
+        total = forward(passed, squared_error[epoch], samples, rule, outputs)
+        crossings[epoch] = counters[CROSSINGS]
+        if not np.isfinite(total):
+            return epoch
+    return n_epochs
+
+
+# Pattern moments
+
+
+@inlined
+def map_fields(outputs: Any) -> Any:
+    """Return where a block of maps has Q, x beside, K, the bounds and the alarms (P comes first), and its size.
+
+    Q holds its upper triangle, row by row; bounds are [output][side][least, greatest].
+    """
+    size = len(outputs) + 2
+    moment = size * size
+    beside = moment + size * (size + 1) // 2
+    return moment, beside, beside + 2, beside + 3, beside + 3 + 4 * len(outputs), beside + 4 + 4 * len(outputs)
+
+
+@inlined
+def triangle(i: Any, k: Any, size: Any) -> Any:
+    """Return the place of entry (i, k) of a symmetric matrix of which the upper triangle is kept."""
+    low = min(i, k)
+    return low * size - low * (low + 1) // 2 + max(i, k)
+
+
+@inlined
+def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix: Any, outputs: Any) -> Any:
+    """P <- M P for LANES patterns; write their sums and their alarms; return whether there is any.
+
+    z [field][lane] is their block of maps, sums [field][lane] theirs, errors [field][lane] of the same positions.
+    """
+    n_out = len(outputs)
+    size = n_out + 2
+    moment, beside, room, bounds, alarms, _ = map_fields(outputs)
+    sign = 1.0 - rule.slope if is_prefix else rule.slope - 1.0
+    total = registers(z, 8)
+    added = registers(z, 8)
+    for k in range(2 * n_out):
+        total[k] = passed.totals[k + 2 * n_out] if is_prefix else passed.totals[k]
+        added[k] = 0.0
+    pull_w = registers(z, 4)
+    pull_b = registers(z, 4)
+    push_w = registers(z, 4)
+    push_b = registers(z, 4)
+    p = registers(z, 36)
+    is_any = 0
+    for lane in range(LANES):
+        for o in range(n_out):
+            s0 = total[2 * o] + sign * errors[2 * o * LANES + lane]
+            s1 = total[2 * o + 1] + sign * errors[(2 * o + 1) * LANES + lane]
+            pull_w[o] = rule.rate_w * (s1 + rule.centre * s0)
+            pull_b[o] = rule.rate_b * s0 + rule.centre * pull_w[o]
+            push_w[o] = rule.rate_v * s1
+            push_b[o] = rule.rate_v * s0
+        for j in range(size):
+            w = z[j * LANES + lane]
+            b = z[(size + j) * LANES + lane]
+            p[j] = w
+            p[size + j] = b
+            for o in range(n_out):
+                v = z[((2 + o) * size + j) * LANES + lane]
+                p[j] -= pull_w[o] * v
+                p[size + j] -= pull_b[o] * v
+                p[(2 + o) * size + j] = v - (push_w[o] * w + push_b[o] * b)
+        for k in range(size * size):
+            z[k * LANES + lane] = p[k]
+
+        left = z[beside * LANES + lane]
+        right = z[(beside + 1) * LANES + lane]
+        excess = abs(p[0] - 1.0) + abs(p[1]) + abs(p[size]) + abs(p[size + 1] - 1.0)
+        is_alarm = excess > z[room * LANES + lane]
+        for o in range(n_out):
+            left_drift = left * p[2 + o] + p[size + 2 + o]
+            right_drift = right * p[2 + o] + p[size + 2 + o]
+            at = (bounds + 4 * o) * LANES + lane
+            is_alarm |= (left_drift < z[at]) | (left_drift > z[at + LANES])
+            is_alarm |= (right_drift < z[at + 2 * LANES]) | (right_drift > z[at + 3 * LANES])
+        z[alarms * LANES + lane] = 1.0 if is_alarm else 0.0
+        is_any |= 1 if is_alarm else 0
+
+        for o in range(n_out):
+            vw = 0.0
+            vb = 0.0
+            for k in range(size):
+                q = 0.0
+                for i in range(size):
+                    q += z[(moment + triangle(i, k, size)) * LANES + lane] * p[(2 + o) * size + i]
+                vw += q * p[k]
+                vb += q * p[size + k]
+            sums[2 * o * LANES + lane] = vw
+            sums[(2 * o + 1) * LANES + lane] = vb
+            added[2 * o] += vw
+            added[2 * o + 1] += vb
+    for k in range(2 * n_out):
+        passed.base[k] += added[k] if is_prefix else rule.slope * added[k]
+    return is_any
+
+
+@inlined
+def expect(
+    code: Any, horizon: Any, expected: Any, passed: Any, patterns: Any, plane: Any, rule: Any, outputs: Any
+) -> None:
+    """Write what is expected of a pattern if its sums stay as they are: K, then delta_o by output and side.
+
+    By the series of cosh, excess is about half the product of the steps of (w, b) and of v, times the epochs squared.
+    """
+    pull = 0.0
+    push = 0.0
+    for o in range(len(outputs)):
+        s0 = gradient_sum(code, 2 * o, passed, plane, rule, outputs)
+        s1 = gradient_sum(code, 2 * o + 1, passed, plane, rule, outputs)
+        pull_w = rule.rate_w * (s1 + rule.centre * s0)
+        pull_b = rule.rate_b * s0 + rule.centre * pull_w
+        for side in range(2):
+            drift = -SAFETY * horizon * (patterns.beside[side, code] * pull_w + pull_b)
+            expected[1 + 2 * o + side, code] = drift
+        pull += abs(pull_w) + abs(pull_b)
+        push += rule.rate_v * (abs(s1) + abs(s0))
+    expected[0, code] = SAFETY * horizon * horizon * pull * push
+
+
+@inlined
+def threat(v: Any, z: Any, drift: Any) -> Any:
+    """Return by how much an output weight v is expected to bring z towards 0, and some slack if it does not."""
+    towards = -v * drift if z > 0 else v * drift
+    return max(towards, 0.0) + SLACK * abs(towards)
+
+
+@inlined
+def looseness(units: Any, j: Any, code: Any, expected: Any, patterns: Any, outputs: Any) -> Any:
+    """Return how soon a unit may cross a sample, and which side of its kink that sample lies on.
+
+    0: not in two horizons; 1: in two; 2: in one; 3: in half a horizon.
+    """
+    w = units[0][j]
+    b = units[1][j]
+    size = abs(w) + abs(b)
+    loosest = 0
+    nearest = 0
+    least = np.inf
+    for side in range(2):
+        z = w * patterns.beside[side, code] + b
+        reach = patterns.reach[side, code] * size
+        drift = 0.0
+        for o in range(len(outputs)):
+            drift += threat(units[2 + o][j], z, expected[1 + 2 * o + side, code])
+        distance = abs(z) - reach * LEAST_EXCESS
+        bend = reach * expected[0, code]
+        level = (
+            np.int64(not distance > 4.0 * bend + 2.0 * drift)
+            + np.int64(not distance > bend + drift)
+            + np.int64(not distance > 0.25 * bend + 0.5 * drift)
+        )
+        if level > loosest or (level == loosest and abs(z) < least):
+            nearest = side
+            least = abs(z)
+        loosest = max(loosest, level)
+    return loosest, nearest
+
+
+@inlined
+def settle(code: Any, units: Any, first: Any, stop: Any, maps: Any, expected: Any, patterns: Any, outputs: Any) -> None:
+    """Start the map of a pattern anew: P = 1, Q and the bounds from its units first .. stop."""
+    n_out = len(outputs)
+    size = n_out + 2
+    moment, beside, room, bounds, _, n_fields = map_fields(outputs)
+    at = ((code // LANES) * n_fields * LANES + code % LANES) & NONNEGATIVE
+    for field in range(beside):
+        maps[at + field * LANES] = 0.0
+    for k in range(size):
+        maps[at + k * (size + 1) * LANES] = 1.0
+    for side in range(2):
+        maps[at + (beside + side) * LANES] = patterns.beside[side, code]
+    excess = expected[0, code] + LEAST_EXCESS
+    maps[at + room * LANES] = excess
+    for k in range(2 * n_out):
+        maps[at + (bounds + 2 * k) * LANES] = -np.inf
+        maps[at + (bounds + 2 * k + 1) * LANES] = np.inf
+    for j in range(np.uint64(first), np.uint64(stop)):
+        for i in range(size):
+            for k in range(i, size):
+                maps[at + (moment + triangle(i, k, size)) * LANES] += units[i][j] * units[k][j]
+        w = units[0][j]
+        b = units[1][j]
+        for side in range(2):
+            z = w * patterns.beside[side, code] + b
+            margin = abs(z) - patterns.reach[side, code] * excess * (abs(w) + abs(b))
+            total = 0.0
+            for o in range(n_out):
+                total += threat(units[2 + o][j], z, expected[1 + 2 * o + side, code])
+            for o in range(n_out):
+                v = units[2 + o][j]
+                part = threat(v, z, expected[1 + 2 * o + side, code])
+                share = part / total if total > 0 else 1.0 / n_out
+                bound = margin * share / abs(v) if v != 0 else np.inf
+                least = at + (bounds + 4 * o + 2 * side) * LANES
+                if (v > 0) == (z > 0):
+                    maps[least] = max(maps[least], -bound)
+                else:
+                    maps[least + LANES] = min(maps[least + LANES], bound)
+
+
+@inlined
+def apply_map(code: Any, units: Any, first: Any, stop: Any, target: Any, to: Any, maps: Any, outputs: Any) -> None:
+    """target[to ...] = P units[first .. stop]; they may be the same."""
+    size = len(outputs) + 2
+    at = ((code // LANES) * map_fields(outputs)[5] * LANES + code % LANES) & NONNEGATIVE
+    old = registers(maps, 6)
+    shift = to - first
+    for j in range(first, stop):
+        for k in range(size):
+            old[k] = units[k][j]
+        for i in range(size):
+            total = 0.0
+            for k in range(size):
+                total += maps[at + (i * size + k) * LANES] * old[k]
+            target[i][j + shift] = total
+
+
+@inlined
+def release(units: Any, origin: Any, j: Any, live: Any, counters: Any, code: Any) -> None:
+    """Append a unit to the free ones."""
+    n_live = counters[N_LIVE]
+    for k in range(len(units)):
+        live.units[k][n_live] = units[k][j]
+    live.origin[n_live] = origin[j]
+    live.code[n_live] = code
+    counters[N_LIVE] = n_live + 1
+    counters[N_FREED] += 1
+
+
+@inlined
+def answer_alarms(
+    block: Any,
+    settled: Any,
+    live: Any,
+    counters: Any,
+    expected: Any,
+    passed: Any,
+    samples: Any,
+    patterns: Any,
+    rule: Any,
+    plane: Any,
+    outputs: Any,
+) -> None:
+    """Start the alarmed patterns of a block anew without the units that have crossed or may; these become free.
+
+    The units are already updated in this epoch: the sums of their patterns are corrected here, those of the freed ones
+    are left to the caller.
+    """
+    n_out = len(outputs)
+    size = n_out + 2
+    units, maps = settled.units, settled.maps
+    moment, _, _, _, alarms, n_fields = map_fields(outputs)
+    for lane in range(LANES):
+        code = block * LANES + lane
+        at = block * n_fields * LANES + lane
+        if maps[at + alarms * LANES] == 0.0:
+            continue
+        counters[N_ALARMS] += 1
+        first = settled.first[code]
+        stop = first + settled.count[code]
+        apply_map(code, units, first, stop, units, first, maps, outputs)
+        remaining = max(counters[NEXT_REBUILD] - counters[EPOCH], 1)
+        expect(code, remaining, expected, passed, patterns, plane, rule, outputs)
+        j = first
+        while j < stop:
+            w = units[0][j]
+            b = units[1][j]
+            new = code
+            if is_astray(w, b, code, patterns):
+                new = pattern(w, b, samples, plane)
+                counters[CROSSINGS] += flips(code, new, samples.n_before, plane)
+            elif looseness(units, j, code, expected, patterns, outputs)[0] < 2:
+                j += 1
+                continue
+            release(units, settled.origin, j, live, counters, new)
+            stop -= 1
+            for k in range(size):
+                units[k][j] = units[k][stop]
+            settled.origin[j] = settled.origin[stop]
+        settled.count[code] = stop - first
+        settle(code, units, first, stop, maps, expected, patterns, outputs)
+        gain = 1.0 if code > plane else rule.slope
+        for k in range(2 * n_out):
+            to = (2 * n_out * block + k) * LANES + lane
+            moved = maps[at + (moment + triangle(k % 2, 2 + k // 2, size)) * LANES]
+            passed.base[k] += gain * (moved - passed.sums[to])
+            passed.sums[to] = moved
+
+
+# Classes of live units
+
+
+@inlined
+def class_codes(group: Any, n: Any, plane: Any) -> Any:
+    """Return the sample of a class, and the codes of its units that have it active and that have not.
+
+    Class s < n: suffixes that begin at s or s + 1. Class n + s: prefixes of length s + 1 or s.
+    """
+    if group < n:
+        return group, group, group + 1
+    s = group - n
+    return s, (plane + s + 1 if s + 1 < n else 0), (plane + s if s > 0 else n)
+
+
+@inlined
+def class_of(code: Any, side: Any, n: Any, plane: Any) -> Any:
+    """Return the class of a unit that may cross the sample on one side (0: left, 1: right) of its kink."""
+    if code == 0:
+        return 2 * n - 1 if side else 0
+    if code == n:
+        return n - 1 if side else n
+    if code > plane:
+        return n + code - plane - 1 + side
+    return code - 1 + side
+
+
+@inlined
+def class_guards(group: Any, n: Any) -> Any:
+    """Return two samples whose signs keep a unit in its class, and whether each is active.
+
+    The neighbours of the class's sample; at an end, where one is missing, the sample at the other end.
+    """
+    s = group if group < n else group - n
+    below, below_active = s - 1, group >= n
+    above, above_active = s + 1, group < n
+    if s == 0:
+        below, below_active = n - 1, above_active
+    if s == n - 1:
+        above, above_active = 0, below_active
+    return below, below_active, above, above_active
+
+
+@inlined
+def move_class(
+    index: Any, live: Any, counters: Any, passed: Any, samples: Any, rule: Any, plane: Any, outputs: Any
+) -> None:
+    """Update the units of a class and add them to the sums of its two patterns; free those that left it."""
+    n_out = len(outputs)
+    n = samples.n_before.size - 1
+    units = live.units
+    first = live.class_first[index]
+    stop = first + live.class_count[index]
+    sample, on, off = class_codes(live.class_id[index], n, plane)
+    below, below_active, above, above_active = class_guards(live.class_id[index], n)
+    x, x_below, x_above = samples.x[sample], samples.x[below], samples.x[above]
+    s_on = registers(passed.base, 8)
+    s_off = registers(passed.base, 8)
+    added = registers(passed.base, 16)  # [output][on, off][v w, v b]
+    for k in range(2 * n_out):
+        s_on[k] = gradient_sum(on, k, passed, plane, rule, outputs)
+        s_off[k] = gradient_sum(off, k, passed, plane, rule, outputs)
+        added[2 * k] = 0.0
+        added[2 * k + 1] = 0.0
+    rate_w, rate_b, rate_v, centre = rule.rate_w, rule.rate_b, rule.rate_v, rule.centre
+    n_flips = 0
+    n_astray = 0
+    for j in range(np.uint64(first), np.uint64(stop)):
+        w = units[0][j]
+        b = units[1][j]
+        was_active = w * x > -b
+        t0 = 0.0
+        t1 = 0.0
+        for o in range(n_out):
+            s0 = s_on[2 * o] if was_active else s_off[2 * o]
+            s1 = s_on[2 * o + 1] if was_active else s_off[2 * o + 1]
+            v = units[2 + o][j]
+            t0 += v * s0
+            t1 += v * s1
+            units[2 + o][j] = v - rate_v * (w * s1 + b * s0)
+        step = rate_w * (t1 + centre * t0)
+        w -= step
+        b -= rate_b * t0 + centre * step
+        units[0][j] = w
+        units[1][j] = b
+        is_active = w * x > -b
+        n_flips += 1 if was_active != is_active else 0
+        is_out = ((w * x_below > -b) != below_active) | ((w * x_above > -b) != above_active)
+        n_astray += 1 if is_out else 0
+        # Products by 0 and 1: LLVM takes a sum under a condition for a reduction only with all of fastmath on.
+        is_on = 1.0 if is_active else 0.0
+        is_off = 0.0 if is_active else 1.0
+        for o in range(n_out):
+            vw = units[2 + o][j] * w
+            vb = units[2 + o][j] * b
+            added[4 * o] += is_on * vw
+            added[4 * o + 1] += is_on * vb
+            added[4 * o + 2] += is_off * vw
+            added[4 * o + 3] += is_off * vb
+    counters[CROSSINGS] += n_flips * (samples.n_before[sample + 1] - samples.n_before[sample])
+    if n_astray > 0 and n > 1:
+        for k in range(4 * n_out):
+            added[k] = 0.0
+        j = first
+        while j < stop:
+            w = units[0][j]
+            b = units[1][j]
+            is_active = w * x > -b
+            if ((w * x_below > -b) != below_active) | ((w * x_above > -b) != above_active):
+                new = pattern(w, b, samples, plane) & NONNEGATIVE
+                counters[CROSSINGS] += flips(on if is_active else off, new, samples.n_before, plane)
+                release(units, live.origin, j, live, counters, new)
+                add_outputs(units, j, new, passed, plane, rule, outputs)
+                stop -= 1
+                for k in range(n_out + 2):
+                    units[k][j] = units[k][stop]
+                live.origin[j] = live.origin[stop]
+                continue
+            for o in range(n_out):
+                for row in range(2):
+                    added[4 * o + (0 if is_active else 2) + row] += units[2 + o][j] * units[row][j]
+            j += 1
+        live.class_count[index] = stop - first
+    for side in range(2):
+        code = on if side == 0 else off
+        at = ((code // LANES) * 2 * n_out * LANES + code % LANES) & NONNEGATIVE
+        gain = rule.slope + (1.0 - rule.slope) * np.int64(code > plane)
+        for k in range(2 * n_out):
+            total = added[4 * (k // 2) + 2 * side + k % 2]
+            passed.sums[at + k * LANES] += total
+            passed.base[k] += gain * total
+
+
+# Rebuilding
+
+
+@inlined
+def gather(settled: Any, live: Any, spare: Any, counters: Any, samples: Any, plane: Any, outputs: Any) -> None:
+    """Write all units as they are now, with their places and codes, into spare."""
+    size = len(outputs) + 2
+    n = samples.n_before.size - 1
+    to = 0
+    for code in range(settled.count.size):
+        count = settled.count[code]
+        if count == 0:
+            continue
+        first = settled.first[code]
+        apply_map(code, settled.units, first, first + count, spare.units, to, settled.maps, outputs)
+        for j in range(first, first + count):
+            spare.origin[to] = settled.origin[j]
+            spare.code[to] = code
+            to += 1
+    for index in range(counters[N_CLASSES]):
+        sample, on, off = class_codes(live.class_id[index], n, plane)
+        x = samples.x[sample]
+        for j in range(live.class_first[index], live.class_first[index] + live.class_count[index]):
+            live.code[j] = on if live.units[0][j] * x > -live.units[1][j] else off
+            for k in range(size):
+                spare.units[k][to] = live.units[k][j]
+            spare.origin[to] = live.origin[j]
+            spare.code[to] = live.code[j]
+            to += 1
+    for j in range(counters[N_CLASSED], counters[N_LIVE]):
+        for k in range(size):
+            spare.units[k][to] = live.units[k][j]
+        spare.origin[to] = live.origin[j]
+        spare.code[to] = live.code[j]
+        to += 1
+
+
+@inlined
+def choose_horizon(spare: Any, counters: Any, n_codes: Any, may_grow: Any) -> Any:
+    """Halve, keep or double the horizon, whichever makes an epoch cheapest by the counts of loose units.
+
+    Returns the looseness from which units are live at the horizon chosen, and the factor.
+    """
+    n_two = 0
+    n_one = 0
+    n_half = 0
+    for j in range(np.uint64(spare.code.size)):
+        level = spare.looseness[j] // 2
+        n_two += np.int64(level > 0)
+        n_one += np.int64(level > 1)
+        n_half += np.int64(level > 2)
+    rebuilding = COST_OF_REBUILD * (spare.code.size + n_codes) / counters[HORIZON]
+    half = 2 * rebuilding + COST_OF_LIVE * n_half
+    one = rebuilding + COST_OF_LIVE * n_one
+    two = rebuilding / 2 + COST_OF_LIVE * n_two
+    if may_grow and two < one and 2 * counters[HORIZON] <= LONGEST:
+        counters[HORIZON] *= 2
+        return 1, 2.0
+    if half < one and counters[HORIZON] > SHORTEST:
+        counters[HORIZON] //= 2
+        return 3, 0.5
+    return 2, 1.0
+
+
+@inlined
+def rebuild(
+    settled: Any,
+    live: Any,
+    spare: Any,
+    counters: Any,
+    passed: Any,
+    samples: Any,
+    patterns: Any,
+    rule: Any,
+    plane: Any,
+    outputs: Any,
+) -> None:
+    """Sort all units into patterns and classes anew, for a horizon chosen by how many would be loose."""
+    n = samples.n_before.size - 1
+    size = len(outputs) + 2
+    n_codes = settled.count.size
+    expected = spare.expected
+    is_early = counters[EPOCH] < counters[NEXT_REBUILD]
+    if is_early:
+        counters[HORIZON] = max(counters[HORIZON] // 2, SHORTEST)
+    gather(settled, live, spare, counters, samples, plane, outputs)
+    settled.count[:] = 0
+    for j in range(np.uint64(spare.code.size)):
+        settled.count[spare.code[j]] += 1
+    for code in range(n_codes):
+        if settled.count[code] > 0:
+            expect(code, counters[HORIZON], expected, passed, patterns, plane, rule, outputs)
+    for j in range(np.uint64(spare.code.size)):
+        level, side = looseness(spare.units, j, spare.code[j], expected, patterns, outputs)
+        spare.looseness[j] = 2 * level + side
+    least, factor = choose_horizon(spare, counters, n_codes, not is_early)
+    for code in range(n_codes):
+        expected[0, code] *= factor * factor
+        for k in range(1, expected.shape[0]):
+            expected[k, code] *= factor
+
+    settled.count[:] = 0
+    spare.class_count[:] = 0
+    for j in range(np.uint64(spare.code.size)):
+        code = spare.code[j]
+        if spare.looseness[j] // 2 < least:
+            settled.count[code] += 1
+        else:
+            spare.class_count[class_of(code, spare.looseness[j] % 2, n, plane)] += 1
+    at = 0
+    n_blocks = 0
+    for code in range(n_codes):
+        settled.first[code] = at
+        at += settled.count[code]
+        if settled.count[code] > 0 and (n_blocks == 0 or settled.block_id[n_blocks - 1] != code // LANES):
+            settled.block_id[n_blocks] = code // LANES
+            n_blocks += 1
+        settled.count[code] = 0
+    at = 0
+    n_classes = 0
+    for group in range(2 * n):
+        count = spare.class_count[group]
+        if count > 0:
+            live.class_id[n_classes] = group
+            live.class_first[n_classes] = at
+            live.class_count[n_classes] = count
+            n_classes += 1
+        spare.class_count[group] = at
+        at += count
+
+    for j in range(np.uint64(spare.code.size)):
+        code = spare.code[j]
+        if spare.looseness[j] // 2 < least:
+            to = settled.first[code] + settled.count[code]
+            settled.count[code] += 1
+            for k in range(size):
+                settled.units[k][to] = spare.units[k][j]
+            settled.origin[to] = spare.origin[j]
+        else:
+            group = class_of(code, spare.looseness[j] % 2, n, plane)
+            to = spare.class_count[group]
+            spare.class_count[group] += 1
+            for k in range(size):
+                live.units[k][to] = spare.units[k][j]
+            live.origin[to] = spare.origin[j]
+    for index in range(n_blocks):
+        for code in range(settled.block_id[index] * LANES, (settled.block_id[index] + 1) * LANES):
+            first = settled.first[code]
+            settle(code, settled.units, first, first + settled.count[code], settled.maps, expected, patterns, outputs)
+    counters[N_BLOCKS] = n_blocks
+    counters[N_CLASSES] = n_classes
+    counters[N_CLASSED] = at
+    counters[N_LIVE] = at
+    counters[NEXT_REBUILD] = counters[EPOCH] + counters[HORIZON]
+    counters[N_REBUILDS] += 1
+    cost = COST_OF_BLOCK * n_blocks + COST_OF_LIVE * at + COST_OF_REBUILD * spare.code.size / counters[HORIZON]
+    counters[LEAVES] = np.int64(cost > COST_OF_UNIT * spare.code.size)
+
+
+@njit
+def train_moments(
+    settled: Any,
+    live: Any,
+    spare: Any,
+    passed: Any,
+    counters: Any,
+    squared_error: Any,
+    crossings: Any,
+    samples: Any,
+    patterns: Any,
+    rule: Any,
+    outputs: Any,
+    is_moving: Any,
+    n_epochs: Any,
+) -> Any:
+    """Train through the maps of patterns; return the number of epochs before one with a non-finite error, or n_epochs.
+
+    Returns early, with counters[LEAVES] set, where a rebuild finds that training every unit by itself is cheaper.
+
+    Parameters
+    ----------
+    settled, live, passed, counters
+        Updated in place.
+    spare
+        Overwritten.
+    squared_error (n_epochs, n_out), crossings (n_epochs,)
+        Written: the error after each update, the crossings so far.
+    samples, patterns, rule
+        Read.
+    outputs : tuple of n_out integers
+        Its length tells the compiler the number of outputs.
+    is_moving : bool
+        False: one epoch that only evaluates the free units with the codes given.
+    """
+    n_out = len(outputs)
+    plane = passed.errors.size // (2 * n_out)
+    map_size = map_fields(outputs)[5] * LANES
+    sum_size = 2 * n_out * LANES
+    n_suffix_blocks = plane // LANES
+    for epoch in range(n_epochs):
+        if is_moving:
+            n_free = counters[N_LIVE] - counters[N_CLASSED]
+            most_free = 16 + counters[N_CLASSED] // 2 + spare.code.size // 64
+            if counters[EPOCH] >= counters[NEXT_REBUILD] or n_free > most_free:
+                rebuild(settled, live, spare, counters, passed, samples, patterns, rule, plane, outputs)
+                if counters[LEAVES]:
+                    return epoch
+            counters[EPOCH] += 1
+        n_live = counters[N_LIVE]
+        passed.sums[:] = 0
+        passed.base[:] = 0
+        for index in range(counters[N_BLOCKS]):
+            block = settled.block_id[index] & NONNEGATIVE
+            is_prefix = block >= n_suffix_blocks
+            position = (block - n_suffix_blocks if is_prefix else block) & NONNEGATIVE
+            z = settled.maps[block * map_size : (block + 1) * map_size]
+            sums = passed.sums[block * sum_size : (block + 1) * sum_size]
+            errors = passed.errors[position * sum_size : (position + 1) * sum_size]
+            if step_block(z, sums, errors, passed, rule, is_prefix, outputs):
+                answer_alarms(
+                    block, settled, live, counters, spare.expected, passed, samples, patterns, rule, plane, outputs
+                )
+        for j in range(n_live, counters[N_LIVE]):
+            add_outputs(live.units, j, live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
+        for index in range(counters[N_CLASSES]):
+            move_class(index, live, counters, passed, samples, rule, plane, outputs)
+        counters[CROSSINGS] += move_singly(
+            live.units,
+            live.code,
+            counters[N_CLASSED],
+            n_live,
+            passed,
+            samples,
+            patterns,
+            rule,
+            plane,
+            outputs,
+            is_moving,
+        )
+        if is_moving:
+            for o in range(n_out):
+                passed.b2[o] -= rule.rate_b2 * passed.totals[2 * o]
+        total = forward(passed, squared_error[epoch], samples, rule, outputs)
+        crossings[epoch] = counters[CROSSINGS]
+        if not np.isfinite(total):
+            return epoch
+    return n_epochs
