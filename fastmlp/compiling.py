@@ -30,7 +30,7 @@ _ready: dict[tuple[Any, tuple[Any, ...]], Any] = {}
 def njit(function: Callable[..., Any]) -> Any:
     """Compile a function of kernel arguments on first use and keep the machine code in Numba's file cache."""
     try:
-        return numba.njit(cache=True, **OPTIONS)(function)
+        return numba.njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
     except RuntimeError:  # no place for a cache: read-only package and no home folder
         return numba.njit(**OPTIONS)(function)
 
@@ -41,7 +41,7 @@ def inlined(function: Callable[..., Any]) -> Any:
     Left to LLVM, a call may be bound to the function compiled by itself where the kernel is compiled, but to the copy
     within the kernel where that comes from the cache; the two round differently.
     """
-    return numba.njit(forceinline=True, **OPTIONS)(function)
+    return numba.njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **OPTIONS)(function)
 
 
 def plain(function: Any) -> Callable[..., Any]:

@@ -15,7 +15,7 @@ from fastmlp.dense import few_inputs, many_inputs
 FIT = """
 import fastmlp, numpy as np
 x = np.linspace(-3, 3, 100)
-print(fastmlp.fit(x, np.sin(x), hidden=50, epochs=200, rng=0).w1.tobytes().hex())
+print(fastmlp.fit(x, np.sin(x), hidden=50, epochs=200, rng=0, algorithm="dense").w1.tobytes().hex())
 """
 
 
@@ -112,7 +112,7 @@ def test_compiling_is_reported_apart_and_only_once(tmp_path):
     code = """
 import fastmlp, numpy as np
 x = np.arange(9.0)
-first, second = (fastmlp.fit(x, x, hidden=4, epochs=9, rng=0).info for _ in range(2))
+first, second = (fastmlp.fit(x, x, hidden=4, epochs=9, rng=0, algorithm="dense").info for _ in range(2))
 assert first.compile_seconds > 0.2 > second.compile_seconds, (first.compile_seconds, second.compile_seconds)
 assert first.fit_seconds < 0.2
 """

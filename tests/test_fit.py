@@ -129,7 +129,7 @@ def test_the_history_has_every_epoch_asked_for_and_the_last(sine):
         np.testing.assert_array_equal(thinned.epoch, expected)
         np.testing.assert_array_equal(thinned.rmse, full.rmse[expected])
     assert full.val_rmse is None
-    assert full.crossings is None
+    assert FAST(*sine, rng=0, algorithm="dense").history.crossings is None
 
 
 @pytest.mark.parametrize("negative_slope", [0.0, 1.0])
@@ -287,8 +287,16 @@ def test_equal_seeds_give_equal_bits_and_rng_takes_what_numpy_does(sine):
 
 def test_info_says_what_was_done(sine):
     info = FAST(*sine, rng=0).info
-    assert (info.algorithm, info.method, info.epochs_run, info.best_epoch) == ("dense", "few inputs", 50, 50)
-    assert (info.stop_reason, info.crossings, info.live_units) == ("epochs", None, None)
+    assert (info.algorithm, info.method, info.epochs_run, info.best_epoch) == (
+        "univariate",
+        "pattern moments",
+        50,
+        50,
+    )
+    assert (info.stop_reason, info.crossings) == ("epochs", int(FAST(*sine, rng=0).history.crossings[-1]))
+    assert 0 <= info.live_units <= 50
+    dense = FAST(*sine, rng=0, algorithm="dense").info
+    assert (dense.algorithm, dense.method, dense.crossings, dense.live_units) == ("dense", "few inputs", None, None)
     assert info.fit_seconds > 0
     assert info.compile_seconds >= 0
     assert set(info.versions) == {"fastmlp", "numpy", "numba", "python"}

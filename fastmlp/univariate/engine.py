@@ -73,8 +73,11 @@ class Univariate:
                     n_wanted = min(n_wanted, self._until - self._epoch)
             rows = slice(n_done + 1, n_done + 1 + n_wanted)
             n_more = self._method.train(n_wanted, record.squared_error[rows], record.crossings[rows])
-            n_done += n_more
+            n_held = self._held_by_dtype(record.squared_error[n_done + 1 : n_done + 1 + n_more])
+            n_done += n_held
             self._epoch += n_more
+            if n_held < n_more:
+                return n_done, Status.DIVERGED
             if n_more < n_wanted:
                 if not self._method.leaves:
                     return n_done, Status.DIVERGED
@@ -84,6 +87,12 @@ class Univariate:
         self._squared_error = record.squared_error[n_done].copy()
         self._crossings = int(record.crossings[n_done])
         return n_done, Status.TRAINED
+
+    def _held_by_dtype(self, squared_error: Array) -> int:
+        """Return how many epochs pass before the first whose error the dtype of the problem cannot hold."""
+        largest = float(np.finfo(self._dtype).max)
+        beyond = ~(np.sqrt(squared_error) <= largest).all(axis=1)
+        return int(np.argmax(beyond)) if beyond.any() else len(squared_error)
 
     def _switch(self, method: type[Method]) -> None:
         units, code = self._method.units()

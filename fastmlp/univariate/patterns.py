@@ -416,7 +416,7 @@ def triangle(i: Any, k: Any, size: Any) -> Any:
 
 @inlined
 def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix: Any, outputs: Any) -> Any:
-    """P <- M P for LANES patterns; write their sums and their alarms; return whether there is any.
+    """P <- M P for LANES patterns; write their sums and their alarms; return how many there are.
 
     z [field][lane] is their block of maps, sums [field][lane] theirs, errors [field][lane] of the same positions.
     """
@@ -434,7 +434,7 @@ def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix
     push_w = registers(z, 4)
     push_b = registers(z, 4)
     p = registers(z, 36)
-    is_any = 0
+    n_alarms = 0
     for lane in range(LANES):
         for o in range(n_out):
             s0 = total[2 * o] + sign * errors[2 * o * LANES + lane]
@@ -466,8 +466,8 @@ def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix
             at = (bounds + 4 * o) * LANES + lane
             is_alarm |= (left_drift < z[at]) | (left_drift > z[at + LANES])
             is_alarm |= (right_drift < z[at + 2 * LANES]) | (right_drift > z[at + 3 * LANES])
-        z[alarms * LANES + lane] = 1.0 if is_alarm else 0.0
-        is_any |= 1 if is_alarm else 0
+        z[alarms * LANES + lane] = np.float64(is_alarm)
+        n_alarms += np.int64(is_alarm)
 
         for o in range(n_out):
             vw = 0.0
@@ -484,7 +484,7 @@ def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix
             added[2 * o + 1] += vb
     for k in range(2 * n_out):
         passed.base[k] += added[k] if is_prefix else rule.slope * added[k]
-    return is_any
+    return n_alarms
 
 
 @inlined
