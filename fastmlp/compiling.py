@@ -41,6 +41,14 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(forceinline=True, **OPTIONS)(function)
 
 
+def exact(function: Callable[..., Any]) -> Any:
+    """Do what `inlined` does, but round every operation as written, whatever the options of the kernel.
+
+    For numbers held as unevaluated sums of two: reassociation takes their low parts for zero.
+    """
+    return numba.njit(forceinline=True, **(OPTIONS | {"fastmath": False}))(function)
+
+
 def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     """Return a function compiled for exactly these arguments: the kernel, or its twin if its cache is damaged.
 

@@ -1,0 +1,658 @@
+"""Few units on many samples of one input: an epoch costs O(n_hidden + moved kinks), whatever the number of samples.
+
+The kinks of the units cut the sorted samples into n_hidden + 1 stretches, and on each of them the net is one line
+f(x) = A x + C. A and C follow from a walk over the kinks from left to right: a kink at which a unit (w, beta, v)
+becomes active adds (v w, v beta), one at which it ceases to be subtracts them. What a stretch adds to the sums of the
+weighted error r = s (f - y), of r x, and of the squared error depends on six of its moments only. With its mass
+M = sum s, its means X of x and Y of y, its spread D = sum s (x - X)^2, the slope a of the line of least squares through
+its samples and what that line leaves, R = sum s (y - Y - a (x - X))^2, for each output::
+
+    e = A X + C - Y     sum r = M e                 sum s (f - y)^2 = M e^2 + D g^2 + R
+    g = A - a           sum r x = X M e + D g
+
+The running sums of r and r x over the stretches, P0 and P1, are at each kink the sums over the samples to its left, so
+that a unit active on a prefix has S = P and one active on a suffix has S = P_all - P. A leaky net of slope alpha has
+S = alpha P_all + (1 - alpha) S of the ReLU, and likewise in A and C. Then, for all units at once::
+
+    t0 = sum_o v_o S0_o      t1 = sum_o v_o S1_o      step = rate_w (t1 + centre t0)
+    w -= step      beta -= rate_b t0 + centre step      v_o -= rate_v (w S1_o + beta S0_o)      b2_o -= rate_b2 P0_all_o
+
+A unit keeps its kink while the signs at the two samples beside it hold; if not, the kink is looked for from where it
+was. Units are held in the order of the number of samples left of their kinks, never of -beta / w.
+
+The moments of a stretch come from running sums over the samples of s, s x, s x^2, s y, s x y and s y^2 at its two
+ends. Each running sum is held as a pair of float64 whose sum it is, about 32 digits, and the moments are taken about
+X and Y of the stretch before they are rounded to one float64. So nothing cancels later: the squared error is a sum of
+squares, and its relative error is about 1e-16 |f| / RMSE, where the difference of sums of squares has
+6e-17 mean(y^2) / MSE (6e-9 at RMSE = 1e-4 of y).
+
+Pairs: T. J. Dekker, "A floating-point technique for extending the available precision", Numerische Mathematik 18 (1971).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba.extending import intrinsic
+
+from fastmlp.compiling import compiled, exact, inlined, njit
+from fastmlp.engine import Array, Rates
+from fastmlp.univariate.samples import SortedSamples
+
+# Units lie in blocks of LANES in the order of their kinks, each field of a block contiguous: its fields are a constant
+# distance apart, so that LLVM need not check whether they overlap. Stretch i ends at kink i. Positions from n_hidden on
+# are units of zeros with their kink right of all samples; the first of them ends the last stretch.
+LANES = 16
+
+# Fields of a position: the unit, what its two guard samples (beside its kink) are to see, ...
+W, BETA, JUMP, SEEN, LEFT, RIGHT = range(6)
+# ... mass, mean of x and spread of its stretch, and the running sums of s, s x, s x^2 left of its kink, high and low.
+MASS, MEAN_X, SPREAD, SUMS = 6, 7, 8, 9
+COMMON = 15
+# Then for each output: weight, sums of r and r x left of the kink, mean of y, slope and rest of the stretch, and the
+# running sums of s y, s x y, s y^2.
+V, ERROR, ERROR_X, MEAN_Y, SLOPE, REST, SUMS_Y = range(7)
+PER_OUTPUT = 12
+N_PAIRED = 6  # numbers in three pairs
+
+# What the guards of a unit see, 1 for an active left one plus 2 for an active right one.
+NONE, PREFIX, SUFFIX, ALL = range(4)
+
+# A spread below this part of sum s x^2 is that of one sample: pairs hold 104 bits, and x 53.
+NO_SPREAD = 1e-28
+
+# Insertion sort gives up after so many exchanges per unit, and merges take over.
+MAX_EXCHANGES = 4
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return a b + c, rounded once."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return numba.float64(numba.float64, numba.float64, numba.float64), codegen
+
+
+def _multiply_add(a: float, b: float, c: float) -> float:
+    return a * b + c
+
+
+if numba.config.DISABLE_JIT:  # rounded twice, which costs digits where nothing is compiled
+    fma = _multiply_add
+
+
+@exact
+def two_sum(a: Any, b: Any) -> Any:
+    """Return a + b as a pair."""
+    total = a + b
+    b_part = total - a
+    return total, (a - (total - b_part)) + (b - b_part)
+
+
+@exact
+def two_product(a: Any, b: Any) -> Any:
+    """Return a b as a pair."""
+    product = a * b
+    return product, fma(a, b, -product)
+
+
+@exact
+def pair_sum(high: Any, low: Any, other_high: Any, other_low: Any) -> Any:
+    """Return the sum of two pairs as a pair, to 2^-104 of the larger."""
+    total, rest = two_sum(high, other_high)
+    rest += low + other_low
+    high = total + rest
+    return high, rest - (high - total)
+
+
+@exact
+def pair_times(high: Any, low: Any, factor: Any) -> Any:
+    """Return a pair times a number as a pair."""
+    product, rest = two_product(high, factor)
+    return product, rest + low * factor
+
+
+@njit
+def running_sums(sums: Any, x: Any, y: Any, weight: Any) -> None:
+    """Write the running sums (n_samples + 1, 6 + 6 n_out) of s, s x, s x^2 and per output s y, s x y, s y^2 in pairs.
+
+    Row k is the sum over the first k samples, of x (n_samples,), y (n_samples, n_out), weight (n_samples,).
+    """
+    sums[0] = 0
+    for i in range(x.size):
+        s, point = weight[i], x[i]
+        before, after = sums[i], sums[i + 1]
+        sx, sx_low = two_product(s, point)
+        sxx, sxx_low = pair_times(sx, sx_low, point)
+        after[0], after[1] = pair_sum(before[0], before[1], s, 0.0)
+        after[2], after[3] = pair_sum(before[2], before[3], sx, sx_low)
+        after[4], after[5] = pair_sum(before[4], before[5], sxx, sxx_low)
+        for o in range(y.shape[1]):
+            k = N_PAIRED * (o + 1)
+            target = y[i, o]
+            sy, sy_low = two_product(s, target)
+            sxy, sxy_low = pair_times(sx, sx_low, target)
+            syy, syy_low = pair_times(sy, sy_low, target)
+            after[k], after[k + 1] = pair_sum(before[k], before[k + 1], sy, sy_low)
+            after[k + 2], after[k + 3] = pair_sum(before[k + 2], before[k + 3], sxy, sxy_low)
+            after[k + 4], after[k + 5] = pair_sum(before[k + 4], before[k + 5], syy, syy_low)
+
+
+@inlined
+def update(units: Any, moved: Any, scratch: Any, totals: Any, n_out: Any, rates: Any, centre: Any, slope: Any) -> Any:
+    """Descend along the gradients that the sums held give; set moved (n_positions,) where a guard's sign changed.
+
+    A unit that did not change keeps its active set: where x is centred, w x > -beta may decide a tie on a sample other
+    than the mask that it started with.
+    """
+    width = (COMMON + PER_OUTPUT * n_out) * LANES
+    relu_part = 1.0 - slope
+    t0, t1 = scratch[:LANES], scratch[LANES : 2 * LANES]
+    for block in range(moved.size // LANES):
+        f = units[block * width : block * width + COMMON * LANES]
+        moved_block = moved[block * LANES : (block + 1) * LANES]
+        t0[:] = 0.0
+        t1[:] = 0.0
+        for o in range(n_out):
+            start = block * width + (COMMON + PER_OUTPUT * o) * LANES
+            g = units[start : start + PER_OUTPUT * LANES]
+            total0, total1 = totals[2 * o], totals[2 * o + 1]
+            for i in range(LANES):
+                prefix = f[SEEN * LANES + i] == PREFIX
+                p0, p1 = g[ERROR * LANES + i], g[ERROR_X * LANES + i]
+                s0 = slope * total0 + relu_part * (p0 if prefix else total0 - p0)
+                s1 = slope * total1 + relu_part * (p1 if prefix else total1 - p1)
+                v = g[V * LANES + i]
+                t0[i] += v * s0
+                t1[i] += v * s1
+                g[V * LANES + i] = v - rates[2] * (f[W * LANES + i] * s1 + f[BETA * LANES + i] * s0)
+        for i in range(LANES):
+            w, beta = f[W * LANES + i], f[BETA * LANES + i]
+            step = rates[0] * (t1[i] + centre * t0[i])
+            new_w = w - step
+            new_beta = beta - (rates[1] * t0[i] + centre * step)
+            left = 1.0 if new_w * f[LEFT * LANES + i] > -new_beta else 0.0
+            right = 2.0 if new_w * f[RIGHT * LANES + i] > -new_beta else 0.0
+            changed = (new_w != w) | (new_beta != beta)
+            moved_block[i] = 1.0 if (left + right != f[SEEN * LANES + i]) & changed else 0.0
+            f[W * LANES + i] = new_w
+            f[BETA * LANES + i] = new_beta
+
+
+@inlined
+def find_kink(x: Any, w: Any, beta: Any, k: Any) -> Any:
+    """Return how many samples of x lie left of the kink, from a guess k; only the unit's active side tells."""
+    n = x.size
+    rises = w > 0
+    low, high = 0, n  # x[low - 1] is known to lie left of the kink and x[high] right
+    step = 1
+    if k < n and (w * x[k] > -beta) != rises:
+        low = k + 1
+        while low + step < n and (w * x[low + step - 1] > -beta) != rises:
+            low += step
+            step *= 2
+        high = min(low + step, n)
+    else:
+        high = k
+        while high - step > 0 and (w * x[high - step] > -beta) == rises:
+            high -= step
+            step *= 2
+        low = max(high - step, 0)
+    while low < high:
+        middle = (low + high) >> 1
+        if (w * x[middle] > -beta) == rises:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@inlined
+def place(units: Any, kink: Any, position: Any, k: Any, seen: Any, sums: Any, x: Any, n_out: Any, slope: Any) -> None:
+    """Write down that the unit at a position has k samples left of its kink, and what depends on that."""
+    n = x.size
+    at = position // LANES * (COMMON + PER_OUTPUT * n_out) * LANES + position % LANES
+    kink[position] = k
+    relu_part = 1.0 - slope
+    units[at + JUMP * LANES] = -relu_part if seen == PREFIX else relu_part
+    units[at + SEEN * LANES] = seen
+    inside = seen == PREFIX or seen == SUFFIX
+    units[at + LEFT * LANES] = x[k - 1] if inside else x[0]
+    units[at + RIGHT * LANES] = x[k] if inside else x[n - 1]
+    row = sums[k]
+    for j in range(N_PAIRED):
+        units[at + (SUMS + j) * LANES] = row[j]
+    for o in range(n_out):
+        for j in range(N_PAIRED):
+            units[at + (COMMON + PER_OUTPUT * o + SUMS_Y + j) * LANES] = row[N_PAIRED * (o + 1) + j]
+
+
+@inlined
+def mark(stale: Any, position: Any) -> None:
+    """Note that the stretches on both sides of a kink changed."""
+    stale[position // LANES] = 1
+    stale[(position + 1) // LANES] = 1
+
+
+@inlined
+def move(
+    units: Any, kink: Any, moved: Any, stale: Any, sums: Any, x: Any, n_before: Any, n_out: Any, slope: Any
+) -> Any:
+    """Place the units whose guards changed; return their number and the number of samples whose sign changed."""
+    width = (COMMON + PER_OUTPUT * n_out) * LANES
+    n = x.size
+    n_moved, n_crossings = 0, 0
+    for position in range(moved.size):
+        if moved[position] == 0.0:
+            continue
+        at = position // LANES * width + position % LANES
+        w, beta, k = units[at + W * LANES], units[at + BETA * LANES], kink[position]
+        if w == 0.0:
+            new_k, seen = (0, ALL) if beta > 0 else (n, NONE)
+        else:
+            new_k = find_kink(x, w, beta, k)
+            if new_k == 0 or new_k == n:
+                is_all = (new_k == 0) == (w > 0)
+                new_k, seen = (0, ALL) if is_all else (n, NONE)
+            else:
+                seen = SUFFIX if w > 0 else PREFIX
+        between = abs(n_before[new_k] - n_before[k])
+        flipped = (seen == PREFIX) != (units[at + SEEN * LANES] == PREFIX)
+        n_moved += 1
+        n_crossings += n_before[n] - between if flipped else between
+        place(units, kink, position, new_k, seen, sums, x, n_out, slope)
+        mark(stale, position)
+    return n_moved, n_crossings
+
+
+@inlined
+def exchange(units: Any, kink: Any, index: Any, position: Any, n_fields: Any) -> None:
+    """Exchange the units at a position and before it."""
+    width = n_fields * LANES
+    a = (position - 1) // LANES * width + (position - 1) % LANES
+    b = position // LANES * width + position % LANES
+    for j in range(n_fields):
+        units[a + j * LANES], units[b + j * LANES] = units[b + j * LANES], units[a + j * LANES]
+    kink[position - 1], kink[position] = kink[position], kink[position - 1]
+    index[position - 1], index[position] = index[position], index[position - 1]
+
+
+@inlined
+def insertion_sort(units: Any, kink: Any, index: Any, stale: Any, n_fields: Any) -> Any:
+    """Sort the units by their kinks; return whether it took few enough exchanges to get to the end."""
+    n_left = MAX_EXCHANGES * kink.size
+    for i in range(1, kink.size):
+        position = i
+        while position > 0 and kink[position] < kink[position - 1] and n_left > 0:
+            exchange(units, kink, index, position, n_fields)
+            mark(stale, position)
+            mark(stale, position - 1)
+            position -= 1
+            n_left -= 1
+    return n_left > 0
+
+
+@inlined
+def merge_sort(
+    units: Any, kink: Any, index: Any, stale: Any, n_fields: Any, old: Any, order: Any, merged: Any
+) -> None:
+    """Sort the units by their kinks in O(n log n); old (units.size,), order and merged (n_positions,) are scratch."""
+    size = kink.size
+    for i in range(size):
+        order[i] = i
+    run = 1
+    while run < size:
+        for start in range(0, size, 2 * run):
+            a, b = start, min(start + run, size)
+            end_a, end = b, min(start + 2 * run, size)
+            for i in range(start, end):
+                if b == end or (a < end_a and kink[order[a]] <= kink[order[b]]):
+                    merged[i] = order[a]
+                    a += 1
+                else:
+                    merged[i] = order[b]
+                    b += 1
+        order[:] = merged
+        run *= 2
+    width = n_fields * LANES
+    old[:] = units
+    for i in range(size):
+        source = order[i] // LANES * width + order[i] % LANES
+        for j in range(n_fields):
+            units[i // LANES * width + i % LANES + j * LANES] = old[source + j * LANES]
+    for keys in (kink, index):
+        merged[:] = keys
+        for i in range(size):
+            keys[i] = merged[order[i]]
+    stale[:] = 1
+
+
+@exact
+def difference_in_stretch(units: Any, at: Any, before: Any) -> Any:
+    """Return the difference of a running sum between two kinks as a pair."""
+    high, rest = two_sum(units[at], -units[before])
+    return high, rest + (units[at + LANES] - units[before + LANES])
+
+
+@exact
+def refresh_stretch(units: Any, position: Any, n_out: Any) -> None:
+    """Overwrite the moments of one stretch by those that its running sums give.
+
+    About the means X, Y (float64, whose rounding is of no account), the moments are for example
+    sum s (x - X) (y - Y) = sum s x y - Y sum s x - X (sum s y - Y sum s). The one subtraction of large numbers in each
+    comes first and is either exact or small in effect; the low parts follow.
+    """
+    width = (COMMON + PER_OUTPUT * n_out) * LANES
+    at = position // LANES * width + position % LANES
+    before = (position - 1) // LANES * width + (position - 1) % LANES
+    a, b = at + SUMS * LANES, before + SUMS * LANES
+    mass, mass_low = difference_in_stretch(units, a, b)
+    sx, sx_low = difference_in_stretch(units, a + 2 * LANES, b + 2 * LANES)
+    sxx, sxx_low = difference_in_stretch(units, a + 4 * LANES, b + 4 * LANES)
+    mean_x = sx / mass if mass > 0 else 0.0
+    off_x = fma(-mean_x, mass, sx) + (sx_low - mean_x * mass_low)
+    product, rest = two_product(mean_x, sx)
+    spread = (sxx - product) + (sxx_low - rest - mean_x * sx_low - mean_x * off_x)
+    spread = spread if spread > NO_SPREAD * sxx else 0.0
+    units[at + MASS * LANES] = mass
+    units[at + MEAN_X * LANES] = mean_x
+    units[at + SPREAD * LANES] = spread
+    for o in range(n_out):
+        here = at + (COMMON + PER_OUTPUT * o) * LANES
+        a, b = here + SUMS_Y * LANES, before + (COMMON + PER_OUTPUT * o + SUMS_Y) * LANES
+        sy, sy_low = difference_in_stretch(units, a, b)
+        sxy, sxy_low = difference_in_stretch(units, a + 2 * LANES, b + 2 * LANES)
+        syy, syy_low = difference_in_stretch(units, a + 4 * LANES, b + 4 * LANES)
+        mean_y = sy / mass if mass > 0 else 0.0
+        off_y = fma(-mean_y, mass, sy) + (sy_low - mean_y * mass_low)
+        product, rest = two_product(mean_y, sx)
+        cross = (sxy - product) + (sxy_low - rest - mean_y * sx_low - mean_x * off_y)
+        product, rest = two_product(mean_y, sy)
+        square = (syy - product) + (syy_low - rest - mean_y * sy_low - mean_y * off_y)
+        slope = cross / spread if spread > 0 else 0.0
+        units[here + MEAN_Y * LANES] = mean_y
+        units[here + SLOPE * LANES] = slope
+        units[here + REST * LANES] = max(square - slope * cross, 0.0)
+
+
+@inlined
+def refresh(units: Any, stale: Any, n_out: Any) -> None:
+    """Refresh the stretches marked in stale (n_positions + 1,), and unmark them."""
+    for position in range(1, stale.size - 1):
+        if stale[position]:
+            refresh_stretch(units, position, n_out)
+    stale[:] = 0
+
+
+@inlined
+def leftmost_line(units: Any, scratch: Any, output: Any, n_out: Any, slope: Any) -> Any:
+    """Return the sums of v w and of v beta over the units active left of all samples, the others times the slope."""
+    width = (COMMON + PER_OUTPUT * n_out) * LANES
+    rises, offsets = scratch[:LANES], scratch[LANES : 2 * LANES]
+    rises[:] = 0.0
+    offsets[:] = 0.0
+    for start in range(0, units.size, width):
+        f = units[start : start + COMMON * LANES]
+        g = units[start + (COMMON + PER_OUTPUT * output) * LANES : start + width]
+        for i in range(LANES):
+            part = g[V * LANES + i] * (1.0 if f[SEEN * LANES + i] == PREFIX else slope)
+            rises[i] += part * f[W * LANES + i]
+            offsets[i] += part * f[BETA * LANES + i]
+    return rises.sum(), offsets.sum()
+
+
+@inlined
+def walk(units: Any, scratch: Any, totals: Any, output: Any, n_out: Any, b2: Any, slope: Any) -> Any:
+    """Write the sums of r and r x left of each kink, and over all samples to totals; return the squared error.
+
+    Five sums run side by side, each waiting for itself only.
+    """
+    width = (COMMON + PER_OUTPUT * n_out) * LANES
+    rise, offset = leftmost_line(units, scratch, output, n_out, slope)
+    offset += b2
+    error, error_x, square = 0.0, 0.0, 0.0
+    for start in range(0, units.size, width):
+        f = units[start : start + COMMON * LANES]
+        g = units[start + (COMMON + PER_OUTPUT * output) * LANES : start + width]
+        for i in range(LANES):
+            mean_x = f[MEAN_X * LANES + i]
+            e = rise * mean_x + (offset - g[MEAN_Y * LANES + i])
+            rise_error = rise - g[SLOPE * LANES + i]
+            sum_e = f[MASS * LANES + i] * e
+            turned = f[SPREAD * LANES + i] * rise_error
+            square += sum_e * e + (turned * rise_error + g[REST * LANES + i])
+            error += sum_e
+            error_x += mean_x * sum_e + turned
+            g[ERROR * LANES + i] = error
+            g[ERROR_X * LANES + i] = error_x
+            jump = f[JUMP * LANES + i] * g[V * LANES + i]
+            rise += jump * f[W * LANES + i]
+            offset += jump * f[BETA * LANES + i]
+    totals[2 * output] = error
+    totals[2 * output + 1] = error_x
+    # Every unit has entered the last line: one of infinite weights, cut off at 0 on all samples, shows there.
+    return square + 0.0 * rise + 0.0 * offset
+
+
+@njit
+def train(
+    units: Any,
+    kink: Any,
+    index: Any,
+    b2: Any,
+    totals: Any,
+    counts: Any,
+    moved: Any,
+    stale: Any,
+    scratch: Any,
+    old: Any,
+    order: Any,
+    merged: Any,
+    squared_error: Any,
+    crossings: Any,
+    x: Any,
+    n_before: Any,
+    sums: Any,
+    scatter: Any,
+    rates: Any,
+    centre: Any,
+    slope: Any,
+    n_epochs: Any,
+) -> Any:
+    """Train for n_epochs; return the number of epochs before the first with a non-finite error, or n_epochs.
+
+    An epoch updates the weights with the sums of the walk before, moves kinks, and walks over the stretches once.
+
+    Parameters
+    ----------
+    units (n_blocks * (COMMON + PER_OUTPUT n_out) * LANES,)
+        The fields of all positions, blocks of LANES positions each, updated in place. Position 0 is a unit of zeros
+        with its kink left of all samples.
+    kink, index (n_positions,) int64
+        The number of samples left of each kink, ascending, and the caller's number of the unit. Updated.
+    b2 (n_out,), totals (2 n_out,)
+        Updated. totals holds the sums of r and r x over all samples for each output; zeros before the first call.
+    counts (2,) int64
+        Updated: sign changes so far, and how many units moved in the last epoch.
+    moved (n_positions,), stale (n_positions + 1,) uint8, scratch (2 LANES,), old as units, order and merged as kink
+        Scratch; stale marks the stretches to be refreshed before the first walk, and is left zero.
+    squared_error (n_epochs, n_out), crossings (n_epochs,) int64
+        Written: the weighted mean of the squared error and the sign changes so far, after each update.
+    x (n_samples,), n_before (n_samples + 1,), sums (n_samples + 1, 6 + 6 n_out), scatter (n_out,)
+        Samples, how many were merged before each, and their running sums.
+    rates (4,), centre, slope
+        Of w, beta, v, b2; what was subtracted from x; of the activation below 0.
+    """
+    n_out = b2.size
+    n_fields = COMMON + PER_OUTPUT * n_out
+    for epoch in range(n_epochs):
+        update(units, moved, scratch, totals, n_out, rates, centre, slope)
+        for o in range(n_out):
+            b2[o] -= rates[3] * totals[2 * o]
+        counts[1] = 0
+        if moved.sum() > 0.0:
+            n_moved, n_crossings = move(units, kink, moved, stale, sums, x, n_before, n_out, slope)
+            counts[0] += n_crossings
+            counts[1] = n_moved
+            if not insertion_sort(units, kink, index, stale, n_fields):
+                merge_sort(units, kink, index, stale, n_fields, old, order, merged)
+        refresh(units, stale, n_out)
+
+        total = 0.0
+        for o in range(n_out):
+            squared_error[epoch, o] = walk(units, scratch, totals, o, n_out, b2[o], slope) + scatter[o]
+            total += squared_error[epoch, o]
+        crossings[epoch] = counts[0]
+        if not np.isfinite(total):
+            return epoch
+    return n_epochs
+
+
+class Stretches:
+    """Gradient descent on a net of one input that visits stretches between kinks, not samples."""
+
+    method = "stretches"
+
+    def __init__(
+        self,
+        samples: SortedSamples,
+        units: Array,
+        code: Array,
+        b2: Array,
+        rates: Rates,
+        negative_slope: float,
+        crossings: int = 0,
+    ) -> None:
+        """Take the units (2 + n_out, n_hidden), rows w, beta and v of each output, and the codes of their active sets.
+
+        A code is the number k of samples left of the kink for a unit active right of it, and the number of samples
+        rounded up (n + 1, to a multiple of 8) plus k for one active left of it.
+        """
+        n, n_out = samples.y.shape
+        n_hidden = units.shape[1]
+        n_positions = _round_up(n_hidden + 2, LANES)
+        self._plane = _round_up(n + 1, 8)
+        self._own = slice(1, 1 + n_hidden)  # the positions of the units
+        is_prefix = code >= self._plane
+        k = np.where(is_prefix, code - self._plane, code)
+        order = np.argsort(k, kind="stable")
+        sums = np.empty((n + 1, N_PAIRED * (1 + n_out)))
+        data = (samples.x, samples.y, samples.weight)
+        compiled(running_sums, (sums, *data))(sums, *data)
+
+        kink = np.full(n_positions, n, np.int64)
+        kink[0] = 0
+        kink[self._own] = k[order]
+        index = np.full(n_positions, n_hidden, np.int64)
+        index[self._own] = order
+        seen = np.full(n_positions, NONE)
+        seen[self._own] = np.select([is_prefix, k == 0, k == n], [PREFIX, ALL, NONE], SUFFIX)[order]
+        fields = np.zeros((n_positions // LANES, COMMON + PER_OUTPUT * n_out, LANES))
+        self._held = {
+            "units": fields.reshape(-1),
+            "kink": kink,
+            "index": index,
+            "b2": np.array(b2, np.float64),
+            "totals": np.zeros(2 * n_out),
+            "counts": np.array([crossings, 0], np.int64),
+        }
+        self._fields = fields.swapaxes(0, 1)  # a view: field, block, lane
+        self._unit_fields = [W, BETA, *range(COMMON + V, self._fields.shape[0], PER_OUTPUT)]
+        self._place(seen, samples.x, sums, negative_slope)
+        for field, row in zip(self._unit_fields, units, strict=True):
+            self._write(field, np.pad(row[order], (1, n_positions - n_hidden - 1)))
+        self._scratch = (
+            np.zeros(n_positions),
+            np.ones(n_positions + 1, np.uint8),
+            np.zeros(2 * LANES),
+            np.zeros(fields.size),
+            np.zeros(n_positions, np.int64),
+            np.zeros(n_positions, np.int64),
+        )
+        self._fixed = (
+            samples.x,
+            samples.n_before,
+            sums,
+            samples.scatter,
+            np.array(rates, np.float64),
+            float(samples.centre),
+            float(negative_slope),
+        )
+        start = np.empty((1, n_out))
+        start_crossings = np.empty(1, np.int64)
+        self._kernel = compiled(train, self._arguments(1, start, start_crossings))
+        # The sums held are still zero, so this epoch changes no weight: it evaluates the start.
+        self.train(1, start, start_crossings)
+        self.squared_error = start[0]
+
+    def _write(self, field: int, values: Array) -> None:
+        self._fields[field] = values.reshape(-1, LANES)
+
+    def _place(self, seen: Array, x: Array, sums: Array, negative_slope: float) -> None:
+        """Fill the fields that the kinks and what their guards see determine, as the function `place` does."""
+        kink = self._held["kink"]
+        inside = (seen == PREFIX) | (seen == SUFFIX)
+        relu_part = 1.0 - negative_slope
+        self._write(SEEN, seen)
+        self._write(JUMP, np.where(seen == PREFIX, -relu_part, relu_part))
+        self._write(LEFT, x[np.where(inside, kink - 1, 0)])
+        self._write(RIGHT, x[np.where(inside, kink, x.size - 1)])
+        for group in range(sums.shape[1] // N_PAIRED):
+            first = SUMS if group == 0 else COMMON + PER_OUTPUT * (group - 1) + SUMS_Y
+            for j in range(N_PAIRED):
+                self._write(first + j, sums[kink, N_PAIRED * group + j])
+
+    def _arguments(self, n_epochs: int, squared_error: Array, crossings: Array) -> tuple[Any, ...]:
+        return (*self._held.values(), *self._scratch, squared_error, crossings, *self._fixed, n_epochs)
+
+    @classmethod
+    def compile(cls) -> None:
+        """Compile the kernels by training the smallest net there is."""
+        one = np.ones(1)
+        samples = SortedSamples(0.0, one, one, np.ones((1, 1)), one, one, np.array([0, 1]))
+        cls(samples, np.zeros((3, 1)), np.zeros(1, np.int64), one, Rates(0.0, 0.0, 0.0, 0.0), 0.0)
+
+    def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
+        """Train, write errors (n_epochs, n_out) and sign changes so far (n_epochs,) after each update.
+
+        Return the number of epochs before the first with a non-finite error, or n_epochs.
+        """
+        return int(self._kernel(*self._arguments(n_epochs, squared_error, crossings)))
+
+    def units(self) -> tuple[Array, Array]:
+        """Return copies of the units and of the codes of their active sets, in the caller's order."""
+        index = self._held["index"][self._own]
+        units = np.empty((len(self._unit_fields), index.size))
+        for row, field in zip(units, self._unit_fields, strict=True):
+            row[index] = self._fields[field].reshape(-1)[self._own]
+        code = np.empty(index.size, np.int64)
+        is_prefix = self._fields[SEEN].reshape(-1)[self._own] == PREFIX
+        code[index] = self._held["kink"][self._own] + np.where(is_prefix, self._plane, 0)
+        return units, code
+
+    @property
+    def b2(self) -> Array:
+        """A copy of the output biases (n_out,)."""
+        return self._held["b2"].copy()
+
+    @property
+    def live_units(self) -> int:
+        """How many units had their kink moved across a sample by the last epoch."""
+        return int(self._held["counts"][1])
+
+    def state(self) -> dict[str, Array]:
+        """Return copies of the arrays with which `restore` goes on bitwise as if never interrupted."""
+        return {name: array.copy() for name, array in self._held.items()}
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Go back to a state."""
+        for name, array in self._held.items():
+            array[...] = state[name]
+
+
+def _round_up(size: int, multiple: int) -> int:
+    return -(-size // multiple) * multiple
