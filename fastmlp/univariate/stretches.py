@@ -234,8 +234,8 @@ def place(units: Any, kink: Any, position: Any, k: Any, seen: Any, sums: Any, x:
 @inlined
 def mark(stale: Any, position: Any) -> None:
     """Note that the stretches on both sides of a kink changed."""
-    stale[position // LANES] = 1
-    stale[(position + 1) // LANES] = 1
+    stale[position] = 1
+    stale[position + 1] = 1
 
 
 @inlined
