@@ -46,16 +46,20 @@ from fastmlp.univariate.samples import SortedSamples
 # are units of zeros with their kink right of all samples; the first of them ends the last stretch.
 LANES = 16
 
-# Fields of a position: the unit, what its two guard samples (beside its kink) are to see, ...
-W, BETA, JUMP, SEEN, LEFT, RIGHT = range(6)
-# ... mass, mean of x and spread of its stretch, and the running sums of s, s x, s x^2 left of its kink, high and low.
-MASS, MEAN_X, SPREAD, SUMS = 6, 7, 8, 9
-COMMON = 15
-# Then for each output: weight, sums of r and r x left of the kink, mean of y, slope and rest of the stretch, and the
-# running sums of s y, s x y, s y^2.
-V, ERROR, ERROR_X, MEAN_Y, SLOPE, REST, SUMS_Y = range(7)
-PER_OUTPUT = 12
-N_PAIRED = 6  # numbers in three pairs
+# Fields of a position: the unit, its side (1 if active right of its kink, -1 if left of it), what its two guard samples
+# (beside its kink) are to see, ...
+W, BETA, SIDE, SEEN, LEFT, RIGHT = range(6)
+# ... and mass, mean of x and spread of its stretch. Then for each output: weight, sums of r and r x left of the kink, and
+# mean of y, slope and rest of the stretch.
+MASS, MEAN_X, SPREAD = 6, 7, 8
+COMMON = 9
+V, ERROR, ERROR_X, MEAN_Y, SLOPE, REST = range(6)
+PER_OUTPUT = 6
+
+# Running sums over the samples: three pairs, high and low, of s, s x, s x^2, and three for each output.
+S, SX, SXX = 0, 2, 4
+SY, SXY, SYY = 0, 2, 4
+PAIRED = 6
 
 # What the guards of a unit see, 1 for an active left one plus 2 for an active right one.
 NONE, PREFIX, SUFFIX, ALL = range(4)
@@ -63,7 +67,7 @@ NONE, PREFIX, SUFFIX, ALL = range(4)
 # A spread below this part of sum s x^2 is that of one sample: pairs hold 104 bits, and x 53.
 NO_SPREAD = 1e-28
 
-# Insertion sort gives up after so many exchanges per unit, and merges take over.
+# After so many exchanges per unit in an epoch units are left where they are and sorted by merging.
 MAX_EXCHANGES = 4
 
 
@@ -132,7 +136,7 @@ def running_sums(sums: Any, x: Any, y: Any, weight: Any) -> None:
         after[2], after[3] = pair_sum(before[2], before[3], sx, sx_low)
         after[4], after[5] = pair_sum(before[4], before[5], sxx, sxx_low)
         for o in range(y.shape[1]):
-            k = N_PAIRED * (o + 1)
+            k = PAIRED * (o + 1)
             target = y[i, o]
             sy, sy_low = two_product(s, target)
             sxy, sxy_low = pair_times(sx, sx_low, target)
@@ -162,7 +166,7 @@ def update(units: Any, moved: Any, scratch: Any, totals: Any, n_out: Any, rates:
             g = units[start : start + PER_OUTPUT * LANES]
             total0, total1 = totals[2 * o], totals[2 * o + 1]
             for i in range(LANES):
-                prefix = f[SEEN * LANES + i] == PREFIX
+                prefix = f[SIDE * LANES + i] < 0
                 p0, p1 = g[ERROR * LANES + i], g[ERROR_X * LANES + i]
                 s0 = slope * total0 + relu_part * (p0 if prefix else total0 - p0)
                 s1 = slope * total1 + relu_part * (p1 if prefix else total1 - p1)
@@ -212,88 +216,88 @@ def find_kink(x: Any, w: Any, beta: Any, k: Any) -> Any:
 
 
 @inlined
-def place(units: Any, kink: Any, position: Any, k: Any, seen: Any, sums: Any, x: Any, n_out: Any, slope: Any) -> None:
-    """Write down that the unit at a position has k samples left of its kink, and what depends on that."""
-    n = x.size
-    at = position // LANES * (COMMON + PER_OUTPUT * n_out) * LANES + position % LANES
-    kink[position] = k
-    relu_part = 1.0 - slope
-    units[at + JUMP * LANES] = -relu_part if seen == PREFIX else relu_part
-    units[at + SEEN * LANES] = seen
-    inside = seen == PREFIX or seen == SUFFIX
-    units[at + LEFT * LANES] = x[k - 1] if inside else x[0]
-    units[at + RIGHT * LANES] = x[k] if inside else x[n - 1]
-    row = sums[k]
-    for j in range(N_PAIRED):
-        units[at + (SUMS + j) * LANES] = row[j]
-    for o in range(n_out):
-        for j in range(N_PAIRED):
-            units[at + (COMMON + PER_OUTPUT * o + SUMS_Y + j) * LANES] = row[N_PAIRED * (o + 1) + j]
+def exchange(units: Any, kink: Any, index: Any, moved: Any, a: Any, b: Any, n_fields: Any) -> None:
+    """Exchange the units at two positions."""
+    width = n_fields * LANES
+    at_a = a // LANES * width + a % LANES
+    at_b = b // LANES * width + b % LANES
+    for j in range(n_fields):
+        units[at_a + j * LANES], units[at_b + j * LANES] = units[at_b + j * LANES], units[at_a + j * LANES]
+    kink[a], kink[b] = kink[b], kink[a]
+    index[a], index[b] = index[b], index[a]
+    moved[a], moved[b] = moved[b], moved[a]
 
 
 @inlined
-def mark(stale: Any, position: Any) -> None:
-    """Note that the stretches on both sides of a kink changed."""
-    stale[position] = 1
-    stale[position + 1] = 1
+def sift(units: Any, kink: Any, index: Any, moved: Any, stale: Any, position: Any, n_fields: Any) -> Any:
+    """Bring the one unit whose kink moved to its place in the order; return the number of exchanges.
+
+    It changes places with the farthest unit of each kink that it passes: the order of units that share a kink is free,
+    and where kinks are drawn to a sample dozens of them hop across it.
+    """
+    n_exchanges = 0
+    k = kink[position]
+    while kink[position - 1] > k:
+        target = position - 1
+        while kink[target - 1] == kink[target]:
+            target -= 1
+        exchange(units, kink, index, moved, position, target, n_fields)
+        stale[position] = stale[position + 1] = 1
+        position = target
+        n_exchanges += 1
+    while position + 1 < kink.size and kink[position + 1] < k:
+        target = position + 1
+        while target + 1 < kink.size and kink[target + 1] == kink[target]:
+            target += 1
+        exchange(units, kink, index, moved, position, target, n_fields)
+        stale[position] = stale[position + 1] = 1
+        position = target
+        n_exchanges += 1
+    stale[position] = stale[position + 1] = 1
+    return n_exchanges
 
 
 @inlined
 def move(
-    units: Any, kink: Any, moved: Any, stale: Any, sums: Any, x: Any, n_before: Any, n_out: Any, slope: Any
+    units: Any, kink: Any, index: Any, moved: Any, stale: Any, x: Any, n_before: Any, n_fields: Any
 ) -> Any:
-    """Place the units whose guards changed; return their number and the number of samples whose sign changed."""
-    width = (COMMON + PER_OUTPUT * n_out) * LANES
-    n = x.size
-    n_moved, n_crossings = 0, 0
-    for position in range(moved.size):
-        if moved[position] == 0.0:
-            continue
-        at = position // LANES * width + position % LANES
-        w, beta, k = units[at + W * LANES], units[at + BETA * LANES], kink[position]
-        if w == 0.0:
-            new_k, seen = (0, ALL) if beta > 0 else (n, NONE)
-        else:
-            new_k = find_kink(x, w, beta, k)
-            if new_k == 0 or new_k == n:
-                is_all = (new_k == 0) == (w > 0)
-                new_k, seen = (0, ALL) if is_all else (n, NONE)
-            else:
-                seen = SUFFIX if w > 0 else PREFIX
-        between = abs(n_before[new_k] - n_before[k])
-        flipped = (seen == PREFIX) != (units[at + SEEN * LANES] == PREFIX)
-        n_moved += 1
-        n_crossings += n_before[n] - between if flipped else between
-        place(units, kink, position, new_k, seen, sums, x, n_out, slope)
-        mark(stale, position)
-    return n_moved, n_crossings
+    """Find the kinks of the units in moved (n_positions,) anew and bring them to their places; zeroes moved.
 
-
-@inlined
-def exchange(units: Any, kink: Any, index: Any, position: Any, n_fields: Any) -> None:
-    """Exchange the units at a position and before it."""
+    Return the number of these units, the number of samples whose sign changed, and whether the order is still one.
+    """
     width = n_fields * LANES
-    a = (position - 1) // LANES * width + (position - 1) % LANES
-    b = position // LANES * width + position % LANES
-    for j in range(n_fields):
-        units[a + j * LANES], units[b + j * LANES] = units[b + j * LANES], units[a + j * LANES]
-    kink[position - 1], kink[position] = kink[position], kink[position - 1]
-    index[position - 1], index[position] = index[position], index[position - 1]
-
-
-@inlined
-def insertion_sort(units: Any, kink: Any, index: Any, stale: Any, n_fields: Any) -> Any:
-    """Sort the units by their kinks; return whether it took few enough exchanges to get to the end."""
-    n_left = MAX_EXCHANGES * kink.size
-    for i in range(1, kink.size):
-        position = i
-        while position > 0 and kink[position] < kink[position - 1] and n_left > 0:
-            exchange(units, kink, index, position, n_fields)
-            mark(stale, position)
-            mark(stale, position - 1)
-            position -= 1
-            n_left -= 1
-    return n_left > 0
+    n = x.size
+    n_moved, n_crossings, n_exchanges = 0, 0, 0
+    position = 0
+    while position < moved.size:
+        if moved[position] == 0.0:
+            position += 1
+            continue
+        moved[position] = 0.0
+        at = position // LANES * width + position % LANES
+        w, beta, old_k = units[at + W * LANES], units[at + BETA * LANES], kink[position]
+        old_side = units[at + SIDE * LANES]
+        if w == 0.0:
+            k, side = (0 if beta > 0 else n), 1.0
+        else:
+            k, side = find_kink(x, w, beta, old_k), (1.0 if w > 0 else -1.0)
+        between = abs(n_before[k] - n_before[old_k])
+        n_crossings += between if side == old_side else n_before[n] - between
+        n_moved += 1
+        kink[position] = k
+        units[at + SIDE * LANES] = side
+        if 0 < k < n:
+            units[at + SEEN * LANES] = SUFFIX if side > 0 else PREFIX
+            units[at + LEFT * LANES] = x[k - 1]
+            units[at + RIGHT * LANES] = x[k]
+        else:
+            units[at + SEEN * LANES] = ALL if (k == 0) == (side > 0) else NONE
+            units[at + LEFT * LANES] = x[0]
+            units[at + RIGHT * LANES] = x[n - 1]
+        stale[position] = stale[position + 1] = 1
+        if n_exchanges < MAX_EXCHANGES * kink.size:
+            n_exchanges += sift(units, kink, index, moved, stale, position, n_fields)
+    return n_moved, n_crossings, n_exchanges < MAX_EXCHANGES * kink.size
 
 
 @inlined
@@ -332,41 +336,36 @@ def merge_sort(
 
 
 @exact
-def difference_in_stretch(units: Any, at: Any, before: Any) -> Any:
+def pair_difference(row: Any, before: Any, field: Any) -> Any:
     """Return the difference of a running sum between two kinks as a pair."""
-    high, rest = two_sum(units[at], -units[before])
-    return high, rest + (units[at + LANES] - units[before + LANES])
+    high, rest = two_sum(row[field], -before[field])
+    return high, rest + (row[field + 1] - before[field + 1])
 
 
 @exact
-def refresh_stretch(units: Any, position: Any, n_out: Any) -> None:
-    """Overwrite the moments of one stretch by those that its running sums give.
+def refresh_stretch(units: Any, at: Any, row: Any, before: Any, n_out: Any) -> None:
+    """Overwrite the moments of one stretch, at in units, by those that the running sums at its two ends give.
 
     About the means X, Y (float64, whose rounding is of no account), the moments are for example
     sum s (x - X) (y - Y) = sum s x y - Y sum s x - X (sum s y - Y sum s). The one subtraction of large numbers in each
     comes first and is either exact or small in effect; the low parts follow.
     """
-    width = (COMMON + PER_OUTPUT * n_out) * LANES
-    at = position // LANES * width + position % LANES
-    before = (position - 1) // LANES * width + (position - 1) % LANES
-    a, b = at + SUMS * LANES, before + SUMS * LANES
-    mass, mass_low = difference_in_stretch(units, a, b)
-    sx, sx_low = difference_in_stretch(units, a + 2 * LANES, b + 2 * LANES)
-    sxx, sxx_low = difference_in_stretch(units, a + 4 * LANES, b + 4 * LANES)
+    mass, mass_low = pair_difference(row, before, S)
+    sx, sx_low = pair_difference(row, before, SX)
+    sxx, sxx_low = pair_difference(row, before, SXX)
     mean_x = sx / mass if mass > 0 else 0.0
-    off_x = fma(-mean_x, mass, sx) + (sx_low - mean_x * mass_low)
     product, rest = two_product(mean_x, sx)
+    off_x = fma(-mean_x, mass, sx) + (sx_low - mean_x * mass_low)
     spread = (sxx - product) + (sxx_low - rest - mean_x * sx_low - mean_x * off_x)
     spread = spread if spread > NO_SPREAD * sxx else 0.0
     units[at + MASS * LANES] = mass
     units[at + MEAN_X * LANES] = mean_x
     units[at + SPREAD * LANES] = spread
     for o in range(n_out):
-        here = at + (COMMON + PER_OUTPUT * o) * LANES
-        a, b = here + SUMS_Y * LANES, before + (COMMON + PER_OUTPUT * o + SUMS_Y) * LANES
-        sy, sy_low = difference_in_stretch(units, a, b)
-        sxy, sxy_low = difference_in_stretch(units, a + 2 * LANES, b + 2 * LANES)
-        syy, syy_low = difference_in_stretch(units, a + 4 * LANES, b + 4 * LANES)
+        row_y, before_y = row[PAIRED * (o + 1) :], before[PAIRED * (o + 1) :]
+        sy, sy_low = pair_difference(row_y, before_y, SY)
+        sxy, sxy_low = pair_difference(row_y, before_y, SXY)
+        syy, syy_low = pair_difference(row_y, before_y, SYY)
         mean_y = sy / mass if mass > 0 else 0.0
         off_y = fma(-mean_y, mass, sy) + (sy_low - mean_y * mass_low)
         product, rest = two_product(mean_y, sx)
@@ -374,17 +373,20 @@ def refresh_stretch(units: Any, position: Any, n_out: Any) -> None:
         product, rest = two_product(mean_y, sy)
         square = (syy - product) + (syy_low - rest - mean_y * sy_low - mean_y * off_y)
         slope = cross / spread if spread > 0 else 0.0
+        here = at + (COMMON + PER_OUTPUT * o) * LANES
         units[here + MEAN_Y * LANES] = mean_y
         units[here + SLOPE * LANES] = slope
         units[here + REST * LANES] = max(square - slope * cross, 0.0)
 
 
 @inlined
-def refresh(units: Any, stale: Any, n_out: Any) -> None:
+def refresh(units: Any, kink: Any, stale: Any, sums: Any, n_out: Any) -> None:
     """Refresh the stretches marked in stale (n_positions + 1,), and unmark them."""
-    for position in range(1, stale.size - 1):
+    width = (COMMON + PER_OUTPUT * n_out) * LANES
+    for position in range(1, kink.size):
         if stale[position]:
-            refresh_stretch(units, position, n_out)
+            at = position // LANES * width + position % LANES
+            refresh_stretch(units, at, sums[kink[position]], sums[kink[position - 1]], n_out)
     stale[:] = 0
 
 
@@ -399,7 +401,7 @@ def leftmost_line(units: Any, scratch: Any, output: Any, n_out: Any, slope: Any)
         f = units[start : start + COMMON * LANES]
         g = units[start + (COMMON + PER_OUTPUT * output) * LANES : start + width]
         for i in range(LANES):
-            part = g[V * LANES + i] * (1.0 if f[SEEN * LANES + i] == PREFIX else slope)
+            part = g[V * LANES + i] * (slope if f[SIDE * LANES + i] > 0 else 1.0)
             rises[i] += part * f[W * LANES + i]
             offsets[i] += part * f[BETA * LANES + i]
     return rises.sum(), offsets.sum()
@@ -412,6 +414,7 @@ def walk(units: Any, scratch: Any, totals: Any, output: Any, n_out: Any, b2: Any
     Five sums run side by side, each waiting for itself only.
     """
     width = (COMMON + PER_OUTPUT * n_out) * LANES
+    relu_part = 1.0 - slope
     rise, offset = leftmost_line(units, scratch, output, n_out, slope)
     offset += b2
     error, error_x, square = 0.0, 0.0, 0.0
@@ -429,7 +432,7 @@ def walk(units: Any, scratch: Any, totals: Any, output: Any, n_out: Any, b2: Any
             error_x += mean_x * sum_e + turned
             g[ERROR * LANES + i] = error
             g[ERROR_X * LANES + i] = error_x
-            jump = f[JUMP * LANES + i] * g[V * LANES + i]
+            jump = relu_part * f[SIDE * LANES + i] * g[V * LANES + i]
             rise += jump * f[W * LANES + i]
             offset += jump * f[BETA * LANES + i]
     totals[2 * output] = error
@@ -489,18 +492,19 @@ def train(
     """
     n_out = b2.size
     n_fields = COMMON + PER_OUTPUT * n_out
+    refresh(units, kink, stale, sums, n_out)
     for epoch in range(n_epochs):
         update(units, moved, scratch, totals, n_out, rates, centre, slope)
         for o in range(n_out):
             b2[o] -= rates[3] * totals[2 * o]
         counts[1] = 0
         if moved.sum() > 0.0:
-            n_moved, n_crossings = move(units, kink, moved, stale, sums, x, n_before, n_out, slope)
+            n_moved, n_crossings, is_sorted = move(units, kink, index, moved, stale, x, n_before, n_fields)
             counts[0] += n_crossings
             counts[1] = n_moved
-            if not insertion_sort(units, kink, index, stale, n_fields):
+            if not is_sorted:
                 merge_sort(units, kink, index, stale, n_fields, old, order, merged)
-        refresh(units, stale, n_out)
+            refresh(units, kink, stale, sums, n_out)
 
         total = 0.0
         for o in range(n_out):
@@ -535,12 +539,13 @@ class Stretches:
         n, n_out = samples.y.shape
         n_hidden = units.shape[1]
         n_positions = _round_up(n_hidden + 2, LANES)
+        self._n = n
         self._plane = _round_up(n + 1, 8)
         self._own = slice(1, 1 + n_hidden)  # the positions of the units
         is_prefix = code >= self._plane
         k = np.where(is_prefix, code - self._plane, code)
         order = np.argsort(k, kind="stable")
-        sums = np.empty((n + 1, N_PAIRED * (1 + n_out)))
+        sums = np.empty((n + 1, PAIRED * (1 + n_out)))
         data = (samples.x, samples.y, samples.weight)
         compiled(running_sums, (sums, *data))(sums, *data)
 
@@ -562,7 +567,7 @@ class Stretches:
         }
         self._fields = fields.swapaxes(0, 1)  # a view: field, block, lane
         self._unit_fields = [W, BETA, *range(COMMON + V, self._fields.shape[0], PER_OUTPUT)]
-        self._place(seen, samples.x, sums, negative_slope)
+        self._place(seen, samples.x)
         for field, row in zip(self._unit_fields, units, strict=True):
             self._write(field, np.pad(row[order], (1, n_positions - n_hidden - 1)))
         self._scratch = (
@@ -592,19 +597,14 @@ class Stretches:
     def _write(self, field: int, values: Array) -> None:
         self._fields[field] = values.reshape(-1, LANES)
 
-    def _place(self, seen: Array, x: Array, sums: Array, negative_slope: float) -> None:
-        """Fill the fields that the kinks and what their guards see determine, as the function `place` does."""
+    def _place(self, seen: Array, x: Array) -> None:
+        """Fill the fields that the kinks and what their guards see determine, as `move` does."""
         kink = self._held["kink"]
         inside = (seen == PREFIX) | (seen == SUFFIX)
-        relu_part = 1.0 - negative_slope
         self._write(SEEN, seen)
-        self._write(JUMP, np.where(seen == PREFIX, -relu_part, relu_part))
+        self._write(SIDE, np.where(seen == PREFIX, -1.0, 1.0))
         self._write(LEFT, x[np.where(inside, kink - 1, 0)])
         self._write(RIGHT, x[np.where(inside, kink, x.size - 1)])
-        for group in range(sums.shape[1] // N_PAIRED):
-            first = SUMS if group == 0 else COMMON + PER_OUTPUT * (group - 1) + SUMS_Y
-            for j in range(N_PAIRED):
-                self._write(first + j, sums[kink, N_PAIRED * group + j])
 
     def _arguments(self, n_epochs: int, squared_error: Array, crossings: Array) -> tuple[Any, ...]:
         return (*self._held.values(), *self._scratch, squared_error, crossings, *self._fixed, n_epochs)
@@ -629,9 +629,9 @@ class Stretches:
         units = np.empty((len(self._unit_fields), index.size))
         for row, field in zip(units, self._unit_fields, strict=True):
             row[index] = self._fields[field].reshape(-1)[self._own]
+        kink, seen = self._held["kink"][self._own], self._fields[SEEN].reshape(-1)[self._own]
         code = np.empty(index.size, np.int64)
-        is_prefix = self._fields[SEEN].reshape(-1)[self._own] == PREFIX
-        code[index] = self._held["kink"][self._own] + np.where(is_prefix, self._plane, 0)
+        code[index] = np.select([seen == PREFIX, seen == ALL, seen == NONE], [self._plane + kink, 0, self._n], kink)
         return units, code
 
     @property
