@@ -44,7 +44,7 @@ from fastmlp.univariate.samples import SortedSamples
 # Units lie in blocks of LANES in the order of their kinks, each field of a block contiguous: its fields are a constant
 # distance apart, so that LLVM need not check whether they overlap. Stretch i ends at kink i. Positions from n_hidden on
 # are units of zeros with their kink right of all samples; the first of them ends the last stretch.
-LANES = 16
+LANES = 64
 
 # Fields of a position: the unit, its side (1 if active right of its kink, -1 if left of it), what its two guard samples
 # (beside its kink) are to see, ...
@@ -159,8 +159,9 @@ def update(units: Any, moved: Any, scratch: Any, totals: Any, n_out: Any, rates:
     for block in range(moved.size // LANES):
         f = units[block * width : block * width + COMMON * LANES]
         moved_block = moved[block * LANES : (block + 1) * LANES]
-        t0[:] = 0.0
-        t1[:] = 0.0
+        for i in range(LANES):  # a slice set to 0 would be a call
+            t0[i] = 0.0
+            t1[i] = 0.0
         for o in range(n_out):
             start = block * width + (COMMON + PER_OUTPUT * o) * LANES
             g = units[start : start + PER_OUTPUT * LANES]
@@ -391,12 +392,14 @@ def refresh(units: Any, kink: Any, stale: Any, sums: Any, n_out: Any) -> None:
 
 
 @inlined
-def leftmost_line(units: Any, scratch: Any, output: Any, n_out: Any, slope: Any) -> Any:
-    """Return the sums of v w and of v beta over the units active left of all samples, the others times the slope."""
+def start_walk(units: Any, scratch: Any, output: Any, n_out: Any, slope: Any) -> Any:
+    """Return the sums of v w and of v beta, the line left of all kinks, and of the rests of the stretches."""
     width = (COMMON + PER_OUTPUT * n_out) * LANES
-    rises, offsets = scratch[:LANES], scratch[LANES : 2 * LANES]
-    rises[:] = 0.0
-    offsets[:] = 0.0
+    rises, offsets, rests = scratch[:LANES], scratch[LANES : 2 * LANES], scratch[2 * LANES : 3 * LANES]
+    for i in range(LANES):
+        rises[i] = 0.0
+        offsets[i] = 0.0
+        rests[i] = 0.0
     for start in range(0, units.size, width):
         f = units[start : start + COMMON * LANES]
         g = units[start + (COMMON + PER_OUTPUT * output) * LANES : start + width]
@@ -404,41 +407,45 @@ def leftmost_line(units: Any, scratch: Any, output: Any, n_out: Any, slope: Any)
             part = g[V * LANES + i] * (slope if f[SIDE * LANES + i] > 0 else 1.0)
             rises[i] += part * f[W * LANES + i]
             offsets[i] += part * f[BETA * LANES + i]
-    return rises.sum(), offsets.sum()
+            rests[i] += g[REST * LANES + i]
+    return rises.sum(), offsets.sum(), rests.sum()
 
 
 @inlined
 def walk(units: Any, scratch: Any, totals: Any, output: Any, n_out: Any, b2: Any, slope: Any) -> Any:
     """Write the sums of r and r x left of each kink, and over all samples to totals; return the squared error.
 
-    Five sums run side by side, each waiting for itself only.
+    Seven sums run side by side, each with one operation per stretch that waits for the one before: 1,000 stretches take
+    2 us; with sum s e^2 + D g^2 + R in one sum 3.4 us.
     """
     width = (COMMON + PER_OUTPUT * n_out) * LANES
     relu_part = 1.0 - slope
-    rise, offset = leftmost_line(units, scratch, output, n_out, slope)
+    rise, offset, rest = start_walk(units, scratch, output, n_out, slope)
     offset += b2
-    error, error_x, square = 0.0, 0.0, 0.0
+    error, error_x, turned_error, square, turned_square = 0.0, 0.0, 0.0, 0.0, 0.0
     for start in range(0, units.size, width):
         f = units[start : start + COMMON * LANES]
         g = units[start + (COMMON + PER_OUTPUT * output) * LANES : start + width]
         for i in range(LANES):
             mean_x = f[MEAN_X * LANES + i]
-            e = rise * mean_x + (offset - g[MEAN_Y * LANES + i])
+            mean_error = rise * mean_x + (offset - g[MEAN_Y * LANES + i])
             rise_error = rise - g[SLOPE * LANES + i]
-            sum_e = f[MASS * LANES + i] * e
+            sum_error = f[MASS * LANES + i] * mean_error
             turned = f[SPREAD * LANES + i] * rise_error
-            square += sum_e * e + (turned * rise_error + g[REST * LANES + i])
-            error += sum_e
-            error_x += mean_x * sum_e + turned
+            square += sum_error * mean_error
+            turned_square += turned * rise_error
+            error += sum_error
+            error_x += mean_x * sum_error
+            turned_error += turned
             g[ERROR * LANES + i] = error
-            g[ERROR_X * LANES + i] = error_x
+            g[ERROR_X * LANES + i] = error_x + turned_error
             jump = relu_part * f[SIDE * LANES + i] * g[V * LANES + i]
             rise += jump * f[W * LANES + i]
             offset += jump * f[BETA * LANES + i]
     totals[2 * output] = error
-    totals[2 * output + 1] = error_x
+    totals[2 * output + 1] = error_x + turned_error
     # Every unit has entered the last line: one of infinite weights, cut off at 0 on all samples, shows there.
-    return square + 0.0 * rise + 0.0 * offset
+    return square + turned_square + rest + 0.0 * rise + 0.0 * offset
 
 
 @njit
@@ -481,7 +488,7 @@ def train(
         Updated. totals holds the sums of r and r x over all samples for each output; zeros before the first call.
     counts (2,) int64
         Updated: sign changes so far, and how many units moved in the last epoch.
-    moved (n_positions,), stale (n_positions + 1,) uint8, scratch (2 LANES,), old as units, order and merged as kink
+    moved (n_positions,), stale (n_positions + 1,) uint8, scratch (3 LANES,), old as units, order and merged as kink
         Scratch; stale marks the stretches to be refreshed before the first walk, and is left zero.
     squared_error (n_epochs, n_out), crossings (n_epochs,) int64
         Written: the weighted mean of the squared error and the sign changes so far, after each update.
@@ -573,7 +580,7 @@ class Stretches:
         self._scratch = (
             np.zeros(n_positions),
             np.ones(n_positions + 1, np.uint8),
-            np.zeros(2 * LANES),
+            np.zeros(3 * LANES),
             np.zeros(fields.size),
             np.zeros(n_positions, np.int64),
             np.zeros(n_positions, np.int64),
