@@ -259,9 +259,7 @@ def sift(units: Any, kink: Any, index: Any, moved: Any, stale: Any, position: An
 
 
 @inlined
-def move(
-    units: Any, kink: Any, index: Any, moved: Any, stale: Any, x: Any, n_before: Any, n_fields: Any
-) -> Any:
+def move(units: Any, kink: Any, index: Any, moved: Any, stale: Any, x: Any, n_before: Any, n_fields: Any) -> Any:
     """Find the kinks of the units in moved (n_positions,) anew and bring them to their places; zeroes moved.
 
     Return the number of these units, the number of samples whose sign changed, and whether the order is still one.
@@ -302,9 +300,7 @@ def move(
 
 
 @inlined
-def merge_sort(
-    units: Any, kink: Any, index: Any, stale: Any, n_fields: Any, old: Any, order: Any, merged: Any
-) -> None:
+def merge_sort(units: Any, kink: Any, index: Any, stale: Any, n_fields: Any, old: Any, order: Any, merged: Any) -> None:
     """Sort the units by their kinks in O(n log n); old (units.size,), order and merged (n_positions,) are scratch."""
     size = kink.size
     for i in range(size):
@@ -348,8 +344,9 @@ def refresh_stretch(units: Any, at: Any, row: Any, before: Any, n_out: Any) -> N
     """Overwrite the moments of one stretch, at in units, by those that the running sums at its two ends give.
 
     About the means X, Y (float64, whose rounding is of no account), the moments are for example
-    sum s (x - X) (y - Y) = sum s x y - Y sum s x - X (sum s y - Y sum s). The one subtraction of large numbers in each
-    comes first and is either exact or small in effect; the low parts follow.
+    sum s (x - X) (y - Y) = sum s x y - Y sum s x - X (sum s y - Y sum s), in pairs because they cancel. The rest is that
+    of the line with the slope as rounded; with that of the line of least squares, which differs by 1e-16 of the spread
+    of y, a net of RMSE 1e-7 had 6e-5 of error in it.
     """
     mass, mass_low = pair_difference(row, before, S)
     sx, sx_low = pair_difference(row, before, SX)
@@ -357,11 +354,12 @@ def refresh_stretch(units: Any, at: Any, row: Any, before: Any, n_out: Any) -> N
     mean_x = sx / mass if mass > 0 else 0.0
     product, rest = two_product(mean_x, sx)
     off_x = fma(-mean_x, mass, sx) + (sx_low - mean_x * mass_low)
-    spread = (sxx - product) + (sxx_low - rest - mean_x * sx_low - mean_x * off_x)
-    spread = spread if spread > NO_SPREAD * sxx else 0.0
+    spread, spread_low = two_sum(sxx, -product)
+    spread_low += sxx_low - rest - mean_x * sx_low - mean_x * off_x
+    has_spread = spread + spread_low > NO_SPREAD * sxx
     units[at + MASS * LANES] = mass
     units[at + MEAN_X * LANES] = mean_x
-    units[at + SPREAD * LANES] = spread
+    units[at + SPREAD * LANES] = spread + spread_low if has_spread else 0.0
     for o in range(n_out):
         row_y, before_y = row[PAIRED * (o + 1) :], before[PAIRED * (o + 1) :]
         sy, sy_low = pair_difference(row_y, before_y, SY)
@@ -370,14 +368,20 @@ def refresh_stretch(units: Any, at: Any, row: Any, before: Any, n_out: Any) -> N
         mean_y = sy / mass if mass > 0 else 0.0
         off_y = fma(-mean_y, mass, sy) + (sy_low - mean_y * mass_low)
         product, rest = two_product(mean_y, sx)
-        cross = (sxy - product) + (sxy_low - rest - mean_y * sx_low - mean_x * off_y)
+        cross, cross_low = two_sum(sxy, -product)
+        cross_low += sxy_low - rest - mean_y * sx_low - mean_x * off_y
         product, rest = two_product(mean_y, sy)
-        square = (syy - product) + (syy_low - rest - mean_y * sy_low - mean_y * off_y)
-        slope = cross / spread if spread > 0 else 0.0
+        square, square_low = two_sum(syy, -product)
+        square_low += syy_low - rest - mean_y * sy_low - mean_y * off_y
+        slope = (cross + cross_low) / (spread + spread_low) if has_spread else 0.0
+        off_cross = fma(-slope, spread, cross) + (cross_low - slope * spread_low)
+        product, rest = two_product(slope, cross)
         here = at + (COMMON + PER_OUTPUT * o) * LANES
         units[here + MEAN_Y * LANES] = mean_y
         units[here + SLOPE * LANES] = slope
-        units[here + REST * LANES] = max(square - slope * cross, 0.0)
+        units[here + REST * LANES] = max(
+            (square - product) + (square_low - rest - slope * cross_low - slope * off_cross), 0.0
+        )
 
 
 @inlined
