@@ -69,6 +69,7 @@ def reference(arguments, epochs, dtype=float):
     x, y, weight = (np.array(a, dtype) for a in (samples.x, samples.y, samples.weight))
     active, crossings = masks(code, x.size), 0
     squared_error, so_far = [], []
+    r = s0 = s1 = None
     for epoch in range(epochs + 1):
         if epoch:
             t0, t1 = (v * s0).sum(axis=0), (v * s1).sum(axis=0)

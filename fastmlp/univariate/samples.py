@@ -62,9 +62,7 @@ def sorted_samples(problem: Problem, *, may_centre: bool) -> SortedSamples:
         scatter = weight @ (y - merged_y[group]) ** 2
     x = x[first]
     centre = _centre(x, merged_weight) if may_centre else 0.0
-    return SortedSamples(
-        centre, x, x - centre, np.ascontiguousarray(merged_y), merged_weight, scatter, n_before
-    )
+    return SortedSamples(centre, x, x - centre, np.ascontiguousarray(merged_y), merged_weight, scatter, n_before)
 
 
 def _centre(x: Array, weight: Array) -> float:

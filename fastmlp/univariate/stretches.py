@@ -26,7 +26,7 @@ X and Y of the stretch before they are rounded to one float64. So nothing cancel
 squares, and its relative error is about 1e-16 |f| / RMSE, where the difference of sums of squares has
 6e-17 mean(y^2) / MSE (6e-9 at RMSE = 1e-4 of y).
 
-Pairs: T. J. Dekker, "A floating-point technique for extending the available precision", Numerische Mathematik 18 (1971).
+Pairs: T. J. Dekker, "A floating-point technique for extending the available precision", Numer. Math. 18 (1971).
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ LANES = 64
 # Fields of a position: the unit, its side (1 if active right of its kink, -1 if left of it), what its two guard samples
 # (beside its kink) are to see, ...
 W, BETA, SIDE, SEEN, LEFT, RIGHT = range(6)
-# ... and mass, mean of x and spread of its stretch. Then for each output: weight, sums of r and r x left of the kink, and
-# mean of y, slope and rest of the stretch.
+# ... and mass, mean of x and spread of its stretch. Then for each output: weight, sums of r and r x left of the kink,
+# and mean of y, slope and rest of the stretch.
 MASS, MEAN_X, SPREAD = 6, 7, 8
 COMMON = 9
 V, ERROR, ERROR_X, MEAN_Y, SLOPE, REST = range(6)
@@ -344,14 +344,15 @@ def refresh_stretch(units: Any, at: Any, row: Any, before: Any, n_out: Any) -> N
     """Overwrite the moments of one stretch, at in units, by those that the running sums at its two ends give.
 
     About the means X, Y (float64, whose rounding is of no account), the moments are for example
-    sum s (x - X) (y - Y) = sum s x y - Y sum s x - X (sum s y - Y sum s), in pairs because they cancel. The rest is that
-    of the line with the slope as rounded; with that of the line of least squares, which differs by 1e-16 of the spread
-    of y, a net of RMSE 1e-7 had 6e-5 of error in it.
+    sum s (x - X) (y - Y) = sum s x y - Y sum s x - X (sum s y - Y sum s), in pairs because they cancel. The rest is
+    that of the line with the slope as rounded; with that of the line of least squares, which differs by 1e-16 of the
+    spread of y, a net of RMSE 1e-7 had 6e-5 of error in it.
     """
     mass, mass_low = pair_difference(row, before, S)
     sx, sx_low = pair_difference(row, before, SX)
     sxx, sxx_low = pair_difference(row, before, SXX)
-    mean_x = sx / mass if mass > 0 else 0.0
+    divisor = mass if mass > 0 else 1.0
+    mean_x = sx / divisor
     product, rest = two_product(mean_x, sx)
     off_x = fma(-mean_x, mass, sx) + (sx_low - mean_x * mass_low)
     spread, spread_low = two_sum(sxx, -product)
@@ -365,7 +366,7 @@ def refresh_stretch(units: Any, at: Any, row: Any, before: Any, n_out: Any) -> N
         sy, sy_low = pair_difference(row_y, before_y, SY)
         sxy, sxy_low = pair_difference(row_y, before_y, SXY)
         syy, syy_low = pair_difference(row_y, before_y, SYY)
-        mean_y = sy / mass if mass > 0 else 0.0
+        mean_y = sy / divisor
         off_y = fma(-mean_y, mass, sy) + (sy_low - mean_y * mass_low)
         product, rest = two_product(mean_y, sx)
         cross, cross_low = two_sum(sxy, -product)
@@ -385,14 +386,18 @@ def refresh_stretch(units: Any, at: Any, row: Any, before: Any, n_out: Any) -> N
 
 
 @inlined
-def refresh(units: Any, kink: Any, stale: Any, sums: Any, n_out: Any) -> None:
-    """Refresh the stretches marked in stale (n_positions + 1,), and unmark them."""
+def refresh(units: Any, kink: Any, stale: Any, sums: Any, n_out: Any, listed: Any) -> None:
+    """Refresh the stretches marked in stale (n_positions + 1,), and unmark them; listed (n_positions,) is scratch."""
     width = (COMMON + PER_OUTPUT * n_out) * LANES
-    for position in range(1, kink.size):
-        if stale[position]:
-            at = position // LANES * width + position % LANES
-            refresh_stretch(units, at, sums[kink[position]], sums[kink[position - 1]], n_out)
-    stale[:] = 0
+    n_stale = 0
+    for position in range(1, kink.size):  # without a branch that no processor can foretell
+        listed[n_stale] = position
+        n_stale += np.int64(stale[position])
+        stale[position] = 0
+    for i in range(n_stale):
+        position = listed[i]
+        at = position // LANES * width + position % LANES
+        refresh_stretch(units, at, sums[kink[position]], sums[kink[position - 1]], n_out)
 
 
 @inlined
@@ -503,7 +508,7 @@ def train(
     """
     n_out = b2.size
     n_fields = COMMON + PER_OUTPUT * n_out
-    refresh(units, kink, stale, sums, n_out)
+    refresh(units, kink, stale, sums, n_out, order)
     for epoch in range(n_epochs):
         update(units, moved, scratch, totals, n_out, rates, centre, slope)
         for o in range(n_out):
@@ -515,7 +520,7 @@ def train(
             counts[1] = n_moved
             if not is_sorted:
                 merge_sort(units, kink, index, stale, n_fields, old, order, merged)
-            refresh(units, kink, stale, sums, n_out)
+            refresh(units, kink, stale, sums, n_out, order)
 
         total = 0.0
         for o in range(n_out):
