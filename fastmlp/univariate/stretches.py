@@ -392,7 +392,7 @@ def refresh(units: Any, kink: Any, stale: Any, sums: Any, n_out: Any, listed: An
     n_stale = 0
     for position in range(1, kink.size):  # without a branch that no processor can foretell
         listed[n_stale] = position
-        n_stale += np.int64(stale[position])
+        n_stale += stale[position]
         stale[position] = 0
     for i in range(n_stale):
         position = listed[i]
@@ -497,7 +497,7 @@ def train(
         Updated. totals holds the sums of r and r x over all samples for each output; zeros before the first call.
     counts (2,) int64
         Updated: sign changes so far, and how many units moved in the last epoch.
-    moved (n_positions,), stale (n_positions + 1,) uint8, scratch (3 LANES,), old as units, order and merged as kink
+    moved (n_positions,), stale (n_positions + 1,) int64, scratch (3 LANES,), old as units, order and merged as kink
         Scratch; stale marks the stretches to be refreshed before the first walk, and is left zero.
     squared_error (n_epochs, n_out), crossings (n_epochs,) int64
         Written: the weighted mean of the squared error and the sign changes so far, after each update.
@@ -588,7 +588,7 @@ class Stretches:
             self._write(field, np.pad(row[order], (1, n_positions - n_hidden - 1)))
         self._scratch = (
             np.zeros(n_positions),
-            np.ones(n_positions + 1, np.uint8),
+            np.ones(n_positions + 1, np.int64),
             np.zeros(3 * LANES),
             np.zeros(fields.size),
             np.zeros(n_positions, np.int64),
