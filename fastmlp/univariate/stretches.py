@@ -42,8 +42,9 @@ from fastmlp.engine import Array, Rates
 from fastmlp.univariate.samples import SortedSamples
 
 # Units lie in blocks of LANES in the order of their kinks, each field of a block contiguous: its fields are a constant
-# distance apart, so that LLVM need not check whether they overlap. Stretch i ends at kink i. Positions from n_hidden on
-# are units of zeros with their kink right of all samples; the first of them ends the last stretch.
+# distance apart, so that LLVM need not check whether they overlap. Stretch i ends at kink i. Positions after the units'
+# are units of zeros with their kink right of all samples; the first of them ends the last stretch. An epoch of 1,000
+# units without a moved kink takes 8.9, 6.6 and 5.0 us with blocks of 16, 32 and 64, one of 10 units 0.17, 0.28 and 0.36.
 LANES = 64
 
 # Fields of a position: the unit, its side (1 if active right of its kink, -1 if left of it), what its two guard samples
@@ -425,7 +426,7 @@ def walk(units: Any, scratch: Any, totals: Any, output: Any, n_out: Any, b2: Any
     """Write the sums of r and r x left of each kink, and over all samples to totals; return the squared error.
 
     Seven sums run side by side, each with one operation per stretch that waits for the one before: 1,000 stretches take
-    2 us; with sum s e^2 + D g^2 + R in one sum 3.4 us.
+    about 2.5 us; with M e^2 + D g^2 + R in one sum 3.4 us (4 cycles per operation and stretch).
     """
     width = (COMMON + PER_OUTPUT * n_out) * LANES
     relu_part = 1.0 - slope
@@ -508,7 +509,6 @@ def train(
     """
     n_out = b2.size
     n_fields = COMMON + PER_OUTPUT * n_out
-    refresh(units, kink, stale, sums, n_out, order)
     for epoch in range(n_epochs):
         update(units, moved, scratch, totals, n_out, rates, centre, slope)
         for o in range(n_out):
@@ -520,6 +520,7 @@ def train(
             counts[1] = n_moved
             if not is_sorted:
                 merge_sort(units, kink, index, stale, n_fields, old, order, merged)
+        if counts[1] > 0 or epoch == 0:
             refresh(units, kink, stale, sums, n_out, order)
 
         total = 0.0
