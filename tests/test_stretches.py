@@ -341,7 +341,7 @@ def test_a_million_samples_far_from_zero(noise):
     y = np.maximum(z, 0) @ w2.T
     y += noise * y.std() * rng.normal(size=(n, 1))
     rates = Rates(1e-11, 1e-4, 1e-3, 1e-3)
-    arguments = start(x, y, w1, b1, w2, np.array([0.1]), rates)
+    arguments = start(x, y, w1, b1, w2, np.array([1e-5]), rates)
     assert arguments.samples.centre != 0
     expected = reference(arguments, 20)
     got, _ = trained(arguments, 20)

@@ -44,7 +44,7 @@ from fastmlp.univariate.samples import SortedSamples
 # Units lie in blocks of LANES in the order of their kinks, each field of a block contiguous: its fields are a constant
 # distance apart, so that LLVM need not check whether they overlap. Stretch i ends at kink i. Positions after the units'
 # are units of zeros with their kink right of all samples; the first of them ends the last stretch. An epoch of 1,000
-# units without a moved kink takes 8.9, 6.6 and 5.0 us with blocks of 16, 32 and 64, one of 10 units 0.17, 0.28 and 0.36.
+# units without a moved kink takes 8.9, 6.6 and 5.0 us with blocks of 16, 32 and 64, one of 10 units 0.17, 0.28, 0.36.
 LANES = 64
 
 # Fields of a position: the unit, its side (1 if active right of its kink, -1 if left of it), what its two guard samples
