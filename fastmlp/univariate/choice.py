@@ -10,14 +10,18 @@ from __future__ import annotations
 from fastmlp.engine import Shape
 from fastmlp.univariate.methods import Method, PatternMoments, PrefixSums
 from fastmlp.univariate.patterns import MAX_MAPS
+from fastmlp.univariate.stretches import Stretches
 
-METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments)
+METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches)
+SAMPLES_PER_UNIT = 12  # from which stretches pay
 FIRST_STAY = 1024  # epochs that prefix sums train before pattern moments are tried again; doubled each time
 LONGEST_STAY = 2**17
 
 
 def first_method(shape: Shape) -> type[Method]:
     """Return the method that a fit starts with; n_samples counts distinct inputs."""
+    if shape.n_samples > SAMPLES_PER_UNIT * shape.n_hidden:
+        return Stretches
     return PatternMoments if shape.n_out <= MAX_MAPS else PrefixSums
 
 

@@ -10,7 +10,8 @@ import numpy as np
 from fastmlp.engine import Array, Problem, Rates, Record, Shape, Status, Weights
 from fastmlp.kinks import active_ranges
 from fastmlp.univariate import choice
-from fastmlp.univariate.methods import Method, PrefixSums, codes
+from fastmlp.univariate.codes import codes
+from fastmlp.univariate.methods import Method, PrefixSums
 from fastmlp.univariate.samples import sorted_samples
 
 

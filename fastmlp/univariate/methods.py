@@ -10,6 +10,7 @@ import numpy as np
 from fastmlp.compiling import compiled, plain
 from fastmlp.engine import Array, Rates
 from fastmlp.univariate import patterns
+from fastmlp.univariate.codes import plane_size, round_up
 from fastmlp.univariate.samples import SortedSamples
 
 FIRST_HORIZON = 128
@@ -71,7 +72,7 @@ class _ByPattern:
     ) -> None:
         n = samples.x.size
         plane = plane_size(n)
-        self._n_codes = plane + _round_up(n, patterns.LANES)
+        self._n_codes = plane + round_up(n, patterns.LANES)
         x, weight = (_padded(row, plane) for row in (samples.x, samples.weight))
         y = np.stack([_padded(column, plane) for column in samples.y.T])
         self._samples = patterns.Samples(x, y, weight, samples.scatter, samples.n_before)
@@ -283,17 +284,6 @@ class PatternMoments(_ByPattern):
         return units, code
 
 
-def plane_size(n: int) -> int:
-    """Return where the codes of prefixes of n samples begin."""
-    return _round_up(n + 1, patterns.LANES)
-
-
-def codes(first: Array, stop: Array, n: int) -> Array:
-    """Return the codes of patterns given as ranges first <= i < stop of active samples."""
-    is_prefix = (first == 0) & (stop > 0) & (stop < n)
-    return np.where(is_prefix, plane_size(n) + stop, np.where(stop > first, first, n)).astype(np.int64)
-
-
 def _tables(x: Array, plane: int, n_codes: int) -> patterns.Patterns:
     """Return the samples beside the kinks of each pattern; of "all" and "none" the first and the last sample."""
     n = x.size
@@ -310,7 +300,3 @@ def _tables(x: Array, plane: int, n_codes: int) -> patterns.Patterns:
 
 def _padded(row: Array, size: int) -> Array:
     return np.pad(row, (0, size - row.size))
-
-
-def _round_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple

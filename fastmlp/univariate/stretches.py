@@ -39,6 +39,7 @@ from numba.extending import intrinsic
 
 from fastmlp.compiling import compiled, exact, inlined, njit
 from fastmlp.engine import Array, Rates
+from fastmlp.univariate.codes import plane_size, round_up
 from fastmlp.univariate.samples import SortedSamples
 
 # Units lie in blocks of LANES in the order of their kinks, each field of a block contiguous: its fields are a constant
@@ -301,6 +302,13 @@ def move(units: Any, kink: Any, index: Any, moved: Any, stale: Any, x: Any, n_be
 
 
 @inlined
+def copy_to(target: Any, source: Any) -> None:
+    """Overwrite an array by another; an assignment to a slice would allocate, in case they overlap."""
+    for i in range(target.size):
+        target[i] = source[i]
+
+
+@inlined
 def merge_sort(units: Any, kink: Any, index: Any, stale: Any, n_fields: Any, old: Any, order: Any, merged: Any) -> None:
     """Sort the units by their kinks in O(n log n); old (units.size,), order and merged (n_positions,) are scratch."""
     size = kink.size
@@ -318,16 +326,16 @@ def merge_sort(units: Any, kink: Any, index: Any, stale: Any, n_fields: Any, old
                 else:
                     merged[i] = order[b]
                     b += 1
-        order[:] = merged
+        copy_to(order, merged)
         run *= 2
     width = n_fields * LANES
-    old[:] = units
+    copy_to(old, units)
     for i in range(size):
         source = order[i] // LANES * width + order[i] % LANES
         for j in range(n_fields):
             units[i // LANES * width + i % LANES + j * LANES] = old[source + j * LANES]
     for keys in (kink, index):
-        merged[:] = keys
+        copy_to(merged, keys)
         for i in range(size):
             keys[i] = merged[order[i]]
     stale[:] = 1
@@ -550,14 +558,13 @@ class Stretches:
     ) -> None:
         """Take the units (2 + n_out, n_hidden), rows w, beta and v of each output, and the codes of their active sets.
 
-        A code is the number k of samples left of the kink for a unit active right of it, and the number of samples
-        rounded up (n + 1, to a multiple of 8) plus k for one active left of it.
+        Codes are those of `fastmlp.univariate.codes`.
         """
         n, n_out = samples.y.shape
         n_hidden = units.shape[1]
-        n_positions = _round_up(n_hidden + 2, LANES)
+        n_positions = round_up(n_hidden + 2, LANES)
         self._n = n
-        self._plane = _round_up(n + 1, 8)
+        self._plane = plane_size(n)
         self._own = slice(1, 1 + n_hidden)  # the positions of the units
         is_prefix = code >= self._plane
         k = np.where(is_prefix, code - self._plane, code)
@@ -653,8 +660,18 @@ class Stretches:
 
     @property
     def b2(self) -> Array:
-        """A copy of the output biases (n_out,)."""
-        return self._held["b2"].copy()
+        """The output bias (n_out,), not a copy."""
+        return self._held["b2"]
+
+    @property
+    def crossings(self) -> int:
+        """The (unit, sample) sign changes so far, those of the methods before included."""
+        return int(self._held["counts"][0])
+
+    @property
+    def leaves(self) -> bool:
+        """Never: the cost of an epoch does not depend on the number of samples."""
+        return False
 
     @property
     def live_units(self) -> int:
@@ -669,7 +686,3 @@ class Stretches:
         """Go back to a state."""
         for name, array in self._held.items():
             array[...] = state[name]
-
-
-def _round_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple
