@@ -1,0 +1,207 @@
+"""Time the univariate engine: against NumPy and JAX, its methods against each other, and how well it chooses.
+
+    python benchmarks/univariate.py table      the report's runs and published experiments, as a Markdown table
+    python benchmarks/univariate.py picture    time per epoch against units and against samples, by method
+    python benchmarks/univariate.py choices    the engine's choice against the best of its methods, over a grid
+
+Each also writes its numbers as JSON, and `picture` a figure, to out/benchmarks. One thread, JAX excepted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # before NumPy
+
+import numpy as np
+from llvmlite.binding import get_host_cpu_name
+from univariate_cases import Case, cases
+from univariate_methods import AUTO, BY_NAME, DENSE, Start, compile_all, seconds_per_epoch
+from univariate_picture import draw
+from univariate_rivals import JAX, PREALLOCATED, REPORT, Loop, rivals
+
+import fastmlp
+from fastmlp.versions import versions
+
+FASTMLP = "fastmlp"
+COMPARED_PAIRS = 1e8  # of samples and units, visited by a rival each time it is run
+TOLERANCE = 1e-9  # of the RMSE, relative
+LONGEST_NUMPY, LONGEST_DENSE = 1e8, 1e9  # pairs per epoch, in the picture
+LONGEST_DENSE_CHOICE = 1e7
+SIZES = (4, 16, 100, 400, 2000, 10_000, 100_000)  # of the choices, samples and units alike
+MOST_PAIRS = 1e9
+RATES = (1.0, 0.1, 0.01)
+AIM = 1.5
+METHODS = (DENSE, *BY_NAME)
+
+
+def table(arguments: argparse.Namespace) -> None:
+    """Time the cases, print the Markdown table and its caption."""
+    rows = []
+    for case in cases(arguments.limit, 100 if arguments.quick else 1):
+        rows.append(timed(case, 1 if arguments.quick else case.rounds))
+        print(f"{case.name}: {1e6 * rows[-1]['seconds'][FASTMLP]:.3g} us", flush=True)
+    columns = ["case", "epochs", "fastmlp", REPORT, PREALLOCATED, JAX, "crossings", "live units, at the end"]
+    lines = ["", f"| {' | '.join(columns)} |", "| --- |" + " ---: |" * (len(columns) - 1)]
+    print("\n".join(lines + [as_line(row) for row in rows]))
+    print(
+        "\nTime per epoch and, in brackets, how many times that of fastmlp. Medians of interleaved rounds, float64. "
+        'fastmlp: `model.info.fit_seconds` of whole fits, algorithm="univariate", nothing compiled within; the others: '
+        f"{COMPARED_PAIRS:.0g} / (N H) epochs, 2 - 1000, in which every RMSE agrees to {TOLERANCE:g} with fastmlp's. "
+        "One core, but JAX may use all. Published: by the authors' own float32 code on an AVX-512 server. "
+        f"{conditions()}"
+    )
+    save(arguments.out, "table", rows)
+
+
+def timed(case: Case, rounds: int) -> dict[str, Any]:
+    """Check that all rivals do the same, then time them and fastmlp in turn."""
+    x, w1 = np.column_stack([case.x, np.ones_like(case.x)]), np.vstack([case.weights.w1, case.weights.b1])
+    n_compared = int(np.clip(COMPARED_PAIRS / case.n_pairs, 2, 1000))
+    expected = fit(case, n_compared).history.rmse[:-1]
+
+    def train(loop: Loop) -> Any:
+        return loop(x, case.y[:, None], w1, case.weights.w2, case.lr, n_compared)
+
+    loops = rivals(case.negative_slope)
+    for name, loop in loops.items():
+        np.testing.assert_allclose(train(loop), expected, rtol=TOLERANCE, err_msg=name)
+    seconds: dict[str, list[float]] = {name: [] for name in (FASTMLP, *loops)}
+    for _ in range(rounds):
+        model = fit(case, case.epochs)
+        seconds[FASTMLP].append(model.info.fit_seconds / case.epochs)
+        for name, loop in loops.items():
+            started = time.perf_counter()
+            train(loop)
+            seconds[name].append((time.perf_counter() - started) / n_compared)
+    return {
+        "case": case.name,
+        "epochs": case.epochs,
+        "lr": case.lr,
+        "seconds": {name: statistics.median(values) for name, values in seconds.items()},
+        "rounds": seconds,
+        "published": case.published,
+        "method": model.info.method,
+        "crossings": model.info.crossings,
+        "live_units": model.info.live_units,
+        "rmse": float(model.history.rmse[-1]),
+    }
+
+
+def fit(case: Case, epochs: int) -> fastmlp.Model:
+    """Train as the case says."""
+    return fastmlp.fit(
+        case.x,
+        case.y,
+        init=tuple(case.weights),
+        epochs=epochs,
+        lr=case.lr,
+        output_bias=False,
+        negative_slope=case.negative_slope,
+        algorithm="univariate",
+        dtype=np.float64,
+        progress=False,
+    )
+
+
+def as_line(row: dict[str, Any]) -> str:
+    """Return a row of the Markdown table."""
+    seconds = row["seconds"]
+
+    def cell(value: float | None) -> str:
+        return "" if value is None else f"{microseconds(value)} ({value / seconds[FASTMLP]:,.3g})"
+
+    name = row["case"] + (f"; published {cell(row['published'])}" if row["published"] else "")
+    times = [microseconds(seconds[FASTMLP]), *(cell(seconds.get(rival)) for rival in (REPORT, PREALLOCATED, JAX))]
+    live = "not counted" if row["live_units"] is None else f"{row['live_units']:,}"
+    return f"| {' | '.join([name, format(row['epochs'], ','), *times, format(row['crossings'], ','), live])} |"
+
+
+def picture(arguments: argparse.Namespace) -> None:
+    """Time the methods along both axes and draw them."""
+    powers = np.arange(4, 9 if arguments.quick else 13) / 2  # 1e2 .. 1e6 in half decades
+    sizes = sorted({min(round(10**power), arguments.limit) for power in powers})
+    axes: dict[str, Any] = {"units": [], "samples": []}
+    for axis, points in axes.items():
+        for size in sizes:
+            n, n_hidden = (100, size) if axis == "units" else (size, min(1000, arguments.limit))
+            start = Start(np.linspace(-np.pi, np.pi, n), n_hidden, 0.1)
+            slow = {REPORT: LONGEST_NUMPY, DENSE: LONGEST_DENSE}
+            names = [name for name in (*METHODS, REPORT) if start.n_pairs <= slow.get(name, np.inf)]
+            seconds, method = seconds_per_epoch(start, names, 1 if arguments.quick else 3)
+            points.append({"size": size, "method": method, "seconds": seconds})
+            print(f"{size:,} {axis}: {', '.join(f'{k} {microseconds(s)}' for k, s in seconds.items())}", flush=True)
+    left_out = (
+        f"Left out: NumPy beyond {LONGEST_NUMPY:.0e} pairs of a sample and a unit, dense beyond {LONGEST_DENSE:.0e}."
+    )
+    print(left_out)
+    save(arguments.out, "picture", axes)
+    draw(axes, left_out, arguments.out / "univariate.png")
+
+
+def choices(arguments: argparse.Namespace) -> None:
+    """Compare the engine's choice with the best method on the grid; print the table and the worst ratios."""
+    sizes = sorted({min(size, arguments.limit) for size in (SIZES[::3] if arguments.quick else SIZES)})
+    grid = [(n, h, rate) for n in sizes for h in sizes if n * h <= MOST_PAIRS for rate in RATES]
+    print(f"| N | H | rate | chosen | {' | '.join((AUTO, *METHODS))} | ratio |")
+    print("| ---: | ---: | ---: | --- |" + " ---: |" * (len(METHODS) + 2))
+    rows = []
+    for n, n_hidden, rate in grid:
+        start = Start(np.random.default_rng(n).uniform(-np.pi, np.pi, n), n_hidden, rate)
+        names = METHODS if start.n_pairs <= LONGEST_DENSE_CHOICE else tuple(BY_NAME)
+        seconds, method = seconds_per_epoch(start, names, 2 if arguments.quick else 5)
+        ratio = seconds[AUTO] / min(seconds[name] for name in names)
+        times = [microseconds(seconds[name]) if name in seconds else "" for name in (AUTO, *METHODS)]
+        print(f"| {n:,} | {n_hidden:,} | {rate:g} | {method} | {' | '.join(times)} | {ratio:.2f} |", flush=True)
+        rows.append({"n": n, "hidden": n_hidden, "rate": rate, "method": method, "seconds": seconds, "ratio": ratio})
+    ratios = np.array([row["ratio"] for row in rows])
+    print(
+        f"\nWorst ratio of the engine's choice to the best of the four {ratios.max():.2f}, median "
+        f"{np.median(ratios):.2f}; {np.mean(ratios > AIM):.1%} of {ratios.size} cells beyond {AIM}. Processor's time, "
+        f"medians of interleaved rounds after 1,000 epochs. {conditions()}"
+    )
+    save(arguments.out, "choices", rows)
+
+
+def microseconds(seconds: float) -> str:
+    """Return a time with three digits, in microseconds."""
+    value = 1e6 * seconds
+    return f"{value:,.0f} us" if value >= 100 else f"{value:.3g} us"
+
+
+def conditions() -> str:
+    """Say what was measured, where and when."""
+    return f"fastmlp {fastmlp.__version__}, NumPy {np.__version__}; {get_host_cpu_name()}, {time.strftime('%Y-%m')}."
+
+
+def save(folder: Path, name: str, results: Any) -> None:
+    """Write results as JSON, with the versions and the machine."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {"versions": dict(versions()), "processor": get_host_cpu_name(), "results": results}
+    (folder / f"univariate_{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line and run a subcommand."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    for command in (table, picture, choices):
+        sub = commands.add_parser(command.__name__, help=command.__doc__)
+        sub.add_argument("--quick", action="store_true", help="fewer epochs, rounds or sizes")
+        sub.add_argument("--limit", type=int, default=10**6, help="the most samples or units, cut down to it")
+        sub.add_argument("--out", type=Path, default=Path("out/benchmarks"), help="folder of the results")
+        sub.set_defaults(command=command)
+    parsed = parser.parse_args(arguments)
+    compile_all()
+    parsed.command(parsed)
+
+
+if __name__ == "__main__":
+    main()
