@@ -1,8 +1,8 @@
 """The one rule that chooses among the univariate methods: by sizes and by what was counted, never by clocks.
 
 Pattern moments count at every rebuild what an epoch costs them, and leave when training every unit by itself is cheaper
-(`patterns.rebuild`). Prefix sums count nothing; after a stay they let pattern moments try again, at one
-rebuild's cost.
+(`patterns.rebuild`); stretches count the kinks that move, and leave likewise (`Stretches.train`). Prefix
+sums count nothing; after a stay they let the other try again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from fastmlp.univariate.patterns import MAX_MAPS
 from fastmlp.univariate.stretches import Stretches
 
 METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches)
-SAMPLES_PER_UNIT = 12  # from which stretches pay
+SAMPLES_PER_UNIT = 5  # above which stretches pay unless kinks move all the time
 FIRST_STAY = 1024  # epochs that prefix sums train before pattern moments are tried again; doubled each time
 LONGEST_STAY = 2**17
 
@@ -27,4 +27,4 @@ def first_method(shape: Shape) -> type[Method]:
 
 def next_method(method: type[Method], shape: Shape) -> type[Method]:
     """Return the method that follows one that has left or stayed long enough."""
-    return PatternMoments if method is PrefixSums and shape.n_out <= MAX_MAPS else PrefixSums
+    return first_method(shape) if method is PrefixSums else PrefixSums

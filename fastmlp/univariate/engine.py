@@ -69,7 +69,7 @@ class Univariate:
             self._epoch += n_more
             if n_held < n_more or (n_more < n_wanted and not self._method.leaves):
                 return n_done, Status.DIVERGED
-            if n_more < n_wanted:
+            if self._method.leaves:
                 self._go_on()
         self._squared_error = record.squared_error[n_done].copy()
         self._crossings = int(record.crossings[n_done])
@@ -127,7 +127,7 @@ class Univariate:
 
 
 def _shifted(b: Array, shift: float, w: Array) -> Array:
-    """Return b + shift w, rounded once: where x lies far from 0 each rounding costs as many digits as the offset has."""
+    """Return b + shift w, rounded once: where x lies far from 0 a rounding costs as many digits as it has."""
     if shift == 0:
         return b
     return np.asarray(b + np.longdouble(shift) * w.astype(np.longdouble), np.float64)

@@ -39,10 +39,10 @@ class Method(Protocol):
 
     @property
     def b2(self) -> Array:
-        """The output bias (n_out,), not a copy."""
+        """A copy of the output bias (n_out,)."""
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
-        """Fill (n_epochs, n_out) and (n_epochs,) rows; return the epochs done: fewer on divergence or on leaving."""
+        """Fill (n_epochs, n_out) and (n_epochs,) rows; return the epochs done: fewer on divergence, or on leaving."""
 
     @property
     def crossings(self) -> int:
@@ -50,7 +50,7 @@ class Method(Protocol):
 
     @property
     def leaves(self) -> bool:
-        """Whether the last call stopped because another method is cheaper."""
+        """Whether by the counts of the last call another method is cheaper."""
 
     def units(self) -> tuple[Array, Array]:
         """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
@@ -110,11 +110,12 @@ class _ByPattern:
 
     @property
     def b2(self) -> Array:
-        """The output bias (n_out,), not a copy."""
-        return self._passed.b2
+        """A copy of the output bias (n_out,)."""
+        return self._passed.b2.copy()
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
+        self._counters[patterns.LEAVES] = 0
         return self._run(n_epochs, squared_error, crossings, is_moving=True)
 
     @property
@@ -124,7 +125,7 @@ class _ByPattern:
 
     @property
     def leaves(self) -> bool:
-        """Whether the last call stopped because another method is cheaper."""
+        """Whether by the counts of the last call another method is cheaper."""
         return bool(self._counters[patterns.LEAVES])
 
     def state(self) -> Mapping[str, Array]:
