@@ -87,6 +87,7 @@ class _ByPattern:
         )
         self._counters = np.zeros(patterns.N_COUNTERS, np.int64)
         self._counters[patterns.CROSSINGS] = crossings
+        self._compiled: Any = None
         self.squared_error = np.empty(n_out)
 
     def _held(self) -> tuple[Any, ...]:
@@ -101,7 +102,9 @@ class _ByPattern:
         n_out = self.squared_error.size
         tables = self._samples, self._patterns, self._rule, tuple(range(n_out))
         arguments = (*self._held(), squared_error, crossings, *tables, is_moving, n_epochs)
-        return int(compiled(self._kernel, arguments)(*arguments))
+        if self._compiled is None:  # to find the types of all arrays takes 1 ms
+            self._compiled = compiled(self._kernel, arguments)
+        return int(self._compiled(*arguments))
 
     def _evaluate(self) -> None:
         squared_error = np.empty((1, self.squared_error.size))
