@@ -13,16 +13,18 @@ from fastmlp.univariate.patterns import MAX_MAPS
 from fastmlp.univariate.stretches import Stretches
 
 METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches)
-SAMPLES_PER_UNIT = 5  # above which stretches pay unless kinks move all the time
-FIRST_STAY = 1024  # epochs that prefix sums train before pattern moments are tried again; doubled each time
+SAMPLES_PER_UNIT = 5  # above which stretches pay, unless kinks move all the time,
+MIN_SAMPLES = 200  # and below which they do not
+MIN_UNITS = 16  # for which pattern moments pay
+FIRST_STAY = 4096  # epochs that prefix sums train before the other method is tried again; doubled each time
 LONGEST_STAY = 2**17
 
 
 def first_method(shape: Shape) -> type[Method]:
     """Return the method that a fit starts with; n_samples counts distinct inputs."""
-    if shape.n_samples > SAMPLES_PER_UNIT * shape.n_hidden:
+    if shape.n_samples > max(MIN_SAMPLES, SAMPLES_PER_UNIT * shape.n_hidden):
         return Stretches
-    return PatternMoments if shape.n_out <= MAX_MAPS else PrefixSums
+    return PatternMoments if shape.n_out <= MAX_MAPS and shape.n_hidden >= MIN_UNITS else PrefixSums
 
 
 def next_method(method: type[Method], shape: Shape) -> type[Method]:

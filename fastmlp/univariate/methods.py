@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -66,6 +66,7 @@ class _ByPattern:
     """What both methods of `patterns` share: the tables of samples and patterns, and one pass over the samples."""
 
     _kernel: Any
+    _compiled: ClassVar[dict[int, Any]]  # by the number of outputs, on which alone the types of the arguments depend
 
     def __init__(
         self, samples: SortedSamples, n_out: int, b2: Array, rates: Rates, negative_slope: float, crossings: int
@@ -87,7 +88,6 @@ class _ByPattern:
         )
         self._counters = np.zeros(patterns.N_COUNTERS, np.int64)
         self._counters[patterns.CROSSINGS] = crossings
-        self._compiled: Any = None
         self.squared_error = np.empty(n_out)
 
     def _held(self) -> tuple[Any, ...]:
@@ -102,9 +102,9 @@ class _ByPattern:
         n_out = self.squared_error.size
         tables = self._samples, self._patterns, self._rule, tuple(range(n_out))
         arguments = (*self._held(), squared_error, crossings, *tables, is_moving, n_epochs)
-        if self._compiled is None:  # to find the types of all arrays takes 1 ms
-            self._compiled = compiled(self._kernel, arguments)
-        return int(self._compiled(*arguments))
+        if n_out not in self._compiled:  # to find the types of all arrays takes 1 ms
+            self._compiled[n_out] = compiled(self._kernel, arguments)
+        return int(self._compiled[n_out](*arguments))
 
     def _evaluate(self) -> None:
         squared_error = np.empty((1, self.squared_error.size))
@@ -147,6 +147,7 @@ class PrefixSums(_ByPattern):
     method = "prefix sums"
     live_units: int | None = None
     _kernel = staticmethod(patterns.train_units)
+    _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
         self,
@@ -183,6 +184,7 @@ class PatternMoments(_ByPattern):
 
     method = "pattern moments"
     _kernel = staticmethod(patterns.train_moments)
+    _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
         self,

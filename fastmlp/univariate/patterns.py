@@ -56,7 +56,8 @@ LEAST_EXCESS = 1e-5
 SHORTEST, LONGEST = 8, 2**16  # epochs between rebuilds
 
 # Nanoseconds, measured (benchmarks/NOTES.md): they weigh counts, so that choices depend on nothing else.
-COST_OF_BLOCK = 40.0
+COST_OF_BLOCK, COST_OF_FAR_BLOCK = 60.0, 180.0  # where all blocks fit into the second-level cache, and where not
+NEAR_BLOCKS = 150
 COST_OF_LIVE = 3.0
 COST_OF_REBUILD = 20.0  # per unit
 COST_OF_CODE = 5.0  # of a rebuild, per code
@@ -972,7 +973,8 @@ def rebuild(
     counters[N_REBUILDS] += 1
     lasting = max(counters[EPOCH] - counters[LAST_REBUILD], 1) if is_early else counters[HORIZON]
     rebuilding = (COST_OF_REBUILD * spare.code.size + COST_OF_CODE * n_codes) / lasting
-    cost = COST_OF_BLOCK * n_blocks + COST_OF_LIVE * at + rebuilding
+    stepping = (COST_OF_BLOCK if n_blocks <= NEAR_BLOCKS else COST_OF_FAR_BLOCK) * n_blocks
+    cost = stepping + COST_OF_LIVE * at + rebuilding
     counters[LEAVES] = np.int64(cost > COST_OF_UNIT * spare.code.size)
     counters[LAST_REBUILD] = counters[EPOCH]
 

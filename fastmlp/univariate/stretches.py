@@ -667,7 +667,7 @@ class Stretches:
             if n_done < rows.stop:
                 break
             if counts[N_SINCE] == CHECK_EVERY:
-                cost = COST_OF_UNIT * self._n_hidden + COST_OF_MOVE * counts[N_MOVED_SINCE] / CHECK_EVERY
+                cost = COST_OF_UNIT * max(self._n_hidden, LANES) + COST_OF_MOVE * counts[N_MOVED_SINCE] / CHECK_EVERY
                 self.leaves = bool(cost > COST_OF_PREFIX_UNIT * self._n_hidden + COST_OF_SAMPLE * self._n)
                 counts[[N_SINCE, N_MOVED_SINCE]] = 0
         return n_done
