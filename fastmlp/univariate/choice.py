@@ -7,6 +7,8 @@ sums count nothing; after a stay they let the other try again.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fastmlp.engine import Shape
 from fastmlp.univariate.methods import Method, PatternMoments, PrefixSums
 from fastmlp.univariate.patterns import MAX_MAPS
@@ -18,6 +20,13 @@ MIN_SAMPLES = 200  # and below which they do not
 MIN_UNITS = 16  # for which pattern moments pay
 FIRST_STAY = 4096  # epochs that prefix sums train before the other method is tried again; doubled each time
 LONGEST_STAY = 2**17
+
+
+def each_start() -> Iterator[Shape]:
+    """Yield a shape of one output for each method."""
+    yield Shape(1, 1, 1, 1)
+    yield Shape(1, 1, MIN_UNITS, 1)
+    yield Shape(MIN_SAMPLES + 1, 1, 1, 1)
 
 
 def first_method(shape: Shape) -> type[Method]:

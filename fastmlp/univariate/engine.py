@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from fastmlp.engine import Array, Problem, Rates, Record, Shape, Status, Weights
+from fastmlp.engine import Array, Engine, Problem, Rates, Record, Shape, Status, Weights
 from fastmlp.kinks import active_ranges
 from fastmlp.univariate import choice
 from fastmlp.univariate.codes import codes
 from fastmlp.univariate.methods import Method, PrefixSums
 from fastmlp.univariate.samples import sorted_samples
+
+
+def each_univariate_kernel() -> Iterator[tuple[type[Engine], Shape]]:
+    """Yield the engine and a shape for each kernel that a fit of one output may compile."""
+    for shape in choice.each_start():
+        yield Univariate, shape
 
 
 class Univariate:

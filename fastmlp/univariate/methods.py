@@ -24,7 +24,6 @@ class Method(Protocol):
 
     method: str
     squared_error: Array
-    live_units: int | None
 
     def __init__(
         self,
@@ -43,6 +42,10 @@ class Method(Protocol):
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Fill (n_epochs, n_out) and (n_epochs,) rows; return the epochs done: fewer on divergence, or on leaving."""
+
+    @property
+    def live_units(self) -> int | None:
+        """The number of units that may soon cross a sample, where the method knows it."""
 
     @property
     def crossings(self) -> int:
@@ -114,7 +117,7 @@ class _ByPattern:
     @property
     def b2(self) -> Array:
         """A copy of the output bias (n_out,)."""
-        return self._passed.b2.copy()
+        return np.array(self._passed.b2)
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
@@ -145,7 +148,7 @@ class PrefixSums(_ByPattern):
     """Every unit by itself: O(n_samples + n_hidden) per epoch."""
 
     method = "prefix sums"
-    live_units: int | None = None
+    live_units = None
     _kernel = staticmethod(patterns.train_units)
     _compiled: ClassVar[dict[int, Any]] = {}
 

@@ -437,7 +437,7 @@ def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix
     push_w = registers(z, 4)
     push_b = registers(z, 4)
     p = registers(z, 36)
-    n_alarms = 0
+    n_alarms: Any = 0
     for lane in range(LANES):
         for o in range(n_out):
             s0 = total[2 * o] + sign * errors[2 * o * LANES + lane]
@@ -529,7 +529,7 @@ def looseness(units: Any, j: Any, code: Any, expected: Any, patterns: Any, outpu
     w = units[0][j]
     b = units[1][j]
     size = abs(w) + abs(b)
-    loosest = 0
+    loosest: Any = 0
     nearest = 0
     least = np.inf
     for side in range(2):
@@ -859,9 +859,9 @@ def choose_horizon(spare: Any, counters: Any, n_codes: Any, may_grow: Any) -> An
 
     Returns the looseness from which units are live at the horizon chosen, and the factor.
     """
-    n_two = 0
-    n_one = 0
-    n_half = 0
+    n_two: Any = 0
+    n_one: Any = 0
+    n_half: Any = 0
     for j in range(np.uint64(spare.code.size)):
         level = spare.looseness[j] // 2
         n_two += np.int64(level > 0)

@@ -31,6 +31,7 @@ Pairs: T. J. Dekker, "A floating-point technique for extending the available pre
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numba
@@ -698,11 +699,11 @@ class Stretches:
         """How many units had their kink moved across a sample by the last epoch."""
         return int(self._held["counts"][N_MOVED])
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> Mapping[str, Array]:
         """Return copies of the arrays with which `restore` goes on bitwise as if never interrupted."""
         return {name: array.copy() for name, array in self._held.items()}
 
-    def restore(self, state: dict[str, Array]) -> None:
+    def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
         for name, array in self._held.items():
             array[...] = state[name]
