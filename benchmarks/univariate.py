@@ -45,7 +45,7 @@ METHODS = (DENSE, *BY_NAME)
 def table(arguments: argparse.Namespace) -> None:
     """Time the cases, print the Markdown table and its caption."""
     rows = []
-    for case in cases(arguments.limit, 100 if arguments.quick else 1):
+    for case in cases(arguments.limit, 10 if arguments.quick else 1):
         rows.append(timed(case, 1 if arguments.quick else case.rounds))
         print(f"{case.name}: {1e6 * rows[-1]['seconds'][FASTMLP]:.3g} us", flush=True)
     columns = ["case", "epochs", "fastmlp", REPORT, PREALLOCATED, JAX, "crossings", "live units, at the end"]

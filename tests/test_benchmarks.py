@@ -1,0 +1,54 @@
+"""The benchmarks run; what they measure is nobody's to assert."""
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+METHODS = {"auto", "dense", "prefix sums", "pattern moments", "stretches"}
+NUMPY = "NumPy, the report's loop"
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a subcommand of univariate.py on the smallest sizes; return what it printed and its results."""
+
+    def run(command, limit):
+        arguments = (command, "--quick", "--limit", str(limit), "--out", str(tmp_path))
+        done = subprocess.run(
+            [sys.executable, str(BENCHMARKS / "univariate.py"), *arguments], capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout, json.loads((tmp_path / f"univariate_{command}.json").read_text())["results"]
+
+    return run
+
+
+def test_the_table_times_every_rival_that_is_installed(run):
+    printed, rows = run("table", 20)
+    assert len(rows) == 7
+    assert sum(line.startswith("| ") for line in printed.splitlines()) == 2 + len(rows)
+    rivals = {NUMPY, "NumPy, preallocated"} | ({"JAX, both cores"} if find_spec("jax") else set())
+    assert all(row["seconds"].keys() == {"fastmlp"} | rivals for row in rows)
+    assert all(row["crossings"] >= 0 for row in rows)
+    assert [row["published"] is not None for row in rows] == [False] * 5 + [True] * 2
+
+
+def test_the_picture_shows_every_method_along_both_axes(run, tmp_path):
+    _, axes = run("picture", 200)
+    assert [[point["size"] for point in axes[axis]] for axis in ("units", "samples")] == [[100, 200]] * 2
+    assert all(point["seconds"].keys() == METHODS | {NUMPY} for points in axes.values() for point in points)
+    assert (tmp_path / "univariate.png").stat().st_size > 10_000
+
+
+def test_choices_compare_the_engine_with_the_best_method(run):
+    printed, rows = run("choices", 16)
+    assert {(row["n"], row["hidden"], row["rate"]) for row in rows} == {
+        (n, h, rate) for n in (4, 16) for h in (4, 16) for rate in (1.0, 0.1, 0.01)
+    }
+    assert all(row["seconds"].keys() == METHODS for row in rows)
+    assert f"{max(row['ratio'] for row in rows):.2f}" in printed.splitlines()[-1]
