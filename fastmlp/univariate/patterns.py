@@ -443,7 +443,7 @@ def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix
     push_w = registers(z, 4)
     push_b = registers(z, 4)
     p = registers(z, 36)
-    n_alarms: Any = 0.0
+    n_alarms: Any = 0
     for lane in range(LANES):
         for o in range(n_out):
             s0 = total[2 * o] + sign * errors[2 * o * LANES + lane]
@@ -475,9 +475,8 @@ def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix
             at = (bounds + 4 * o) * LANES + lane
             is_alarm |= (left_drift < z[at]) | (left_drift > z[at + LANES])
             is_alarm |= (right_drift < z[at + 2 * LANES]) | (right_drift > z[at + 3 * LANES])
-        alarm = np.float64(is_alarm)
-        z[alarms * LANES + lane] = alarm
-        n_alarms += alarm
+        z[alarms * LANES + lane] = np.float64(is_alarm)
+        n_alarms += np.int64(is_alarm)
 
         for o in range(n_out):
             vw = 0.0
