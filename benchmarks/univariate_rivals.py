@@ -6,7 +6,7 @@ All are loops as in `scripts/numpy_loop.py`: they train [x, 1] on y and return t
 from __future__ import annotations
 
 import sys
-from functools import partial
+from functools import cache, partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -73,6 +73,7 @@ def preallocated_leaky_loop(
     return rmse
 
 
+@cache
 def jax_loop(negative_slope: float) -> Loop:
     """Return the loop as a jitted scan over value_and_grad; it compiles anew for each number of epochs."""
     import jax
