@@ -54,7 +54,7 @@ def table(arguments: argparse.Namespace) -> None:
     print(
         "\nTime per epoch and, in brackets, how many times that of fastmlp. Medians of interleaved rounds, float64. "
         'fastmlp: `model.info.fit_seconds` of whole fits, algorithm="univariate", nothing compiled within; the others: '
-        f"{COMPARED_PAIRS:.0g} / (N H) epochs, 2 - 1000, in which every RMSE agrees to {TOLERANCE:g} with fastmlp's. "
+        f"{COMPARED_PAIRS:.0e} / (N H) epochs, 2 - 1000, in which every RMSE agrees to {TOLERANCE:g} with fastmlp's. "
         "One core, but JAX may use all. Published: by the authors' own float32 code on an AVX-512 server. "
         f"{conditions()}"
     )
@@ -139,7 +139,7 @@ def picture(arguments: argparse.Namespace) -> None:
             points.append({"size": size, "method": method, "seconds": seconds})
             print(f"{size:,} {axis}: {', '.join(f'{k} {microseconds(s)}' for k, s in seconds.items())}", flush=True)
     left_out = (
-        f"Left out: NumPy beyond {LONGEST_NUMPY:.0e} pairs of a sample and a unit, dense beyond {LONGEST_DENSE:.0e}."
+        f"Left out: NumPy beyond {LONGEST_NUMPY:,.0f} pairs of a sample and a unit, dense beyond {LONGEST_DENSE:,.0f}."
     )
     print(left_out)
     save(arguments.out, "picture", axes)
@@ -177,14 +177,16 @@ def microseconds(seconds: float) -> str:
 
 
 def conditions() -> str:
-    """Say what was measured, where and when."""
-    return f"fastmlp {fastmlp.__version__}, NumPy {np.__version__}; {get_host_cpu_name()}, {time.strftime('%Y-%m')}."
+    """Say what was measured, where and when; a load above the one process means that the machine was shared."""
+    load = f"load {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores"
+    machine = f"{get_host_cpu_name()}, {load}, {time.strftime('%Y-%m')}"
+    return f"fastmlp {fastmlp.__version__}, NumPy {np.__version__}; {machine}."
 
 
 def save(folder: Path, name: str, results: Any) -> None:
     """Write results as JSON, with the versions and the machine."""
     folder.mkdir(parents=True, exist_ok=True)
-    content = {"versions": dict(versions()), "processor": get_host_cpu_name(), "results": results}
+    content = {"conditions": conditions(), "versions": dict(versions()), "results": results}
     (folder / f"univariate_{name}.json").write_text(json.dumps(content, indent=1) + "\n")
 
 

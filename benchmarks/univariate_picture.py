@@ -35,7 +35,9 @@ def draw(results: dict[str, Any], note: str, path: Path) -> None:
         ax.grid(alpha=0.3)
     axes[0].set(ylabel="microseconds per epoch")
     axes[0].legend(fontsize="small")
-    figure.suptitle("Full-batch gradient descent on y = sin x, float64, one core, 0.1 / lambda_max, after 1,000 epochs")
+    figure.suptitle(
+        "Full-batch gradient descent on y = sin x, float64, one core, lr 0.1 / lambda_max, after 1,000 epochs"
+    )
     figure.supxlabel(note, fontsize="small")
     figure.savefig(path, dpi=150)
     plt.close(figure)
