@@ -49,6 +49,14 @@ def plain(function: Any) -> Callable[..., Any]:
     return getattr(function, "py_func", function)  # type: ignore[no-any-return]
 
 
+def exact(function: Callable[..., Any]) -> Any:
+    """Do what `inlined` does, but round every operation as written, whatever the options of the kernel.
+
+    For numbers held as unevaluated sums of two: reassociation takes their low parts for zero.
+    """
+    return numba.njit(forceinline=True, **(OPTIONS | {"fastmath": False}))(function)
+
+
 def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     """Return a function compiled for exactly these arguments: the kernel, or its twin if its cache is damaged.
 

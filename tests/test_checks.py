@@ -87,7 +87,11 @@ CASES = [
     ),
     ({"init": NET, "hidden_bias": False}, ValueError, "init b1 must be 0 with hidden_bias=False, got 1.0."),
     ({"init": (*NET[:3], np.ones(1)), "output_bias": False}, ValueError, "init b2 must be 0 with output_bias=False"),
-    ({"algorithm": "fast"}, ValueError, 'algorithm must be one of "auto", "univariate", "dense", "reference", got \'fast\'.'),
+    (
+        {"algorithm": "fast"},
+        ValueError,
+        'algorithm must be one of "auto", "univariate", "dense", "reference", got \'fast\'.',
+    ),
     (
         {"algorithm": "univariate", "x": columns(2)},
         ValueError,

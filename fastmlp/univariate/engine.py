@@ -9,18 +9,9 @@ import numpy as np
 
 from fastmlp.engine import Array, Problem, Rates, Record, Shape, Status, Weights
 from fastmlp.kinks import active_ranges
-from fastmlp.univariate.methods import Method, PatternMoments, PrefixSums, codes
-from fastmlp.univariate.patterns import MAX_MAPS
+from fastmlp.univariate import choice
+from fastmlp.univariate.methods import Method, PrefixSums, codes
 from fastmlp.univariate.samples import sorted_samples
-
-FIRST_STAY = 1024  # epochs that prefix sums run before pattern moments are tried again; doubled each time
-LONGEST_STAY = 2**17
-METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments)
-
-
-def first_method(shape: Shape) -> type[Method]:
-    """Return the method that a fit starts with."""
-    return PatternMoments if shape.n_out <= MAX_MAPS else PrefixSums
 
 
 class Univariate:
@@ -36,13 +27,13 @@ class Univariate:
         self._samples = sorted_samples(problem, may_centre=rates.b1 != 0)
         w1, b1, w2, b2 = (np.asarray(w, self._dtype).astype(np.float64) for w in weights)
         with np.errstate(over="ignore", invalid="ignore"):
-            units = np.concatenate([w1, [b1 + self._samples.centre * w1[0]], w2.T])
+            units = np.concatenate([w1, [_shifted(b1, self._samples.centre, w1[0])], w2.T])
         code = codes(*active_ranges(self._samples.raw_x, w1[0], b1), self._samples.x.size)
         self._epoch = 0
-        self._stay = FIRST_STAY
-        self._until = 0  # the epoch at which prefix sums give way to a trial of pattern moments
-        shape = Shape(self._samples.x.size, 1, b1.size, b2.size)
-        self._method: Method = self._entered(first_method(shape), units, code, b2, 0)
+        self._stay = choice.FIRST_STAY
+        self._until = 0  # the epoch at which prefix sums have stayed long enough
+        self._shape = Shape(self._samples.x.size, 1, b1.size, b2.size)
+        self._method: Method = self._entered(choice.first_method(self._shape), units, code, b2, 0)
         self._squared_error = self._method.squared_error.copy()
         self._crossings = 0
 
@@ -66,24 +57,19 @@ class Univariate:
         n_done = 0
         while n_done < n_epochs:
             n_wanted = n_epochs - n_done
-            if isinstance(self._method, PrefixSums) and self._samples.y.shape[1] <= MAX_MAPS:
-                if self._epoch == self._until:
-                    self._switch(PatternMoments)
-                else:
-                    n_wanted = min(n_wanted, self._until - self._epoch)
+            if isinstance(self._method, PrefixSums) and self._epoch == self._until:
+                self._go_on()
+            if isinstance(self._method, PrefixSums):
+                n_wanted = min(n_wanted, self._until - self._epoch)
             rows = slice(n_done + 1, n_done + 1 + n_wanted)
             n_more = self._method.train(n_wanted, record.squared_error[rows], record.crossings[rows])
             n_held = self._held_by_dtype(record.squared_error[n_done + 1 : n_done + 1 + n_more])
             n_done += n_held
             self._epoch += n_more
-            if n_held < n_more:
+            if n_held < n_more or (n_more < n_wanted and not self._method.leaves):
                 return n_done, Status.DIVERGED
             if n_more < n_wanted:
-                if not self._method.leaves:
-                    return n_done, Status.DIVERGED
-                self._switch(PrefixSums)
-                self._until = self._epoch + self._stay
-                self._stay = min(2 * self._stay, LONGEST_STAY)
+                self._go_on()
         self._squared_error = record.squared_error[n_done].copy()
         self._crossings = int(record.crossings[n_done])
         return n_done, Status.TRAINED
@@ -94,35 +80,53 @@ class Univariate:
         beyond = ~(np.sqrt(squared_error) <= largest).all(axis=1)
         return int(np.argmax(beyond)) if beyond.any() else len(squared_error)
 
+    def _go_on(self) -> None:
+        """Let the next method take over; prefix sums stay twice as long each time."""
+        following = choice.next_method(type(self._method), self._shape)
+        self._switch(following)
+        if following is PrefixSums:
+            self._until = self._epoch + self._stay
+            self._stay = min(2 * self._stay, choice.LONGEST_STAY)
+
     def _switch(self, method: type[Method]) -> None:
+        if type(self._method) is method:
+            return
         units, code = self._method.units()
         self._method = self._entered(method, units, code, self._method.b2, self._method.crossings)
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
         units, _ = self._method.units()
-        w1, b1, w2 = units[:1], units[1] - self._samples.centre * units[0], units[2:].T
+        w1, b1, w2 = units[:1], _shifted(units[1], -self._samples.centre, units[0]), units[2:].T
         return Weights(*(np.array(w, self._dtype, order="C") for w in (w1, b1, w2, self._method.b2)))
 
     def state(self) -> Mapping[str, Array]:
         """Return copies of the method's arrays, and of what decides when it changes."""
-        held = np.array([self._epoch, self._stay, self._until, self._crossings, METHODS.index(type(self._method))])
+        held = np.array(
+            [self._epoch, self._stay, self._until, self._crossings, choice.METHODS.index(type(self._method))]
+        )
         return {"held": held, "squared_error": self._squared_error.copy(), **self._method.state()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
         self._epoch, self._stay, self._until, self._crossings, index = (int(number) for number in state["held"])
         self._squared_error = state["squared_error"].copy()
-        if type(self._method) is not METHODS[index]:
-            self._switch(METHODS[index])
+        self._switch(choice.METHODS[index])
         self._method.restore(state)
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
-        """Compile the kernel of the method that a fit of this shape starts with, by training the smallest net there is."""
+        """Compile the kernel of the method that a fit of this shape starts with, by training the smallest net."""
         zeros = np.zeros((1, shape.n_out))
         smallest = sorted_samples(Problem(zeros[:, :1], zeros, np.ones(1)), may_centre=False)
-        method = first_method(shape)
+        method = choice.first_method(shape)
         method(
             smallest, np.zeros((2 + shape.n_out, 1)), np.zeros(1, np.int64), zeros[0], Rates(0.0, 0.0, 0.0, 0.0), 0.0
         )
+
+
+def _shifted(b: Array, shift: float, w: Array) -> Array:
+    """Return b + shift w, rounded once: where x lies far from 0 each rounding costs as many digits as the offset has."""
+    if shift == 0:
+        return b
+    return np.asarray(b + np.longdouble(shift) * w.astype(np.longdouble), np.float64)

@@ -1,7 +1,7 @@
 """Kernels that train the units of a net of one input by what they are active on: one by one, or pattern by pattern.
 
-With the samples sorted, a unit z = w x + b is active on a prefix or a suffix of them: its *pattern*, one of 2 n. With the
-weighted errors e_io = s_i (h2_io - y_io) its gradient needs only S0 = sum e and S1 = sum e x over its active samples,
+With the samples sorted, a unit z = w x + b is active on a prefix or a suffix of them: its *pattern*, one of 2 n. With
+the weighted errors e_io = s_i (h2_io - y_io) its gradient needs only S0 = sum e and S1 = sum e x over its active samples,
 which two running sums give for all patterns; and the outputs come back from running sums of sum v w and sum v b by
 pattern. A leaky net is negative_slope times the linear net plus (1 - negative_slope) times the ReLU net, so
 S = slope S_all + (1 - slope) S_active.
@@ -14,7 +14,7 @@ S = slope S_all + (1 - slope) S_active.
 theta = (w, b, v). So a pattern keeps the product P of its maps and the second moment Q = sum theta theta^T of its units
 at its last rebuild: sum v w and sum v b are entries of P Q P^T. A unit is touched only when it may cross a sample:
 
-*Bound.* Let x be one of the two samples beside the kinks of a pattern, z(0) and theta(0) a unit at the rebuild and P its
+*Bound.* Let x be one of the two samples beside the kinks of a pattern, z(0) and theta(0) a unit at the rebuild, P the
 product since. Then z(t) = (x, 1, 0) P theta(0) = z(0) + sum_o delta_o v_o(0) + rest, with delta_o = x P_wo + P_bo and
 rest = (x, 1) E (w(0), b(0))^T, E = [[P_ww - 1, P_wb], [P_bw, P_bb - 1]]. By Cauchy and Schwarz, and since no norm of a
 matrix exceeds the sum of its moduli, |rest| <= sqrt(1 + x^2) excess |(w(0), b(0))|_2 <= reach excess (|w(0)| + |b(0)|)
@@ -24,7 +24,7 @@ sgn(z(0)) z(t) >= |z(0)| - reach K (|w| + |b|) - (|z(0)| - reach K (|w| + |b|)) 
 given o this is a lower or an upper bound of delta_o, the same for all epochs; the strictest over the units of a pattern
 are two numbers for each sample and output. They are checked on the true P of every epoch, so nothing is assumed of the
 errors to come: K and p_o only decide how soon a bound is reached. That the two samples beside the kink keep their signs
-is enough, since the rounded product w x is monotone in x: "all" and "none" have the first and the last sample as theirs.
+is enough, since the rounded product w x is monotone in x; "all" and "none" have the first and the last sample.
 
 When a bound is reached (an *alarm*) the pattern applies P to its units, frees those that may cross, and starts anew.
 *Live* units, those that may cross before the next rebuild, are trained in *classes*: the units on either side of
