@@ -1,7 +1,8 @@
 """Test the report's conclusion, that with enough epochs and units the loss falls below any number, by experiment.
 
-Trains nets on 100 points of [-pi, pi] for up to 3e7 epochs and with up to 100,000 hidden units; draws and tabulates
-the RMSE at those points and on a fine grid, since the claim is about the first and a reader cares about the second.
+Trains nets on 100 points of [-pi, pi] for up to 3e7 epochs and with up to 100,000 hidden units, and draws the RMSE at
+those points, which the claim is about, and between them. It falls for as long as one trains, but by no power law; only
+at a rate that stays stable as the net sharpens; and between the points only as far as 100 samples determine a function.
 
 python scripts/approximation.py "exp(-x**2) * cos(5*x)"
 """
@@ -18,34 +19,34 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
 
 from approximation_figures import draw_epochs, draw_widths
-from approximation_runs import Curve, Run, WidthSeries, samples, train_all
+from approximation_runs import FINE, STEADIER, STEADY, Curve, Run, WidthSeries, samples, train_all
 from approximation_tables import page
 
 import fastmlp
 
-STEADY = 0.1  # of the automatic rate, for functions with jumps or unknown
 SAWTOOTH = "x % 2 - 1"
 LONGEST = 30_000_000
 LONG = 3_000_000
 WIDTHS = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 WIDTH_EPOCHS = (320, 3200, 32_000)
 WIDTH_SEEDS = 3
-WIDTH_FINE = 1000  # on the fine grid; 10,000 points and 100,000 units would take longer than the training
+WIDTH_FINE = 1000  # points of the fine grid there; FINE would take longer than the training
 QUICK = 1000  # --quick divides the epochs of the curves by this
-QUICK_WIDTHS = 6
+QUICK_WIDTHS = 5
 
 
 def epoch_runs(args: argparse.Namespace) -> list[Run]:
     """Return the trainings of RMSE against epochs, the longest first."""
     runs = [
         ("sin(x)", LONGEST, 1.0),
-        ("x > 0", LONG, STEADY),
         ("abs(x)", LONG, 1.0),
-        (SAWTOOTH, LONG, STEADY),
+        ("x > 0", LONG, STEADY),
         (args.function, LONG, args.rate),
+        (SAWTOOTH, LONG, STEADY),
+        (SAWTOOTH, LONG, STEADIER),
         (SAWTOOTH, LONG // 10, 1.0),
     ]
-    factor, fine = (QUICK, 1000) if args.quick else (1, 10_000)
+    factor, fine = (QUICK, 1000) if args.quick else (1, FINE)
     return [Run(formula, epochs // factor, rate, args.seed, fine=fine) for formula, epochs, rate in runs]
 
 
@@ -111,7 +112,7 @@ def run(args: argparse.Namespace) -> None:
     """Train, draw and tabulate everything."""
     samples(args.function, 2)
     args.out.mkdir(parents=True, exist_ok=True)
-    note = f" (quick: epochs/{QUICK}, small widths)" if args.quick else ""
+    note = f" (quick: 1/{QUICK} of the epochs, small widths)" if args.quick else ""
     compile_kernels()
     started = time.perf_counter()
     of_epochs, of_widths = epoch_runs(args), width_runs(args)

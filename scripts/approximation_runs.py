@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from os import cpu_count
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,11 @@ IntArray = npt.NDArray[np.int64]
 
 POINTS = 100  # of the training grid, as in the report
 PER_DECADE = 40  # epochs kept of a curve
-BORNE = 0.99
-FINE_PER_DECADE = 3  # epochs at which the error between the samples is taken
+FINE = 10_000  # points of the grid that the nets are judged on
+BORNE = 0.99  # of the squared error
+STEADY = 0.1  # of the automatic rate, for functions with jumps or unknown
+STEADIER = 0.03  # at which the sawtooth outlasts its epochs
+FINE_PER_DECADE = 2  # epochs at which the error between the samples is taken
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Run:
     rate: float
     seed: int
     hidden: int = 1000
-    fine: int = 10_000
+    fine: int = FINE
     along_the_way: bool = True
 
     @property
@@ -61,7 +64,7 @@ class Curve:
     fine_epoch, fine_rmse : ndarray, shape (m,)
         RMSE on the fine grid: `FINE_PER_DECADE` epochs of each decade, or the end.
     bearers : int
-        Samples that together bear `BORNE` of the squared error at the end, if those of the largest errors are taken.
+        How few samples bear `BORNE` of the squared error at the end.
     live_units : int or None
         Units about to cross a sample at the end, where the method of the end knows them.
     seconds, cpu_seconds : float
@@ -78,11 +81,6 @@ class Curve:
     live_units: int | None
     seconds: float
     cpu_seconds: float
-
-    @property
-    def label(self) -> str:
-        """The function and, where it is not the automatic one, the rate."""
-        return self.run.formula + ("" if self.run.rate == 1 else f", {rate_text(self.run.rate)}")
 
     @property
     def ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -123,27 +121,6 @@ class WidthSeries:
     def fine_rmse(self) -> FloatArray:
         """Return the RMSE on the fine grid at the end, of shape (widths, seeds)."""
         return np.array([[curve.fine_rmse[-1] for curve in curves] for curves in self.curves])
-
-
-class PowerLaw(NamedTuple):
-    """The power of x that fits y best over a range of x, by least squares of the logarithms: y = factor x^slope."""
-
-    slope: float
-    factor: float
-    first: float
-    last: float
-
-
-def power_law(x: npt.ArrayLike, y: npt.ArrayLike, first_to_last: tuple[float, float]) -> PowerLaw:
-    """Fit a power law where x lies in the range and y is positive; NaN where that is fewer than two points."""
-    x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    first, last = first_to_last
-    kept = (x >= first) & (x <= last) & (y > 0)
-    if kept.sum() < 2:
-        return PowerLaw(np.nan, np.nan, first, last)
-    log_x, log_y = np.log(x[kept]), np.log(y[kept])
-    slope = (log_x - log_x.mean()) @ log_y / np.sum((log_x - log_x.mean()) ** 2)
-    return PowerLaw(slope, np.exp(log_y.mean() - slope * log_x.mean()), first, last)
 
 
 def rate_text(rate: float) -> str:
