@@ -96,7 +96,10 @@ class Engine(Protocol):
     counts_crossings says whether it fills `Record.crossings`.
     """
 
-    method: str
+    @property
+    def method(self) -> str:
+        """What the engine does now: the kernel that it runs."""
+
     counts_crossings: bool
 
     def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None: ...

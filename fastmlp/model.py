@@ -25,10 +25,10 @@ class FitInfo:
 
     Attributes
     ----------
-    algorithm : {"dense", "reference"}
+    algorithm : {"univariate", "dense", "reference"}
         The engine that "auto" stood for.
     method : str
-        What the engine did within that: the kernel it ran.
+        What the engine did within that, at the end: the kernel that it ran.
     lr : float, dict or None
         The rate, in the coordinates trained in; by parameter group when it was given so. None if Ctrl-C came before
         the automatic one was found.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fastmlp.engine import Problem, Rates
 from fastmlp.univariate import stretches
+from fastmlp.univariate.codes import plane_size
 from fastmlp.univariate.samples import sorted_samples
 from fastmlp.univariate.stretches import Stretches, running_sums
 
@@ -27,20 +28,16 @@ class Start(NamedTuple):
     slope: float
 
 
-def plane(n):
-    return -(-(n + 1) // 8) * 8
-
-
 def codes(active):
     """Code the active sets of masks (n_samples, n_hidden)."""
     n, count = active.shape[0], active.sum(axis=0)
-    return np.where((count == 0) | (count == n) | active[-1], n - count, plane(n) + count)
+    return np.where((count == 0) | (count == n) | active[-1], n - count, plane_size(n) + count)
 
 
 def masks(code, n):
     """Undo `codes`."""
     i = np.arange(n)[:, None]
-    return np.where(code >= plane(n), i < code - plane(n), i >= code)
+    return np.where(code >= plane_size(n), i < code - plane_size(n), i >= code)
 
 
 def start(x, y, w1, b1, w2, b2, rates=ALL_RATES, slope=0.0, sample_weight=None):
@@ -97,7 +94,11 @@ def trained(arguments, epochs, chunks=None):
     done = 0
     for chunk in chunks or [epochs]:
         rows = slice(done + 1, done + 1 + chunk)
-        assert engine.train(chunk, squared_error[rows], crossings[rows]) == chunk
+        n_done = 0
+        while n_done < chunk:  # it may stop to say that prefix sums were cheaper
+            n_more = engine.train(chunk - n_done, squared_error[rows][n_done:], crossings[rows][n_done:])
+            assert n_done + n_more == chunk or engine.leaves
+            n_done += n_more
         done += chunk
     assert done == epochs
     return (*engine.units(), engine.b2, squared_error, crossings), engine

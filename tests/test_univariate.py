@@ -10,12 +10,14 @@ import fastmlp
 from fastmlp.compiling import OPTIONS
 from fastmlp.engine import Problem, Rates, Record, Shape, Status, Weights
 from fastmlp.univariate import choice, patterns
+from fastmlp.univariate.codes import codes, plane_size
 from fastmlp.univariate.engine import Univariate
-from fastmlp.univariate.methods import PatternMoments, PrefixSums, codes, plane_size
+from fastmlp.univariate.methods import PatternMoments, PrefixSums
 from fastmlp.univariate.samples import sorted_samples
+from fastmlp.univariate.stretches import Stretches
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
-METHODS = {"prefix sums": PrefixSums, "pattern moments": PatternMoments}
+METHODS = {"prefix sums": PrefixSums, "pattern moments": PatternMoments, "stretches": Stretches}
 
 
 @pytest.fixture(params=METHODS)

@@ -1,26 +1,41 @@
 """The one rule that chooses among the univariate methods: by sizes and by what was counted, never by clocks.
 
 Pattern moments count at every rebuild what an epoch costs them, and leave when training every unit by itself is cheaper
-(`patterns.rebuild`). Prefix sums count nothing; after a stay they let pattern moments try again, at one
-rebuild's cost.
+(`patterns.rebuild`); stretches count the kinks that move, and leave likewise (`Stretches.train`). Prefix
+sums count nothing; after a stay they let the other try again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fastmlp.engine import Shape
 from fastmlp.univariate.methods import Method, PatternMoments, PrefixSums
 from fastmlp.univariate.patterns import MAX_MAPS
+from fastmlp.univariate.stretches import Stretches
 
-METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments)
-FIRST_STAY = 1024  # epochs that prefix sums train before pattern moments are tried again; doubled each time
+METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches)
+SAMPLES_PER_UNIT = 5  # above which stretches pay, unless kinks move all the time,
+MIN_SAMPLES = 200  # and below which they do not
+MIN_UNITS = 16  # for which pattern moments pay
+FIRST_STAY = 4096  # epochs that prefix sums train before the other method is tried again; doubled each time
 LONGEST_STAY = 2**17
+
+
+def each_start() -> Iterator[Shape]:
+    """Yield a shape of one output for each method."""
+    yield Shape(1, 1, 1, 1)
+    yield Shape(1, 1, MIN_UNITS, 1)
+    yield Shape(MIN_SAMPLES + 1, 1, 1, 1)
 
 
 def first_method(shape: Shape) -> type[Method]:
     """Return the method that a fit starts with; n_samples counts distinct inputs."""
-    return PatternMoments if shape.n_out <= MAX_MAPS else PrefixSums
+    if shape.n_samples > max(MIN_SAMPLES, SAMPLES_PER_UNIT * shape.n_hidden):
+        return Stretches
+    return PatternMoments if shape.n_out <= MAX_MAPS and shape.n_hidden >= MIN_UNITS else PrefixSums
 
 
 def next_method(method: type[Method], shape: Shape) -> type[Method]:
     """Return the method that follows one that has left or stayed long enough."""
-    return PatternMoments if method is PrefixSums and shape.n_out <= MAX_MAPS else PrefixSums
+    return first_method(shape) if method is PrefixSums else PrefixSums

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from fastmlp.engine import Array, Problem, Rates, Record, Shape, Status, Weights
+from fastmlp.engine import Array, Engine, Problem, Rates, Record, Shape, Status, Weights
 from fastmlp.kinks import active_ranges
 from fastmlp.univariate import choice
-from fastmlp.univariate.methods import Method, PrefixSums, codes
+from fastmlp.univariate.codes import codes
+from fastmlp.univariate.methods import Method, PrefixSums
 from fastmlp.univariate.samples import sorted_samples
+
+
+def each_univariate_kernel() -> Iterator[tuple[type[Engine], Shape]]:
+    """Yield the engine and a shape for each kernel that a fit of one output may compile."""
+    for shape in choice.each_start():
+        yield Univariate, shape
 
 
 class Univariate:
@@ -68,7 +75,7 @@ class Univariate:
             self._epoch += n_more
             if n_held < n_more or (n_more < n_wanted and not self._method.leaves):
                 return n_done, Status.DIVERGED
-            if n_more < n_wanted:
+            if self._method.leaves:
                 self._go_on()
         self._squared_error = record.squared_error[n_done].copy()
         self._crossings = int(record.crossings[n_done])
@@ -126,7 +133,7 @@ class Univariate:
 
 
 def _shifted(b: Array, shift: float, w: Array) -> Array:
-    """Return b + shift w, rounded once: where x lies far from 0 each rounding costs as many digits as the offset has."""
+    """Return b + shift w, rounded once: where x lies far from 0 a rounding costs as many digits as it has."""
     if shift == 0:
         return b
     return np.asarray(b + np.longdouble(shift) * w.astype(np.longdouble), np.float64)

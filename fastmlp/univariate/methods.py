@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
 from fastmlp.compiling import compiled, plain
 from fastmlp.engine import Array, Rates
 from fastmlp.univariate import patterns
+from fastmlp.univariate.codes import plane_size, round_up
 from fastmlp.univariate.samples import SortedSamples
 
 FIRST_HORIZON = 128
@@ -23,7 +24,6 @@ class Method(Protocol):
 
     method: str
     squared_error: Array
-    live_units: int | None
 
     def __init__(
         self,
@@ -38,10 +38,14 @@ class Method(Protocol):
 
     @property
     def b2(self) -> Array:
-        """The output bias (n_out,), not a copy."""
+        """A copy of the output bias (n_out,)."""
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
-        """Fill (n_epochs, n_out) and (n_epochs,) rows; return the epochs done: fewer on divergence or on leaving."""
+        """Fill (n_epochs, n_out) and (n_epochs,) rows; return the epochs done: fewer on divergence, or on leaving."""
+
+    @property
+    def live_units(self) -> int | None:
+        """The number of units that may soon cross a sample, where the method knows it."""
 
     @property
     def crossings(self) -> int:
@@ -49,7 +53,7 @@ class Method(Protocol):
 
     @property
     def leaves(self) -> bool:
-        """Whether the last call stopped because another method is cheaper."""
+        """Whether by the counts of the last call another method is cheaper."""
 
     def units(self) -> tuple[Array, Array]:
         """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
@@ -65,13 +69,14 @@ class _ByPattern:
     """What both methods of `patterns` share: the tables of samples and patterns, and one pass over the samples."""
 
     _kernel: Any
+    _compiled: ClassVar[dict[int, Any]]  # by the number of outputs, on which alone the types of the arguments depend
 
     def __init__(
         self, samples: SortedSamples, n_out: int, b2: Array, rates: Rates, negative_slope: float, crossings: int
     ) -> None:
         n = samples.x.size
         plane = plane_size(n)
-        self._n_codes = plane + _round_up(n, patterns.LANES)
+        self._n_codes = plane + round_up(n, patterns.LANES)
         x, weight = (_padded(row, plane) for row in (samples.x, samples.weight))
         y = np.stack([_padded(column, plane) for column in samples.y.T])
         self._samples = patterns.Samples(x, y, weight, samples.scatter, samples.n_before)
@@ -100,7 +105,9 @@ class _ByPattern:
         n_out = self.squared_error.size
         tables = self._samples, self._patterns, self._rule, tuple(range(n_out))
         arguments = (*self._held(), squared_error, crossings, *tables, is_moving, n_epochs)
-        return int(compiled(self._kernel, arguments)(*arguments))
+        if n_out not in self._compiled:  # to find the types of all arrays takes 1 ms
+            self._compiled[n_out] = compiled(self._kernel, arguments)
+        return int(self._compiled[n_out](*arguments))
 
     def _evaluate(self) -> None:
         squared_error = np.empty((1, self.squared_error.size))
@@ -109,11 +116,12 @@ class _ByPattern:
 
     @property
     def b2(self) -> Array:
-        """The output bias (n_out,), not a copy."""
-        return self._passed.b2
+        """A copy of the output bias (n_out,)."""
+        return np.array(self._passed.b2)
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
+        self._counters[patterns.LEAVES] = 0
         return self._run(n_epochs, squared_error, crossings, is_moving=True)
 
     @property
@@ -123,7 +131,7 @@ class _ByPattern:
 
     @property
     def leaves(self) -> bool:
-        """Whether the last call stopped because another method is cheaper."""
+        """Whether by the counts of the last call another method is cheaper."""
         return bool(self._counters[patterns.LEAVES])
 
     def state(self) -> Mapping[str, Array]:
@@ -140,8 +148,9 @@ class PrefixSums(_ByPattern):
     """Every unit by itself: O(n_samples + n_hidden) per epoch."""
 
     method = "prefix sums"
-    live_units: int | None = None
+    live_units = None
     _kernel = staticmethod(patterns.train_units)
+    _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
         self,
@@ -178,6 +187,7 @@ class PatternMoments(_ByPattern):
 
     method = "pattern moments"
     _kernel = staticmethod(patterns.train_moments)
+    _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
         self,
@@ -283,17 +293,6 @@ class PatternMoments(_ByPattern):
         return units, code
 
 
-def plane_size(n: int) -> int:
-    """Return where the codes of prefixes of n samples begin."""
-    return _round_up(n + 1, patterns.LANES)
-
-
-def codes(first: Array, stop: Array, n: int) -> Array:
-    """Return the codes of patterns given as ranges first <= i < stop of active samples."""
-    is_prefix = (first == 0) & (stop > 0) & (stop < n)
-    return np.where(is_prefix, plane_size(n) + stop, np.where(stop > first, first, n)).astype(np.int64)
-
-
 def _tables(x: Array, plane: int, n_codes: int) -> patterns.Patterns:
     """Return the samples beside the kinks of each pattern; of "all" and "none" the first and the last sample."""
     n = x.size
@@ -310,7 +309,3 @@ def _tables(x: Array, plane: int, n_codes: int) -> patterns.Patterns:
 
 def _padded(row: Array, size: int) -> Array:
     return np.pad(row, (0, size - row.size))
-
-
-def _round_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple

@@ -1,9 +1,9 @@
 """Kernels that train the units of a net of one input by what they are active on: one by one, or pattern by pattern.
 
 With the samples sorted, a unit z = w x + b is active on a prefix or a suffix of them: its *pattern*, one of 2 n. With
-the weighted errors e_io = s_i (h2_io - y_io) its gradient needs only S0 = sum e and S1 = sum e x over its active samples,
-which two running sums give for all patterns; and the outputs come back from running sums of sum v w and sum v b by
-pattern. A leaky net is negative_slope times the linear net plus (1 - negative_slope) times the ReLU net, so
+the weighted errors e_io = s_i (h2_io - y_io) its gradient needs only S0 = sum e and S1 = sum e x over its active
+samples, which two running sums give for all patterns; and the outputs come back from running sums of sum v w and
+sum v b by pattern. A leaky net is negative_slope times the linear net plus (1 - negative_slope) times the ReLU net, so
 S = slope S_all + (1 - slope) S_active.
 
 **Prefix sums** (`train_units`): every unit in turn, O(n_samples + n_hidden) per epoch::
@@ -56,9 +56,11 @@ LEAST_EXCESS = 1e-5
 SHORTEST, LONGEST = 8, 2**16  # epochs between rebuilds
 
 # Nanoseconds, measured (benchmarks/NOTES.md): they weigh counts, so that choices depend on nothing else.
-COST_OF_BLOCK = 40.0
+COST_OF_BLOCK, COST_OF_FAR_BLOCK = 60.0, 180.0  # where all blocks fit into the second-level cache, and where not
+NEAR_BLOCKS = 150
 COST_OF_LIVE = 3.0
-COST_OF_REBUILD = 20.0
+COST_OF_REBUILD = 20.0  # per unit
+COST_OF_CODE = 5.0  # of a rebuild, per code
 COST_OF_UNIT = 7.0
 
 # What the entries of `counters` count.
@@ -75,8 +77,9 @@ COST_OF_UNIT = 7.0
     N_ALARMS,
     N_FREED,
     N_REBUILDS,
-) = range(12)
-N_COUNTERS = 12
+    LAST_REBUILD,
+) = range(13)
+N_COUNTERS = 13
 
 
 class Samples(NamedTuple):
@@ -434,7 +437,7 @@ def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix
     push_w = registers(z, 4)
     push_b = registers(z, 4)
     p = registers(z, 36)
-    n_alarms = 0
+    n_alarms: Any = 0
     for lane in range(LANES):
         for o in range(n_out):
             s0 = total[2 * o] + sign * errors[2 * o * LANES + lane]
@@ -526,7 +529,7 @@ def looseness(units: Any, j: Any, code: Any, expected: Any, patterns: Any, outpu
     w = units[0][j]
     b = units[1][j]
     size = abs(w) + abs(b)
-    loosest = 0
+    loosest: Any = 0
     nearest = 0
     least = np.inf
     for side in range(2):
@@ -856,15 +859,15 @@ def choose_horizon(spare: Any, counters: Any, n_codes: Any, may_grow: Any) -> An
 
     Returns the looseness from which units are live at the horizon chosen, and the factor.
     """
-    n_two = 0
-    n_one = 0
-    n_half = 0
+    n_two: Any = 0
+    n_one: Any = 0
+    n_half: Any = 0
     for j in range(np.uint64(spare.code.size)):
         level = spare.looseness[j] // 2
         n_two += np.int64(level > 0)
         n_one += np.int64(level > 1)
         n_half += np.int64(level > 2)
-    rebuilding = COST_OF_REBUILD * (spare.code.size + n_codes) / counters[HORIZON]
+    rebuilding = (COST_OF_REBUILD * spare.code.size + COST_OF_CODE * n_codes) / counters[HORIZON]
     half = 2 * rebuilding + COST_OF_LIVE * n_half
     one = rebuilding + COST_OF_LIVE * n_one
     two = rebuilding / 2 + COST_OF_LIVE * n_two
@@ -968,8 +971,12 @@ def rebuild(
     counters[N_LIVE] = at
     counters[NEXT_REBUILD] = counters[EPOCH] + counters[HORIZON]
     counters[N_REBUILDS] += 1
-    cost = COST_OF_BLOCK * n_blocks + COST_OF_LIVE * at + COST_OF_REBUILD * spare.code.size / counters[HORIZON]
+    lasting = max(counters[EPOCH] - counters[LAST_REBUILD], 1) if is_early else counters[HORIZON]
+    rebuilding = (COST_OF_REBUILD * spare.code.size + COST_OF_CODE * n_codes) / lasting
+    stepping = (COST_OF_BLOCK if n_blocks <= NEAR_BLOCKS else COST_OF_FAR_BLOCK) * n_blocks
+    cost = stepping + COST_OF_LIVE * at + rebuilding
     counters[LEAVES] = np.int64(cost > COST_OF_UNIT * spare.code.size)
+    counters[LAST_REBUILD] = counters[EPOCH]
 
 
 @njit

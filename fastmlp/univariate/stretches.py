@@ -31,6 +31,7 @@ Pairs: T. J. Dekker, "A floating-point technique for extending the available pre
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numba
@@ -39,6 +40,7 @@ from numba.extending import intrinsic
 
 from fastmlp.compiling import compiled, exact, inlined, njit
 from fastmlp.engine import Array, Rates
+from fastmlp.univariate.codes import plane_size, round_up
 from fastmlp.univariate.samples import SortedSamples
 
 # Units lie in blocks of LANES in the order of their kinks, each field of a block contiguous: its fields are a constant
@@ -67,6 +69,12 @@ NONE, PREFIX, SUFFIX, ALL = range(4)
 
 # A spread below this part of sum s x^2 is that of one sample: pairs hold 104 bits, and x 53.
 NO_SPREAD = 1e-28
+
+CROSSINGS, N_MOVED, N_SINCE, N_MOVED_SINCE = range(4)  # of `counts`
+
+# By these nanoseconds (benchmarks/NOTES.md) stretches and prefix sums are compared every so many epochs.
+CHECK_EVERY = 1024
+COST_OF_UNIT, COST_OF_MOVE, COST_OF_PREFIX_UNIT, COST_OF_SAMPLE = 6.0, 300.0, 7.0, 2.5
 
 # After so many exchanges per unit in an epoch units are left where they are and sorted by merging.
 MAX_EXCHANGES = 4
@@ -301,6 +309,13 @@ def move(units: Any, kink: Any, index: Any, moved: Any, stale: Any, x: Any, n_be
 
 
 @inlined
+def copy_to(target: Any, source: Any) -> None:
+    """Overwrite an array by another; an assignment to a slice would allocate, in case they overlap."""
+    for i in range(target.size):
+        target[i] = source[i]
+
+
+@inlined
 def merge_sort(units: Any, kink: Any, index: Any, stale: Any, n_fields: Any, old: Any, order: Any, merged: Any) -> None:
     """Sort the units by their kinks in O(n log n); old (units.size,), order and merged (n_positions,) are scratch."""
     size = kink.size
@@ -318,16 +333,16 @@ def merge_sort(units: Any, kink: Any, index: Any, stale: Any, n_fields: Any, old
                 else:
                     merged[i] = order[b]
                     b += 1
-        order[:] = merged
+        copy_to(order, merged)
         run *= 2
     width = n_fields * LANES
-    old[:] = units
+    copy_to(old, units)
     for i in range(size):
         source = order[i] // LANES * width + order[i] % LANES
         for j in range(n_fields):
             units[i // LANES * width + i % LANES + j * LANES] = old[source + j * LANES]
     for keys in (kink, index):
-        merged[:] = keys
+        copy_to(merged, keys)
         for i in range(size):
             keys[i] = merged[order[i]]
     stale[:] = 1
@@ -496,8 +511,8 @@ def train(
         The number of samples left of each kink, ascending, and the caller's number of the unit. Updated.
     b2 (n_out,), totals (2 n_out,)
         Updated. totals holds the sums of r and r x over all samples for each output; zeros before the first call.
-    counts (2,) int64
-        Updated: sign changes so far, and how many units moved in the last epoch.
+    counts (4,) int64
+        Updated: sign changes so far, units moved in the last epoch, epochs (by the caller) and moves since a check.
     moved (n_positions,), stale (n_positions + 1,) int64, scratch (3 LANES,), old as units, order and merged as kink
         Scratch; stale marks the stretches to be refreshed before the first walk, and is left zero.
     squared_error (n_epochs, n_out), crossings (n_epochs,) int64
@@ -513,21 +528,22 @@ def train(
         update(units, moved, scratch, totals, n_out, rates, centre, slope)
         for o in range(n_out):
             b2[o] -= rates[3] * totals[2 * o]
-        counts[1] = 0
+        counts[N_MOVED] = 0
         if moved.sum() > 0.0:
             n_moved, n_crossings, is_sorted = move(units, kink, index, moved, stale, x, n_before, n_fields)
-            counts[0] += n_crossings
-            counts[1] = n_moved
+            counts[CROSSINGS] += n_crossings
+            counts[N_MOVED] = n_moved
+            counts[N_MOVED_SINCE] += n_moved
             if not is_sorted:
                 merge_sort(units, kink, index, stale, n_fields, old, order, merged)
-        if counts[1] > 0 or epoch == 0:
+        if counts[N_MOVED] > 0 or epoch == 0:
             refresh(units, kink, stale, sums, n_out, order)
 
         total = 0.0
         for o in range(n_out):
             squared_error[epoch, o] = walk(units, scratch, totals, o, n_out, b2[o], slope) + scatter[o]
             total += squared_error[epoch, o]
-        crossings[epoch] = counts[0]
+        crossings[epoch] = counts[CROSSINGS]
         if not np.isfinite(total):
             return epoch
     return n_epochs
@@ -550,14 +566,15 @@ class Stretches:
     ) -> None:
         """Take the units (2 + n_out, n_hidden), rows w, beta and v of each output, and the codes of their active sets.
 
-        A code is the number k of samples left of the kink for a unit active right of it, and the number of samples
-        rounded up (n + 1, to a multiple of 8) plus k for one active left of it.
+        Codes are those of `fastmlp.univariate.codes`.
         """
         n, n_out = samples.y.shape
         n_hidden = units.shape[1]
-        n_positions = _round_up(n_hidden + 2, LANES)
+        n_positions = round_up(n_hidden + 2, LANES)
         self._n = n
-        self._plane = _round_up(n + 1, 8)
+        self._n_hidden = n_hidden
+        self.leaves = False
+        self._plane = plane_size(n)
         self._own = slice(1, 1 + n_hidden)  # the positions of the units
         is_prefix = code >= self._plane
         k = np.where(is_prefix, code - self._plane, code)
@@ -580,7 +597,7 @@ class Stretches:
             "index": index,
             "b2": np.array(b2, np.float64),
             "totals": np.zeros(2 * n_out),
-            "counts": np.array([crossings, 0], np.int64),
+            "counts": np.array([crossings, 0, 0, 0], np.int64),
         }
         self._fields = fields.swapaxes(0, 1)  # a view: field, block, lane
         self._unit_fields = [W, BETA, *range(COMMON + V, self._fields.shape[0], PER_OUTPUT)]
@@ -606,9 +623,10 @@ class Stretches:
         )
         start = np.empty((1, n_out))
         start_crossings = np.empty(1, np.int64)
-        self._kernel = compiled(train, self._arguments(1, start, start_crossings))
+        arguments = self._arguments(1, start, start_crossings)
+        self._kernel = compiled(train, arguments)
         # The sums held are still zero, so this epoch changes no weight: it evaluates the start.
-        self.train(1, start, start_crossings)
+        self._kernel(*arguments)
         self.squared_error = start[0]
 
     def _write(self, field: int, values: Array) -> None:
@@ -636,9 +654,24 @@ class Stretches:
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train, write errors (n_epochs, n_out) and sign changes so far (n_epochs,) after each update.
 
-        Return the number of epochs before the first with a non-finite error, or n_epochs.
+        Return the number of epochs before the first with a non-finite error, or before one after which another method
+        is cheaper, or n_epochs.
         """
-        return int(self._kernel(*self._arguments(n_epochs, squared_error, crossings)))
+        counts = self._held["counts"]
+        self.leaves = False
+        n_done = 0
+        while n_done < n_epochs and not self.leaves:
+            rows = slice(n_done, n_done + min(n_epochs - n_done, CHECK_EVERY - counts[N_SINCE]))
+            n_more = int(self._kernel(*self._arguments(rows.stop - n_done, squared_error[rows], crossings[rows])))
+            n_done += n_more
+            counts[N_SINCE] += n_more
+            if n_done < rows.stop:
+                break
+            if counts[N_SINCE] == CHECK_EVERY:
+                cost = COST_OF_UNIT * max(self._n_hidden, LANES) + COST_OF_MOVE * counts[N_MOVED_SINCE] / CHECK_EVERY
+                self.leaves = bool(cost > COST_OF_PREFIX_UNIT * self._n_hidden + COST_OF_SAMPLE * self._n)
+                counts[[N_SINCE, N_MOVED_SINCE]] = 0
+        return n_done
 
     def units(self) -> tuple[Array, Array]:
         """Return copies of the units and of the codes of their active sets, in the caller's order."""
@@ -653,23 +686,24 @@ class Stretches:
 
     @property
     def b2(self) -> Array:
-        """A copy of the output biases (n_out,)."""
+        """A copy of the output bias (n_out,)."""
         return self._held["b2"].copy()
+
+    @property
+    def crossings(self) -> int:
+        """The (unit, sample) sign changes so far, those of the methods before included."""
+        return int(self._held["counts"][CROSSINGS])
 
     @property
     def live_units(self) -> int:
         """How many units had their kink moved across a sample by the last epoch."""
-        return int(self._held["counts"][1])
+        return int(self._held["counts"][N_MOVED])
 
-    def state(self) -> dict[str, Array]:
+    def state(self) -> Mapping[str, Array]:
         """Return copies of the arrays with which `restore` goes on bitwise as if never interrupted."""
         return {name: array.copy() for name, array in self._held.items()}
 
-    def restore(self, state: dict[str, Array]) -> None:
+    def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
         for name, array in self._held.items():
             array[...] = state[name]
-
-
-def _round_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple
