@@ -19,7 +19,7 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
 
 from approximation_figures import draw_epochs, draw_widths
-from approximation_runs import FINE, STEADIER, STEADY, Curve, Run, WidthSeries, samples, train_all
+from approximation_runs import FINE, POINTS, STEADIER, STEADY, Curve, Run, WidthSeries, samples, train_all
 from approximation_tables import page
 
 import fastmlp
@@ -103,9 +103,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def compile_kernels() -> None:
-    """Train the smallest net with each method that the runs may use, so that no time below is a compiler's."""
-    for n_out in (1, 8):
-        fastmlp.fit([0.0, 1.0], [[1.0] * n_out] * 2, hidden=2, epochs=1, rng=0, progress=False)
+    """Train nets of few and of many units for one epoch, so that no time below is a compiler's."""
+    for hidden in (WIDTHS[0], 1000):
+        fastmlp.fit(*samples("x", POINTS), hidden=hidden, epochs=1, rng=0, progress=False)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -65,6 +65,8 @@ class Curve:
         RMSE on the fine grid: `FINE_PER_DECADE` epochs of each decade, or the end.
     bearers : int
         How few samples bear `BORNE` of the squared error at the end.
+    sharpness : float
+        Rate times lambda_max, the largest eigenvalue of the objective's Gauss-Newton matrix, at the end.
     live_units : int or None
         Units about to cross a sample at the end, where the method of the end knows them.
     seconds, cpu_seconds : float
@@ -78,6 +80,7 @@ class Curve:
     fine_epoch: IntArray
     fine_rmse: FloatArray
     bearers: int
+    sharpness: float
     live_units: int | None
     seconds: float
     cpu_seconds: float
@@ -151,6 +154,12 @@ def bearers(error: FloatArray) -> int:
     return 1 + int(np.searchsorted(np.cumsum(squares), BORNE * squares.sum()))
 
 
+def automatic_rate(x: FloatArray, y: FloatArray, model: fastmlp.Model) -> float:
+    """Return the automatic rate, 1 / lambda_max, of the net that a model is now."""
+    weights = (model.w1, model.b1, model.w2, model.b2)
+    return fastmlp.fit(x, y, init=weights, standardize=True, epochs=1, progress=False).info.lr
+
+
 def decades(last: int, per_decade: int) -> IntArray:
     """Return the whole numbers nearest to a geometric sequence from 1 to last."""
     return np.unique(np.geomspace(1, last, 1 + round(per_decade * np.log10(last))).round().astype(np.int64))
@@ -178,6 +187,7 @@ def train(run: Run, on_epochs: Callable[[fastmlp.CallbackInfo], bool]) -> Curve:
         run.fine_epoch,
         np.array([history.snapshots[epoch].rmse(*fine) for epoch in run.fine_epoch.tolist()]),
         bearers(model.predict(x) - y),
+        model.info.lr / automatic_rate(x, y, model),
         model.info.live_units,
         model.info.fit_seconds,
         cpu_seconds,

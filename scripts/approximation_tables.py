@@ -38,11 +38,11 @@ What the claim leaves out, as the functions above show at seed 0 (yours aside):
 - No slope lasts. sin(x) falls by a straight line for decades and then all but halts, its error left at a few samples
   at both ends of the interval; the step creeps, then falls steeply. So no curve tells how many epochs the next tenth
   takes.
-- The rate has to hold out. The automatic rate is safe at the start, but a net that bends round jumps makes the
-  objective steeper, until the rate is too large for it: units then hop over samples for ever (see crossings per epoch),
-  and the error stalls or leaps up. The sawtooth does so early at the automatic rate, after more than a million epochs
-  at {steady:g} of it, and not within these epochs at {steadier:g} of it. "Enough epochs" are epochs at a rate that
-  shrinks with the error wanted."""
+- The rate has to hold out. Descent is stable while rate x lambda_max, lambda_max being the largest eigenvalue of the
+  objective's Gauss-Newton matrix, is below 2. It starts at `rate`; a net that bends round jumps drives it up to 2 and
+  stays there: units then hop over samples for ever (see crossings per epoch) and the error stalls or leaps up. The
+  sawtooth does so early at the automatic rate, after more than a million epochs at {steady:g} of it, and not within
+  these epochs at {steadier:g} of it. "Enough epochs" are epochs at a rate that shrinks with the error wanted."""
 
 COST = """\
 Crossings are (unit, sample) sign changes; live units are those that may soon cross ("-": the method in use at the end
@@ -103,6 +103,7 @@ def epoch_table(curves: Sequence[Curve]) -> str:
         "slope",
         "slope, last decade",
         "a tenth at",
+        "rate x lambda_max at the end",
         f"samples with {BORNE:.0%} of the error",
     ]
     rows = []
@@ -111,7 +112,7 @@ def epoch_table(curves: Sequence[Curve]) -> str:
         tenth = f"{curve.run.epochs * 10 ** (-1 / laws[1].slope):.0e}" if laws[1].slope < 0 else "never"
         row = [f"`{curve.run.formula}`", f"{curve.run.rate:g}", f"{curve.run.epochs:,}", f"{curve.rmse[-1]:.2e}"]
         row += [f"{curve.fine_rmse[-1]:.2e}", f"{joined_samples_rmse(curve.run.formula, curve.run.fine):.2e}"]
-        row += [*map(_law, laws), tenth, f"{curve.bearers}"]
+        row += [*map(_law, laws), tenth, f"{curve.sharpness:.2f}", f"{curve.bearers}"]
         rows.append(row)
     return markdown(head, rows)
 
