@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.compiling import compiled, plain
 from fastmlp.engine import Array, Rates
 from fastmlp.univariate import patterns
-from fastmlp.univariate.codes import plane_size, round_up
+from fastmlp.univariate.codes import plane_size
 from fastmlp.univariate.samples import SortedSamples
 
 FIRST_HORIZON = 128
@@ -76,7 +76,7 @@ class _ByPattern:
     ) -> None:
         n = samples.x.size
         plane = plane_size(n)
-        self._n_codes = plane + round_up(n, patterns.LANES)
+        self._n_codes = 2 * plane
         x, weight = (_padded(row, plane) for row in (samples.x, samples.weight))
         y = np.stack([_padded(column, plane) for column in samples.y.T])
         self._samples = patterns.Samples(x, y, weight, samples.scatter, samples.n_before)
@@ -297,13 +297,14 @@ def _tables(x: Array, plane: int, n_codes: int) -> patterns.Patterns:
     """Return the samples beside the kinks of each pattern; of "all" and "none" the first and the last sample."""
     n = x.size
     beside = np.zeros((2, n_codes))
-    active = np.zeros((2, n_codes), np.bool_)
+    active = np.empty((2, n_codes), np.bool_)
+    active[:] = [[True], [False]]  # of codes without a pattern, to equal samples: no unit has these
     for start, left_active in ((0, False), (plane, True)):
         proper = slice(start + 1, start + n)
         beside[:, proper] = x[:-1], x[1:]
         active[0, proper], active[1, proper] = left_active, not left_active
     beside[:, [0, n]] = x[[0, -1], None]
-    active[:, 0] = True
+    active[:, [0, n]] = True, False
     return patterns.Patterns(beside, active, np.sqrt(1 + beside**2))
 
 

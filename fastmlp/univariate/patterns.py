@@ -53,6 +53,7 @@ NONNEGATIVE = 2**62 - 1  # `& NONNEGATIVE` tells LLVM the sign of an index, whic
 SAFETY = 1.5  # bounds are set for this many times the drift expected until the next rebuild
 SLACK = 0.1  # and for this part of it in the direction not expected
 LEAST_EXCESS = 1e-5
+LEAST_CLASS = 3  # units; fewer are trained one by one: 13 ns each against 30 for a class
 SHORTEST, LONGEST = 8, 2**16  # epochs between rebuilds
 
 # Nanoseconds, measured (benchmarks/NOTES.md): they weigh counts, so that choices depend on nothing else.
@@ -78,8 +79,9 @@ COST_OF_UNIT = 7.0
     N_FREED,
     N_REBUILDS,
     LAST_REBUILD,
-) = range(13)
-N_COUNTERS = 13
+    N_LOOSE,
+) = range(14)
+N_COUNTERS = 14
 
 
 class Samples(NamedTuple):
@@ -194,8 +196,20 @@ if numba.config.DISABLE_JIT:  # no registers where nothing is compiled
 
 
 @inlined
-def pattern(w: Any, b: Any, samples: Any, plane: Any) -> Any:
-    """Return the code of a unit's pattern, by bisection."""
+def is_astray(w: Any, b: Any, code: Any, patterns: Any) -> Any:
+    """Return whether a unit no longer has this pattern."""
+    return ((w * patterns.beside[0, code] > -b) != patterns.active[0, code]) | (
+        (w * patterns.beside[1, code] > -b) != patterns.active[1, code]
+    )
+
+
+@inlined
+def pattern(w: Any, b: Any, old: Any, samples: Any, patterns: Any, plane: Any) -> Any:
+    """Return the code of a unit's pattern that has left an old one: a neighbour of that, or found by bisection."""
+    if not is_astray(w, b, old + 1, patterns):
+        return old + 1
+    if not is_astray(w, b, max(old - 1, 0), patterns):
+        return old - 1
     x = samples.x
     last = samples.n_before.size - 2
     first_active = w * x[0] > -b
@@ -209,14 +223,6 @@ def pattern(w: Any, b: Any, samples: Any, plane: Any) -> Any:
         else:
             high = middle
     return plane + high if first_active else high
-
-
-@inlined
-def is_astray(w: Any, b: Any, code: Any, patterns: Any) -> Any:
-    """Return whether a unit no longer has this pattern."""
-    return ((w * patterns.beside[0, code] > -b) != patterns.active[0, code]) | (
-        (w * patterns.beside[1, code] > -b) != patterns.active[1, code]
-    )
 
 
 @inlined
@@ -339,7 +345,7 @@ def move_singly(
             units[1][j] = b
             if is_astray(w, b, code, patterns):
                 old = code
-                code = pattern(w, b, samples, plane) & NONNEGATIVE
+                code = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
                 n_crossings += flips(old, code, samples.n_before, plane)
                 codes[j] = code
         add_outputs(units, j, code, passed, plane, rule, outputs)
@@ -663,7 +669,7 @@ def answer_alarms(
             b = units[1][j]
             new = code
             if is_astray(w, b, code, patterns):
-                new = pattern(w, b, samples, plane)
+                new = pattern(w, b, code, samples, patterns, plane)
                 counters[CROSSINGS] += flips(code, new, samples.n_before, plane)
             elif looseness(units, j, code, expected, patterns, outputs)[0] < 2:
                 j += 1
@@ -728,7 +734,15 @@ def class_guards(group: Any, n: Any) -> Any:
 
 @inlined
 def move_class(
-    index: Any, live: Any, counters: Any, passed: Any, samples: Any, rule: Any, plane: Any, outputs: Any
+    index: Any,
+    live: Any,
+    counters: Any,
+    passed: Any,
+    samples: Any,
+    patterns: Any,
+    rule: Any,
+    plane: Any,
+    outputs: Any,
 ) -> None:
     """Update the units of a class and add them to the sums of its two patterns; free those that left it."""
     n_out = len(outputs)
@@ -792,8 +806,9 @@ def move_class(
             b = units[1][j]
             is_active = w * x > -b
             if ((w * x_below > -b) != below_active) | ((w * x_above > -b) != above_active):
-                new = pattern(w, b, samples, plane) & NONNEGATIVE
-                counters[CROSSINGS] += flips(on if is_active else off, new, samples.n_before, plane)
+                old = on if is_active else off
+                new = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
+                counters[CROSSINGS] += flips(old, new, samples.n_before, plane)
                 release(units, live.origin, j, live, counters, new)
                 add_outputs(units, j, new, passed, plane, rule, outputs)
                 stop -= 1
@@ -938,13 +953,16 @@ def rebuild(
     n_classes = 0
     for group in range(2 * n):
         count = spare.class_count[group]
-        if count > 0:
-            live.class_id[n_classes] = group
-            live.class_first[n_classes] = at
-            live.class_count[n_classes] = count
-            n_classes += 1
+        if count < LEAST_CLASS:
+            spare.class_count[group] = -1
+            continue
+        live.class_id[n_classes] = group
+        live.class_first[n_classes] = at
+        live.class_count[n_classes] = count
+        n_classes += 1
         spare.class_count[group] = at
         at += count
+    n_live = at
 
     for j in range(np.uint64(spare.code.size)):
         code = spare.code[j]
@@ -957,7 +975,12 @@ def rebuild(
         else:
             group = class_of(code, spare.looseness[j] % 2, n, plane)
             to = spare.class_count[group]
-            spare.class_count[group] += 1
+            if to < 0:
+                to = n_live
+                live.code[to] = code
+                n_live += 1
+            else:
+                spare.class_count[group] += 1
             for k in range(size):
                 live.units[k][to] = spare.units[k][j]
             live.origin[to] = spare.origin[j]
@@ -968,13 +991,14 @@ def rebuild(
     counters[N_BLOCKS] = n_blocks
     counters[N_CLASSES] = n_classes
     counters[N_CLASSED] = at
-    counters[N_LIVE] = at
+    counters[N_LIVE] = n_live
+    counters[N_LOOSE] = n_live
     counters[NEXT_REBUILD] = counters[EPOCH] + counters[HORIZON]
     counters[N_REBUILDS] += 1
     lasting = max(counters[EPOCH] - counters[LAST_REBUILD], 1) if is_early else counters[HORIZON]
     rebuilding = (COST_OF_REBUILD * spare.code.size + COST_OF_CODE * n_codes) / lasting
     stepping = (COST_OF_BLOCK if n_blocks <= NEAR_BLOCKS else COST_OF_FAR_BLOCK) * n_blocks
-    cost = stepping + COST_OF_LIVE * at + rebuilding
+    cost = stepping + COST_OF_LIVE * n_live + rebuilding
     counters[LEAVES] = np.int64(cost > COST_OF_UNIT * spare.code.size)
     counters[LAST_REBUILD] = counters[EPOCH]
 
@@ -1021,9 +1045,9 @@ def train_moments(
     n_suffix_blocks = plane // LANES
     for epoch in range(n_epochs):
         if is_moving:
-            n_free = counters[N_LIVE] - counters[N_CLASSED]
-            most_free = 16 + counters[N_CLASSED] // 2 + spare.code.size // 64
-            if counters[EPOCH] >= counters[NEXT_REBUILD] or n_free > most_free:
+            n_freed = counters[N_LIVE] - counters[N_LOOSE]
+            most_freed = 16 + counters[N_LOOSE] // 2 + spare.code.size // 64
+            if counters[EPOCH] >= counters[NEXT_REBUILD] or n_freed > most_freed:
                 rebuild(settled, live, spare, counters, passed, samples, patterns, rule, plane, outputs)
                 if counters[LEAVES]:
                     return epoch
@@ -1045,7 +1069,7 @@ def train_moments(
         for j in range(n_live, counters[N_LIVE]):
             add_outputs(live.units, j, live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
         for index in range(counters[N_CLASSES]):
-            move_class(index, live, counters, passed, samples, rule, plane, outputs)
+            move_class(index, live, counters, passed, samples, patterns, rule, plane, outputs)
         counters[CROSSINGS] += move_singly(
             live.units,
             live.code,
