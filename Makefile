@@ -11,7 +11,7 @@ help:  ## list the targets
 report: .venv/installed  ## reproduce the report's five runs, with figures and a table in out/reproduce_report
 	$(BIN)/python scripts/reproduce_report.py
 
-approximation: .venv/installed  ## RMSE against epochs up to 3e7 and width up to 1e5, in under two minutes, in out/approximation
+approximation: .venv/installed  ## RMSE against epochs up to 3e7 and width up to 1e5, about two minutes, in out/approximation
 	$(BIN)/python scripts/approximation.py
 
 test: .venv/installed-dev  ## ruff, mypy, and the tests that are not marked slow

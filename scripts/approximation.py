@@ -30,7 +30,7 @@ LONG = 3_000_000
 WIDTHS = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 WIDTH_EPOCHS = (320, 3200, 32_000)
 WIDTH_SEEDS = 3
-WIDTH_FINE = 1000  # points of the fine grid there; FINE would take longer than the training
+WIDTH_FINE = 300  # points of the fine grid there; FINE would take longer than the training
 QUICK = 1000  # --quick divides the epochs of the curves by this
 QUICK_WIDTHS = 5
 
