@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
+import numpy as np
+from llvmlite import ir
+from numba.extending import intrinsic
 
 # Compiled into others only: no wrappers, which took a third of the time to compile (22 -> 14 s for pattern moments).
 INLINED: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -57,6 +60,34 @@ def exact(function: Callable[..., Any]) -> Any:
     For numbers held as unevaluated sums of two: reassociation takes their low parts for zero.
     """
     return numba.njit(**INLINED, **(OPTIONS | {"fastmath": False}))(function)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def registers(typing_context: Any, like: Any, length: Any) -> Any:
+    """Return room on the stack for `length` (a literal) values of the dtype of `like`.
+
+    Loops over it have constant bounds and are unrolled, whereupon LLVM replaces it by registers; an array would be
+    memory that the vectoriser must take for aliased.
+    """
+    if not isinstance(length, numba.types.IntegerLiteral):
+        return None
+    signature = numba.types.CPointer(like.dtype)(like, length)
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        value = context.get_data_type(signature.return_type.dtype)
+        with builder.goto_entry_block():
+            room = builder.alloca(ir.ArrayType(value, length.literal_value))
+        return builder.bitcast(room, value.as_pointer())
+
+    return signature, codegen
+
+
+def _array(like: Any, length: int) -> Any:
+    return np.empty(length, like.dtype)
+
+
+if numba.config.DISABLE_JIT:  # no registers where nothing is compiled
+    registers = _array
 
 
 def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:

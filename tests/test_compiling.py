@@ -97,6 +97,21 @@ def test_a_disk_full_while_the_cache_is_saved_is_no_obstacle(tmp_path, expected)
     assert run(code, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "full")) == expected
 
 
+@pytest.mark.slow
+def test_the_univariate_kernels_give_the_same_bits_compiled_and_loaded(tmp_path):
+    code = """
+import fastmlp, numpy as np
+rng = np.random.default_rng(0)
+for n_samples, n_hidden in ((60, 200), (60, 5), (900, 20)):
+    x = rng.normal(size=n_samples)
+    model = fastmlp.fit(x, np.sin(3 * x), hidden=n_hidden, epochs=1000, rng=0)
+    print(model.info.method, model.w1.tobytes().hex())
+"""
+    compiled = run(code, tmp_path)
+    assert [line.split()[0] for line in compiled.splitlines()] == ["pattern", "prefix", "stretches"]
+    assert run(code, tmp_path) == compiled
+
+
 def test_each_dtype_compiles_each_kernel_once(problem):
     for dtype in (np.float32, np.float64):
         for n_in, n_out, n_samples, n_hidden in ((2, 1, 9, 3), (2, 1, 1200, 8), (9, 1, 5, 4), (7, 3, 50, 1)):

@@ -79,7 +79,48 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, arguments, words):
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize("script", ["reproduce_report.py", "fit_function.py"])
+def test_the_approximation_is_drawn_and_tabulated(tmp_path):
+    done = run("approximation.py", "cos(x)", "--quick", "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = (tmp_path / "table.md").read_text()
+    assert table in done.stdout
+    assert "Shortened (quick: 1/1000 of the epochs" in table
+    assert table.count("`cos(x)`") == 3
+    assert {path.name for path in tmp_path.glob("*.png")} == {"epochs.png", "width.png"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["y"], "not 'y' at column 1"),
+        (["log(x)"], "the function must be finite"),
+        (["x", "--rate", "0"], "--rate must be positive and finite, got 0"),
+        (["x", "--rate", "1e6", "--quick"], "lr must be small enough"),
+    ],
+)
+def test_an_approximation_that_cannot_be_is_refused(tmp_path, arguments, words):
+    done = run("approximation.py", *arguments, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert words in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_power_laws_are_found_in_their_range(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    from power_law import power_law
+
+    x = np.geomspace(1, 1e4, 41)
+    y = np.where(x <= 100, 3 * x**-0.5, 3 / x)
+    law = power_law(x, y, (1, 100))
+    assert law.slope == pytest.approx(-0.5)
+    assert law.factor == pytest.approx(3)
+    assert law.misfit == pytest.approx(1)
+    assert law.span == "1 to 100"
+    assert power_law(x, y, (1, 1e4)).misfit > 1.5
+    assert np.isnan(power_law(x, np.zeros(41), (1, 100)).slope)
+
+
+@pytest.mark.parametrize("script", ["reproduce_report.py", "fit_function.py", "approximation.py"])
 def test_help_explains(script):
     done = run(script, "--help")
     assert done.returncode == 0

@@ -16,43 +16,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.extending import intrinsic
 
-from fastmlp.compiling import inlined, njit
+from fastmlp.compiling import inlined, njit, registers
 
 MAX_INPUTS = 8
 MAX_INPUTS_AT_ONCE = 4  # a unit's weights, its sums and what is on the way between them fit into 16 registers
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def registers(typing_context: Any, like: Any, length: Any) -> Any:
-    """Return room on the stack for `length` (a literal) values of the dtype of `like`.
-
-    Loops over it have constant bounds and are unrolled, whereupon LLVM replaces it by registers; an array would be
-    memory that the vectoriser must take for aliased.
-    """
-    if not isinstance(length, numba.types.IntegerLiteral):
-        return None
-    signature = numba.types.CPointer(like.dtype)(like, length)
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        value = context.get_data_type(signature.return_type.dtype)
-        with builder.goto_entry_block():
-            room = builder.alloca(ir.ArrayType(value, length.literal_value))
-        return builder.bitcast(room, value.as_pointer())
-
-    return signature, codegen
-
-
-def _array(like: Any, length: int) -> Any:
-    return np.empty(length, like.dtype)
-
-
-if numba.config.DISABLE_JIT:  # no registers where nothing is compiled
-    registers = _array
 
 
 @inlined

@@ -18,6 +18,8 @@ METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches)
 SAMPLES_PER_UNIT = 5  # above which stretches pay, unless kinks move all the time,
 MIN_SAMPLES = 200  # and below which they do not
 MIN_UNITS = 16  # for which pattern moments pay
+# Samples whose maps fit into the second-level cache; of more, the maps cost what three units each would.
+NEAR_SAMPLES, UNITS_PER_MAP = 1200, 3
 FIRST_STAY = 4096  # epochs that prefix sums train before the other method is tried again; doubled each time
 LONGEST_STAY = 2**17
 
@@ -33,7 +35,10 @@ def first_method(shape: Shape) -> type[Method]:
     """Return the method that a fit starts with; n_samples counts distinct inputs."""
     if shape.n_samples > max(MIN_SAMPLES, SAMPLES_PER_UNIT * shape.n_hidden):
         return Stretches
-    return PatternMoments if shape.n_out <= MAX_MAPS and shape.n_hidden >= MIN_UNITS else PrefixSums
+    is_near = shape.n_samples <= max(NEAR_SAMPLES, shape.n_hidden // UNITS_PER_MAP)
+    if shape.n_out <= MAX_MAPS and shape.n_hidden >= MIN_UNITS and is_near:
+        return PatternMoments
+    return PrefixSums
 
 
 def next_method(method: type[Method], shape: Shape) -> type[Method]:

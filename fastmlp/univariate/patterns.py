@@ -39,12 +39,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.extending import intrinsic
 
-from fastmlp.compiling import inlined, njit
+from fastmlp.compiling import inlined, njit, registers
 
 LANES = 16  # shorter loops are not vectorised where they need a check at run time that arrays do not overlap
 MAX_MAPS = 4  # outputs for which pattern moments pay: a map has (2 + n_out)^2 entries
@@ -166,30 +163,6 @@ class Spare(NamedTuple):
     looseness: Any
     class_count: Any
     expected: Any
-
-
-@intrinsic  # type: ignore[untyped-decorator]
-def registers(typing_context: Any, like: Any, length: Any) -> Any:
-    """Return room on the stack for `length` (a literal) values of the dtype of `like`; see `dense.few_inputs`."""
-    if not isinstance(length, numba.types.IntegerLiteral):
-        return None
-    signature = numba.types.CPointer(like.dtype)(like, length)
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        value = context.get_data_type(signature.return_type.dtype)
-        with builder.goto_entry_block():
-            room = builder.alloca(ir.ArrayType(value, length.literal_value))
-        return builder.bitcast(room, value.as_pointer())
-
-    return signature, codegen
-
-
-def _array(like: Any, length: int) -> Any:
-    return np.empty(length, like.dtype)
-
-
-if numba.config.DISABLE_JIT:  # no registers where nothing is compiled
-    registers = _array
 
 
 # Patterns
