@@ -15,12 +15,12 @@ from fastmlp.univariate.patterns import MAX_MAPS
 from fastmlp.univariate.stretches import Stretches
 
 METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches)
-SAMPLES_PER_UNIT = 5  # above which stretches pay, unless kinks move all the time,
+SAMPLES_PER_UNIT = 2  # above which stretches pay, unless kinks move all the time,
 MIN_SAMPLES = 200  # and below which they do not
 MIN_UNITS = 16  # for which pattern moments pay
 # Samples whose maps fit into the second-level cache; of more, the maps cost what three units each would.
 NEAR_SAMPLES, UNITS_PER_MAP = 1200, 3
-FIRST_STAY = 4096  # epochs that prefix sums train before the other method is tried again; doubled each time
+FIRST_STAY = 2048  # epochs that prefix sums train before the other method is tried again; doubled each time
 LONGEST_STAY = 2**17
 
 

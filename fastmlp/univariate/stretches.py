@@ -70,11 +70,11 @@ NONE, PREFIX, SUFFIX, ALL = range(4)
 # A spread below this part of sum s x^2 is that of one sample: pairs hold 104 bits, and x 53.
 NO_SPREAD = 1e-28
 
-CROSSINGS, N_MOVED, N_SINCE, N_MOVED_SINCE = range(4)  # of `counts`
+CROSSINGS, N_MOVED, N_SINCE, N_MOVED_SINCE, N_CHECKS = range(5)  # of `counts`
 
 # By these nanoseconds (benchmarks/NOTES.md) stretches and prefix sums are compared every so many epochs.
-CHECK_EVERY = 1024
-COST_OF_UNIT, COST_OF_MOVE, COST_OF_PREFIX_UNIT, COST_OF_SAMPLE = 6.0, 300.0, 7.0, 2.5
+CHECK_EVERY = 512
+COST_OF_UNIT, COST_OF_MOVE, COST_OF_PREFIX_UNIT, COST_OF_SAMPLE = 6.0, 220.0, 7.0, 4.0
 
 # After so many exchanges per unit in an epoch units are left where they are and sorted by merging.
 MAX_EXCHANGES = 4
@@ -511,8 +511,8 @@ def train(
         The number of samples left of each kink, ascending, and the caller's number of the unit. Updated.
     b2 (n_out,), totals (2 n_out,)
         Updated. totals holds the sums of r and r x over all samples for each output; zeros before the first call.
-    counts (4,) int64
-        Updated: sign changes so far, units moved in the last epoch, epochs (by the caller) and moves since a check.
+    counts (5,) int64
+        Updated: sign changes so far, units moved in the last epoch, moves since a check; the caller's are left.
     moved (n_positions,), stale (n_positions + 1,) int64, scratch (3 LANES,), old as units, order and merged as kink
         Scratch; stale marks the stretches to be refreshed before the first walk, and is left zero.
     squared_error (n_epochs, n_out), crossings (n_epochs,) int64
@@ -597,7 +597,7 @@ class Stretches:
             "index": index,
             "b2": np.array(b2, np.float64),
             "totals": np.zeros(2 * n_out),
-            "counts": np.array([crossings, 0, 0, 0], np.int64),
+            "counts": np.array([crossings, 0, 0, 0, 0], np.int64),
         }
         self._fields = fields.swapaxes(0, 1)  # a view: field, block, lane
         self._unit_fields = [W, BETA, *range(COMMON + V, self._fields.shape[0], PER_OUTPUT)]
@@ -668,9 +668,14 @@ class Stretches:
             if n_done < rows.stop:
                 break
             if counts[N_SINCE] == CHECK_EVERY:
+                is_first = (
+                    counts[N_CHECKS] == 0
+                )  # kinks move most at the start: 10,000 samples, 1000 units 23 us, later 12
                 cost = COST_OF_UNIT * max(self._n_hidden, LANES) + COST_OF_MOVE * counts[N_MOVED_SINCE] / CHECK_EVERY
-                self.leaves = bool(cost > COST_OF_PREFIX_UNIT * self._n_hidden + COST_OF_SAMPLE * self._n)
+                prefix_cost = COST_OF_PREFIX_UNIT * self._n_hidden + COST_OF_SAMPLE * self._n
+                self.leaves = bool(cost > prefix_cost and not is_first)
                 counts[[N_SINCE, N_MOVED_SINCE]] = 0
+                counts[N_CHECKS] += 1
         return n_done
 
     def units(self) -> tuple[Array, Array]:
