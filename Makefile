@@ -18,13 +18,13 @@ test: .venv/installed-dev  ## ruff, mypy, and the tests that are not marked slow
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest --numprocesses 2 -m "not slow"
 
 test-full: .venv/installed-dev  ## all of it, the slow tests too
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2
 
 clean:  ## remove everything that the other targets made
 	rm -rf .venv out build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

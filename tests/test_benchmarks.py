@@ -38,6 +38,7 @@ def test_the_table_times_every_rival_that_is_installed(run):
     assert [row["published"] is not None for row in rows] == [False] * 5 + [True] * 2
 
 
+@pytest.mark.slow
 def test_the_picture_shows_every_method_along_both_axes(run, tmp_path):
     _, axes = run("picture", 200)
     assert [[point["size"] for point in axes[axis]] for axis in ("units", "samples")] == [[100, 200]] * 2
@@ -45,6 +46,7 @@ def test_the_picture_shows_every_method_along_both_axes(run, tmp_path):
     assert (tmp_path / "univariate.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_choices_compare_the_engine_with_the_best_method(run):
     printed, rows = run("choices", 16)
     assert {(row["n"], row["hidden"], row["rate"]) for row in rows} == {
