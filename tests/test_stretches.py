@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmlp.engine import Problem, Rates
-from fastmlp.univariate import stretches
 from fastmlp.univariate.codes import plane_size
 from fastmlp.univariate.samples import sorted_samples
 from fastmlp.univariate.stretches import Stretches, running_sums
@@ -347,8 +346,3 @@ def test_a_million_samples_far_from_zero(noise):
     got, _ = trained(arguments, 20)
     assert_same(got, expected, 1e-9)
     np.testing.assert_array_equal(got[4], expected[4])
-
-
-def test_compile_trains_the_smallest_net():
-    Stretches.compile()
-    assert stretches.train.signatures

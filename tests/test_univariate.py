@@ -101,6 +101,16 @@ def case(name):
     if name == "kinks on samples":
         w1 = 0.3 * rng.normal(size=(1, x.size))
         return x, y, (w1, -(w1[0] * x), 0.3 * rng.normal(size=(x.size, 1)), np.zeros(1)), 2000, {"lr": 1e-3}
+    if name == "kinks on samples, far x":
+        x = np.linspace(10, 11, 20)
+        w1 = 0.3 * rng.normal(size=(1, 45))
+        b1 = -w1[0] * np.append(np.full(25, x[0]), x)
+        return x, np.sin(9 * x), (w1, b1, 0.3 * rng.normal(size=(45, 1)), np.zeros(1)), 20, {}
+    if name == "kinks on the one sample":
+        w1 = rng.normal(size=(1, 7))
+        b1 = -(w1[0] * 3.3)
+        b1[-1] = 0.1
+        return np.array([3.3]), np.ones(1), (w1, b1, np.ones((7, 1)), np.zeros(1)), 50, {"lr": 0.01}
     if name == "w1 changes sign in one step":
         w1, b1, w2, b2 = start(40)
         return x, 5 * y, (1e-4 * w1, 1e-4 * b1, 3 * w2, b2), 1000, {}
@@ -128,6 +138,8 @@ CASES = [
     "one unit",
     "all units dead",
     "kinks on samples",
+    "kinks on samples, far x",
+    "kinks on the one sample",
     "w1 changes sign in one step",
     "many samples, few units",
 ]
@@ -228,6 +240,38 @@ def test_x_far_from_zero_keeps_its_digits(method):
         assert np.abs(result - expected).max() <= 1e-10 * np.abs(expected).max()
 
 
+def test_a_unit_that_is_never_updated_keeps_its_bias_to_the_last_bit():
+    x = 1e6 + np.linspace(-1, 1, 30)
+    init = (
+        np.array([[-0.3, 0.7, 0.1]]),
+        np.array([0.123, 0.456, -0.789]),
+        np.array([[1.0], [1e-3], [-1e-3]]),
+        np.zeros(1),
+    )
+    got = fastmlp.fit(x, np.sin(x), init=init, lr=1e-13, epochs=50, snapshots=[0])
+    np.testing.assert_array_equal(got.history.snapshots[0].b1, init[1])
+    assert got.b1[0] == init[1][0]
+
+
+def test_a_weight_that_vanishes_in_float32_counts_for_nothing():
+    x = np.append(np.linspace(-1, 1, 40), [0.5123, 0.5123]).astype(np.float32)
+    weight = np.append(np.ones(40), [1e-60, 1e-60])
+    got, expected = (
+        fastmlp.fit(x, np.sin(x), sample_weight=weight, hidden=9, epochs=50, rng=0, dtype=np.float32, algorithm=name)
+        for name in ("univariate", "reference")
+    )
+    np.testing.assert_allclose(got.history.rmse, expected.history.rmse, rtol=1e-5)
+
+
+def test_divergence_comes_when_the_reference_diverges(sine, method):
+    epochs = []
+    for algorithm in ("univariate", "reference"):
+        with pytest.raises(fastmlp.DivergenceError) as caught:
+            fastmlp.fit(*sine, init=start(20), lr=5.0, epochs=1000, algorithm=algorithm)
+        epochs.append(caught.value.epoch)
+    assert abs(epochs[0] - epochs[1]) <= 2
+
+
 def test_a_stop_at_the_first_crossing(problem):
     x, y, _, init = problem(1, 1, n_hidden=5)
     crossings = fastmlp.fit(x, y, init=init, lr=0.01, epochs=300, algorithm="reference").history.crossings
@@ -257,7 +301,9 @@ def engine_of(n_samples=30, n_hidden=40, n_out=1, negative_slope=0.1, seed=0):
 
 
 # Of so few units the moments are no bargain: the engine goes from method to method.
-SIZES = pytest.mark.parametrize(("n_samples", "n_hidden", "n_out"), [(30, 60, 1), (30, 60, 3), (5, 3, 1), (400, 12, 1)])
+SIZES = pytest.mark.parametrize(
+    ("n_samples", "n_hidden", "n_out"), [(30, 60, 1), (30, 60, 3), (5, 3, 1), (400, 12, 1), (150, 20, 1)]
+)
 
 
 @SIZES
@@ -286,7 +332,8 @@ def test_a_restored_engine_goes_on_bitwise(n_samples, n_hidden, n_out):
         state = engine.state()
         engine.advance(1500, record)
         expected, expected_record = engine.weights(), record.copy()
-        for restored in (engine, other):  # the other may be at another method
+        fresh = engine_of(n_samples, n_hidden, n_out)
+        for restored in (engine, other, fresh):  # the others may be at another method, or at it from another epoch on
             restored.restore(state)
             restored.advance(1500, record)
             np.testing.assert_array_equal(record.squared_error, expected_record.squared_error)

@@ -10,9 +10,9 @@ import numpy as np
 from fastmlp.engine import Array, Engine, Problem, Rates, Record, Shape, Status, Weights
 from fastmlp.kinks import active_ranges
 from fastmlp.univariate import choice
-from fastmlp.univariate.codes import codes
+from fastmlp.univariate.codes import codes, tables
 from fastmlp.univariate.methods import Method, PrefixSums
-from fastmlp.univariate.samples import sorted_samples
+from fastmlp.univariate.samples import SortedSamples, sorted_samples
 
 
 def each_univariate_kernel() -> Iterator[tuple[type[Engine], Shape]]:
@@ -33,9 +33,10 @@ class Univariate:
         # Without a hidden bias to train there is nothing to gain, and b1 must stay what it is to the last bit.
         self._samples = sorted_samples(problem, may_centre=rates.b1 != 0)
         w1, b1, w2, b2 = (np.asarray(w, self._dtype).astype(np.float64) for w in weights)
-        with np.errstate(over="ignore", invalid="ignore"):
-            units = np.concatenate([w1, [_shifted(b1, self._samples.centre, w1[0])], w2.T])
         code = codes(*active_ranges(self._samples.raw_x, w1[0], b1), self._samples.x.size)
+        with np.errstate(over="ignore", invalid="ignore"):
+            beta, self._rest = _centred(self._samples, w1[0], b1, code)
+            units = np.concatenate([w1, [beta], w2.T])
         self._epoch = 0
         self._stay = choice.FIRST_STAY
         self._until = 0  # the epoch at which prefix sums have stayed long enough
@@ -104,7 +105,9 @@ class Univariate:
     def weights(self) -> Weights:
         """Return copies of the weights."""
         units, _ = self._method.units()
-        w1, b1, w2 = units[:1], _shifted(units[1], -self._samples.centre, units[0]), units[2:].T
+        with np.errstate(over="ignore", invalid="ignore"):
+            b1 = _uncentred(self._samples, units[0], units[1]) + self._rest
+        w1, w2 = units[:1], units[2:].T
         return Weights(*(np.array(w, self._dtype, order="C") for w in (w1, b1, w2, self._method.b2)))
 
     def state(self) -> Mapping[str, Array]:
@@ -132,8 +135,26 @@ class Univariate:
         )
 
 
-def _shifted(b: Array, shift: float, w: Array) -> Array:
-    """Return b + shift w, rounded once: where x lies far from 0 a rounding costs as many digits as it has."""
-    if shift == 0:
-        return b
-    return np.asarray(b + np.longdouble(shift) * w.astype(np.longdouble), np.float64)
+def _centred(samples: SortedSamples, w: Array, b: Array, code: Array) -> tuple[Array, Array]:
+    """Return beta = b + centre w, and what must be added to beta - centre w for b to come back to the last bit.
+
+    A unit whose kink lies so near a sample that centring puts it on the other side than the data as given do gets the
+    nearest beta on the right side.
+    """
+    if samples.centre == 0:
+        return b, np.zeros(b.size, np.longdouble)
+    beta = (b + np.longdouble(samples.centre) * w).astype(np.float64)
+    patterns = tables(samples.x)
+    for x, is_active in zip(patterns.beside[:, code], patterns.active[:, code], strict=True):
+        tie = -(w * x)
+        beta = np.where(is_active, np.maximum(beta, np.nextafter(tie, np.inf)), np.minimum(beta, tie))
+    return beta, b - _uncentred(samples, w, beta)
+
+
+def _uncentred(samples: SortedSamples, w: Array, beta: Array) -> Array:
+    """Return beta - centre w in long double; in two products that are exact, since the centre is a float32."""
+    if samples.centre == 0:
+        return beta
+    mantissa, exponent = np.frexp(w)
+    high = np.ldexp(mantissa.astype(np.float32).astype(np.float64), exponent)
+    return np.asarray((beta.astype(np.longdouble) - samples.centre * high) - samples.centre * (w - high))

@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.compiling import compiled, plain
 from fastmlp.engine import Array, Rates
 from fastmlp.univariate import patterns
-from fastmlp.univariate.codes import plane_size
+from fastmlp.univariate.codes import plane_size, tables
 from fastmlp.univariate.samples import SortedSamples
 
 FIRST_HORIZON = 128
@@ -19,7 +19,7 @@ FIRST_HORIZON = 128
 class Method(Protocol):
     """A way to train units, given by (w, b + centre w, v_0, v_1, ...) and the codes of their patterns.
 
-    Codes are those of `fastmlp.univariate.patterns`; the constructor copies and evaluates the start.
+    Codes are those of `fastmlp.univariate.codes`; the constructor copies and evaluates the start.
     """
 
     method: str
@@ -80,7 +80,7 @@ class _ByPattern:
         x, weight = (_padded(row, plane) for row in (samples.x, samples.weight))
         y = np.stack([_padded(column, plane) for column in samples.y.T])
         self._samples = patterns.Samples(x, y, weight, samples.scatter, samples.n_before)
-        self._patterns = _tables(samples.x, plane, self._n_codes)
+        self._patterns = tables(samples.x)
         self._rule = patterns.Rule(*rates, negative_slope, samples.centre)
         self._passed = patterns.Passed(
             sums=np.zeros(2 * n_out * self._n_codes),
@@ -173,7 +173,15 @@ class PrefixSums(_ByPattern):
         return tuple(self._units), self._code, self._passed, self._counters
 
     def _arrays(self) -> list[Array]:
-        return [self._units, self._code, self._passed.errors, self._passed.totals, self._passed.b2, self._counters]
+        return [
+            self._order,
+            self._units,
+            self._code,
+            self._passed.errors,
+            self._passed.totals,
+            self._passed.b2,
+            self._counters,
+        ]
 
     def units(self) -> tuple[Array, Array]:
         """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
@@ -291,21 +299,6 @@ class PatternMoments(_ByPattern):
         units[:, live.origin[free]] = self._live_units[:, free]
         code[live.origin[free]] = live.code[free]
         return units, code
-
-
-def _tables(x: Array, plane: int, n_codes: int) -> patterns.Patterns:
-    """Return the samples beside the kinks of each pattern; of "all" and "none" the first and the last sample."""
-    n = x.size
-    beside = np.zeros((2, n_codes))
-    active = np.empty((2, n_codes), np.bool_)
-    active[:] = [[True], [False]]  # of codes without a pattern, to equal samples: no unit has these
-    for start, left_active in ((0, False), (plane, True)):
-        proper = slice(start + 1, start + n)
-        beside[:, proper] = x[:-1], x[1:]
-        active[0, proper], active[1, proper] = left_active, not left_active
-    beside[:, [0, n]] = x[[0, -1], None]
-    active[:, [0, n]] = True, False
-    return patterns.Patterns(beside, active, np.sqrt(1 + beside**2))
 
 
 def _padded(row: Array, size: int) -> Array:

@@ -16,15 +16,17 @@ at its last rebuild: sum v w and sum v b are entries of P Q P^T. A unit is touch
 
 *Bound.* Let x be one of the two samples beside the kinks of a pattern, z(0) and theta(0) a unit at the rebuild, P the
 product since. Then z(t) = (x, 1, 0) P theta(0) = z(0) + sum_o delta_o v_o(0) + rest, with delta_o = x P_wo + P_bo and
-rest = (x, 1) E (w(0), b(0))^T, E = [[P_ww - 1, P_wb], [P_bw, P_bb - 1]]. By Cauchy and Schwarz, and since no norm of a
-matrix exceeds the sum of its moduli, |rest| <= sqrt(1 + x^2) excess |(w(0), b(0))|_2 <= reach excess (|w(0)| + |b(0)|)
-with excess = sum |E|. Choose K > 0 and shares p_o >= 0 of sum 1. While excess <= K and, for each o,
-sgn(z(0)) v_o(0) delta_o >= -p_o (|z(0)| - reach K (|w(0)| + |b(0)|)), the sum over o gives
-sgn(z(0)) z(t) >= |z(0)| - reach K (|w| + |b|) - (|z(0)| - reach K (|w| + |b|)) = 0: the unit has not crossed x. For a
-given o this is a lower or an upper bound of delta_o, the same for all epochs; the strictest over the units of a pattern
-are two numbers for each sample and output. They are checked on the true P of every epoch, so nothing is assumed of the
-errors to come: K and p_o only decide how soon a bound is reached. That the two samples beside the kink keep their signs
-is enough, since the rounded product w x is monotone in x; "all" and "none" have the first and the last sample.
+rest = (x, 1) E (w(0), b(0))^T, E = [[P_ww - 1, P_wb], [P_bw, P_bb - 1]]. By Cauchy and Schwarz, and since the spectral
+norm of a matrix does not exceed the sum of its moduli, |rest| <= sqrt(1 + x^2) excess |(w(0), b(0))| <= reach excess
+with excess = sum |E| and reach = sqrt(1 + x^2) (|w(0)| + |b(0)|). Choose K > 0 with margin = |z(0)| - reach K > 0
+(units for which there is none are live) and shares p_o >= 0 of sum 1. While excess < K and, for each o,
+sgn(z(0)) v_o(0) delta_o >= -p_o margin, the sum over o gives
+sgn(z(0)) z(t) >= |z(0)| - margin - reach excess = reach (K - excess) > 0: the unit has not crossed x. For a given o
+this is a lower or an upper bound of delta_o, the same in all epochs; the strictest over the units of a pattern are two
+numbers for each sample and output. They are checked on the true P of every epoch, so nothing is assumed of the errors
+to come: K and p_o only decide how soon a bound is reached. Rounding of P moves z by 1e-16 of its terms in an epoch, as
+it does in any engine. That the two samples beside the kink keep their signs is enough, since the rounded product w x is
+monotone in x; "all" and "none" have the first and the last sample.
 
 When a bound is reached (an *alarm*) the pattern applies P to its units, frees those that may cross, and starts anew.
 *Live* units, those that may cross before the next rebuild, are trained in *classes*: the units on either side of
@@ -72,13 +74,10 @@ COST_OF_UNIT = 7.0
     N_CLASSED,
     N_LIVE,
     LEAVES,
-    N_ALARMS,
-    N_FREED,
-    N_REBUILDS,
     LAST_REBUILD,
     N_LOOSE,
-) = range(14)
-N_COUNTERS = 14
+) = range(11)
+N_COUNTERS = 11
 
 
 class Samples(NamedTuple):
@@ -441,7 +440,7 @@ def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix
         left = z[beside * LANES + lane]
         right = z[(beside + 1) * LANES + lane]
         excess = abs(p[0] - 1.0) + abs(p[1]) + abs(p[size]) + abs(p[size + 1] - 1.0)
-        is_alarm = excess > z[room * LANES + lane]
+        is_alarm = excess >= z[room * LANES + lane]
         for o in range(n_out):
             left_drift = left * p[2 + o] + p[size + 2 + o]
             right_drift = right * p[2 + o] + p[size + 2 + o]
@@ -540,6 +539,9 @@ def settle(code: Any, units: Any, first: Any, stop: Any, maps: Any, expected: An
     at = ((code // LANES) * n_fields * LANES + code % LANES) & NONNEGATIVE
     for field in range(beside):
         maps[at + field * LANES] = 0.0
+    if first == stop:  # P = 0 stays 0, whatever the sums: it neither grows nor is alarmed
+        maps[at + room * LANES] = np.inf
+        return
     for k in range(size):
         maps[at + k * (size + 1) * LANES] = 1.0
     for side in range(2):
@@ -599,7 +601,6 @@ def release(units: Any, origin: Any, j: Any, live: Any, counters: Any, code: Any
     live.origin[n_live] = origin[j]
     live.code[n_live] = code
     counters[N_LIVE] = n_live + 1
-    counters[N_FREED] += 1
 
 
 @inlined
@@ -630,7 +631,6 @@ def answer_alarms(
         at = block * n_fields * LANES + lane
         if maps[at + alarms * LANES] == 0.0:
             continue
-        counters[N_ALARMS] += 1
         first = settled.first[code]
         stop = first + settled.count[code]
         apply_map(code, units, first, stop, units, first, maps, outputs)
@@ -706,6 +706,52 @@ def class_guards(group: Any, n: Any) -> Any:
 
 
 @inlined
+def free_astray(
+    index: Any,
+    added: Any,
+    live: Any,
+    counters: Any,
+    passed: Any,
+    samples: Any,
+    patterns: Any,
+    rule: Any,
+    plane: Any,
+    outputs: Any,
+) -> None:
+    """Free the units that left a class, add them to the sums of their patterns, and overwrite added by the others."""
+    n_out = len(outputs)
+    units = live.units
+    n = samples.n_before.size - 1
+    sample, on, off = class_codes(live.class_id[index], n, plane)
+    below, below_active, above, above_active = class_guards(live.class_id[index], n)
+    x, x_below, x_above = samples.x[sample], samples.x[below], samples.x[above]
+    for k in range(4 * n_out):
+        added[k] = 0.0
+    j = live.class_first[index]
+    stop = j + live.class_count[index]
+    while j < stop:
+        w = units[0][j]
+        b = units[1][j]
+        is_active = w * x > -b
+        if ((w * x_below > -b) != below_active) | ((w * x_above > -b) != above_active):
+            old = on if is_active else off
+            new = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
+            counters[CROSSINGS] += flips(old, new, samples.n_before, plane)
+            release(units, live.origin, j, live, counters, new)
+            add_outputs(units, j, new, passed, plane, rule, outputs)
+            stop -= 1
+            for k in range(n_out + 2):
+                units[k][j] = units[k][stop]
+            live.origin[j] = live.origin[stop]
+            continue
+        for o in range(n_out):
+            for row in range(2):
+                added[4 * o + (0 if is_active else 2) + row] += units[2 + o][j] * units[row][j]
+        j += 1
+    live.class_count[index] = stop - live.class_first[index]
+
+
+@inlined
 def move_class(
     index: Any,
     live: Any,
@@ -771,29 +817,7 @@ def move_class(
             added[4 * o + 3] += is_off * vb
     counters[CROSSINGS] += n_flips * (samples.n_before[sample + 1] - samples.n_before[sample])
     if n_astray > 0 and n > 1:
-        for k in range(4 * n_out):
-            added[k] = 0.0
-        j = first
-        while j < stop:
-            w = units[0][j]
-            b = units[1][j]
-            is_active = w * x > -b
-            if ((w * x_below > -b) != below_active) | ((w * x_above > -b) != above_active):
-                old = on if is_active else off
-                new = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
-                counters[CROSSINGS] += flips(old, new, samples.n_before, plane)
-                release(units, live.origin, j, live, counters, new)
-                add_outputs(units, j, new, passed, plane, rule, outputs)
-                stop -= 1
-                for k in range(n_out + 2):
-                    units[k][j] = units[k][stop]
-                live.origin[j] = live.origin[stop]
-                continue
-            for o in range(n_out):
-                for row in range(2):
-                    added[4 * o + (0 if is_active else 2) + row] += units[2 + o][j] * units[row][j]
-            j += 1
-        live.class_count[index] = stop - first
+        free_astray(index, added, live, counters, passed, samples, patterns, rule, plane, outputs)
     for side in range(2):
         code = on if side == 0 else off
         at = ((code // LANES) * 2 * n_out * LANES + code % LANES) & NONNEGATIVE
@@ -869,6 +893,75 @@ def choose_horizon(spare: Any, counters: Any, n_codes: Any, may_grow: Any) -> An
 
 
 @inlined
+def count_groups(settled: Any, live: Any, spare: Any, counters: Any, least: Any, n: Any, plane: Any) -> None:
+    """Make room for each pattern and class; units of at least this looseness are live.
+
+    Leaves settled.count zero, and in spare.class_count where the units of each class go, or -1 if they stay free.
+    """
+    settled.count[:] = 0
+    spare.class_count[:] = 0
+    for j in range(np.uint64(spare.code.size)):
+        code = spare.code[j]
+        if spare.looseness[j] // 2 < least:
+            settled.count[code] += 1
+        else:
+            spare.class_count[class_of(code, spare.looseness[j] % 2, n, plane)] += 1
+    at = 0
+    n_blocks = 0
+    for code in range(settled.count.size):
+        settled.first[code] = at
+        at += settled.count[code]
+        if settled.count[code] > 0 and (n_blocks == 0 or settled.block_id[n_blocks - 1] != code // LANES):
+            settled.block_id[n_blocks] = code // LANES
+            n_blocks += 1
+        settled.count[code] = 0
+    at = 0
+    n_classes = 0
+    for group in range(2 * n):
+        count = spare.class_count[group]
+        if count < LEAST_CLASS:
+            spare.class_count[group] = -1
+            continue
+        live.class_id[n_classes] = group
+        live.class_first[n_classes] = at
+        live.class_count[n_classes] = count
+        n_classes += 1
+        spare.class_count[group] = at
+        at += count
+    counters[N_BLOCKS] = n_blocks
+    counters[N_CLASSES] = n_classes
+    counters[N_CLASSED] = at
+
+
+@inlined
+def place_units(settled: Any, live: Any, spare: Any, counters: Any, least: Any, n: Any, plane: Any) -> None:
+    """Copy each unit from spare to its pattern, its class, or the free ones."""
+    n_live = counters[N_CLASSED]
+    for j in range(np.uint64(spare.code.size)):
+        code = spare.code[j]
+        if spare.looseness[j] // 2 < least:
+            to = settled.first[code] + settled.count[code]
+            settled.count[code] += 1
+            for k in range(len(settled.units)):
+                settled.units[k][to] = spare.units[k][j]
+            settled.origin[to] = spare.origin[j]
+            continue
+        group = class_of(code, spare.looseness[j] % 2, n, plane)
+        to = spare.class_count[group]
+        if to < 0:
+            to = n_live
+            live.code[to] = code
+            n_live += 1
+        else:
+            spare.class_count[group] += 1
+        for k in range(len(live.units)):
+            live.units[k][to] = spare.units[k][j]
+        live.origin[to] = spare.origin[j]
+    counters[N_LIVE] = n_live
+    counters[N_LOOSE] = n_live
+
+
+@inlined
 def rebuild(
     settled: Any,
     live: Any,
@@ -883,7 +976,6 @@ def rebuild(
 ) -> None:
     """Sort all units into patterns and classes anew, for a horizon chosen by how many would be loose."""
     n = samples.n_before.size - 1
-    size = len(outputs) + 2
     n_codes = settled.count.size
     expected = spare.expected
     is_early = counters[EPOCH] < counters[NEXT_REBUILD]
@@ -905,73 +997,18 @@ def rebuild(
         for k in range(1, expected.shape[0]):
             expected[k, code] *= factor
 
-    settled.count[:] = 0
-    spare.class_count[:] = 0
-    for j in range(np.uint64(spare.code.size)):
-        code = spare.code[j]
-        if spare.looseness[j] // 2 < least:
-            settled.count[code] += 1
-        else:
-            spare.class_count[class_of(code, spare.looseness[j] % 2, n, plane)] += 1
-    at = 0
-    n_blocks = 0
-    for code in range(n_codes):
-        settled.first[code] = at
-        at += settled.count[code]
-        if settled.count[code] > 0 and (n_blocks == 0 or settled.block_id[n_blocks - 1] != code // LANES):
-            settled.block_id[n_blocks] = code // LANES
-            n_blocks += 1
-        settled.count[code] = 0
-    at = 0
-    n_classes = 0
-    for group in range(2 * n):
-        count = spare.class_count[group]
-        if count < LEAST_CLASS:
-            spare.class_count[group] = -1
-            continue
-        live.class_id[n_classes] = group
-        live.class_first[n_classes] = at
-        live.class_count[n_classes] = count
-        n_classes += 1
-        spare.class_count[group] = at
-        at += count
-    n_live = at
-
-    for j in range(np.uint64(spare.code.size)):
-        code = spare.code[j]
-        if spare.looseness[j] // 2 < least:
-            to = settled.first[code] + settled.count[code]
-            settled.count[code] += 1
-            for k in range(size):
-                settled.units[k][to] = spare.units[k][j]
-            settled.origin[to] = spare.origin[j]
-        else:
-            group = class_of(code, spare.looseness[j] % 2, n, plane)
-            to = spare.class_count[group]
-            if to < 0:
-                to = n_live
-                live.code[to] = code
-                n_live += 1
-            else:
-                spare.class_count[group] += 1
-            for k in range(size):
-                live.units[k][to] = spare.units[k][j]
-            live.origin[to] = spare.origin[j]
-    for index in range(n_blocks):
+    count_groups(settled, live, spare, counters, least, n, plane)
+    place_units(settled, live, spare, counters, least, n, plane)
+    for index in range(counters[N_BLOCKS]):
         for code in range(settled.block_id[index] * LANES, (settled.block_id[index] + 1) * LANES):
             first = settled.first[code]
             settle(code, settled.units, first, first + settled.count[code], settled.maps, expected, patterns, outputs)
-    counters[N_BLOCKS] = n_blocks
-    counters[N_CLASSES] = n_classes
-    counters[N_CLASSED] = at
-    counters[N_LIVE] = n_live
-    counters[N_LOOSE] = n_live
     counters[NEXT_REBUILD] = counters[EPOCH] + counters[HORIZON]
-    counters[N_REBUILDS] += 1
     lasting = max(counters[EPOCH] - counters[LAST_REBUILD], 1) if is_early else counters[HORIZON]
     rebuilding = (COST_OF_REBUILD * spare.code.size + COST_OF_CODE * n_codes) / lasting
+    n_blocks = counters[N_BLOCKS]
     stepping = (COST_OF_BLOCK if n_blocks <= NEAR_BLOCKS else COST_OF_FAR_BLOCK) * n_blocks
-    cost = stepping + COST_OF_LIVE * n_live + rebuilding
+    cost = stepping + COST_OF_LIVE * counters[N_LIVE] + rebuilding
     counters[LEAVES] = np.int64(cost > COST_OF_UNIT * spare.code.size)
     counters[LAST_REBUILD] = counters[EPOCH]
 

@@ -45,6 +45,7 @@ class SortedSamples:
 def sorted_samples(problem: Problem, *, may_centre: bool) -> SortedSamples:
     """Sort the samples of a problem of one input and merge those of equal x."""
     order = np.argsort(problem.x[:, 0], kind="stable")
+    order = order[problem.sample_weight[order] > 0]  # in float32 a small weight may have vanished
     x = problem.x[order, 0].astype(np.float64)
     y = problem.y[order].astype(np.float64)
     weight = problem.sample_weight[order].astype(np.float64)

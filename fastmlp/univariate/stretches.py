@@ -247,7 +247,7 @@ def sift(units: Any, kink: Any, index: Any, moved: Any, stale: Any, position: An
     """
     n_exchanges = 0
     k = kink[position]
-    while kink[position - 1] > k:
+    while position > 1 and kink[position - 1] > k:
         target = position - 1
         while kink[target - 1] == kink[target]:
             target -= 1
@@ -643,13 +643,6 @@ class Stretches:
 
     def _arguments(self, n_epochs: int, squared_error: Array, crossings: Array) -> tuple[Any, ...]:
         return (*self._held.values(), *self._scratch, squared_error, crossings, *self._fixed, n_epochs)
-
-    @classmethod
-    def compile(cls) -> None:
-        """Compile the kernels by training the smallest net there is."""
-        one = np.ones(1)
-        samples = SortedSamples(0.0, one, one, np.ones((1, 1)), one, one, np.array([0, 1]))
-        cls(samples, np.zeros((3, 1)), np.zeros(1, np.int64), one, Rates(0.0, 0.0, 0.0, 0.0), 0.0)
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train, write errors (n_epochs, n_out) and sign changes so far (n_epochs,) after each update.
