@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: help report approximation test test-full clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
 
 report: .venv/installed  ## reproduce the report's five runs, with figures and a table in out/reproduce_report
 	$(BIN)/python scripts/reproduce_report.py

@@ -90,11 +90,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("out/approximation"),
         metavar="DIR",
-        help="where figures and table go (%(default)s)",
+        help="where figures and table go (out/approximation, or out/approximation_quick)",
     )
     args = parser.parse_args()
+    args.out = args.out or Path("out/approximation_quick" if args.quick else "out/approximation")
     if not 0 < args.rate < float("inf"):
         parser.error(f"--rate must be positive and finite, got {args.rate:g}")
     if args.seed < 0:
