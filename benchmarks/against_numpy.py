@@ -110,6 +110,11 @@ def first_fit(algorithm: str) -> float:
     return float(printed)
 
 
+def shown(ratio: float) -> str:
+    """Return a ratio with two digits, without an exponent."""
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
+
+
 def table() -> str:
     """Measure all shapes and return a Markdown table with its caption."""
     lines = [
@@ -121,12 +126,12 @@ def table() -> str:
         ratio32 = np.divide(*compare(shape, np.float32))
         ratio = numpy_seconds / fastmlp_seconds
         times = f"{1e6 * numpy_seconds:,.1f} us | {1e6 * fastmlp_seconds:,.1f} us"
-        lines.append(f"| {', '.join(f'{n:,}' for n in shape)} | {times} | {ratio:.2g} | {ratio32:.2g} |")
+        lines.append(f"| {', '.join(f'{n:,}' for n in shape)} | {times} | {shown(ratio)} | {shown(ratio32)} |")
         print(lines[-1], flush=True)
     firsts = [[first_fit(algorithm) for algorithm in ("reference", "auto")] for _ in range(3)]
     numpy_first, fastmlp_first = (statistics.median(column) for column in zip(*firsts, strict=True))
     name = "first fit of a process, one input, 10 epochs, nothing compiled yet (`reference` for NumPy)"
-    lines.append(f"| {name} | {numpy_first:.2f} s | {fastmlp_first:.2f} s | {numpy_first / fastmlp_first:.2f} | |")
+    lines.append(f"| {name} | {numpy_first:.2f} s | {fastmlp_first:.2f} s | {shown(numpy_first / fastmlp_first)} | |")
     caption = (
         f"Time per epoch of the report's NumPy loop and of fastmlp, medians of {ROUNDS} interleaved rounds; "
         f"fastmlp {fastmlp.__version__} and "

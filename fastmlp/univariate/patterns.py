@@ -644,7 +644,7 @@ def answer_alarms(
             if is_astray(w, b, code, patterns):
                 new = pattern(w, b, code, samples, patterns, plane)
                 counters[CROSSINGS] += flips(code, new, samples.n_before, plane)
-            elif looseness(units, j, code, expected, patterns, outputs)[0] < 2:
+            elif looseness(units, np.uint64(j), code, expected, patterns, outputs)[0] < 2:
                 j += 1
                 continue
             release(units, settled.origin, j, live, counters, new)
@@ -738,7 +738,7 @@ def free_astray(
             new = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
             counters[CROSSINGS] += flips(old, new, samples.n_before, plane)
             release(units, live.origin, j, live, counters, new)
-            add_outputs(units, j, new, passed, plane, rule, outputs)
+            add_outputs(units, np.uint64(j), new, passed, plane, rule, outputs)
             stop -= 1
             for k in range(n_out + 2):
                 units[k][j] = units[k][stop]
@@ -836,7 +836,7 @@ def gather(settled: Any, live: Any, spare: Any, counters: Any, samples: Any, pla
     """Write all units as they are now, with their places and codes, into spare."""
     size = len(outputs) + 2
     n = samples.n_before.size - 1
-    to = 0
+    to = np.int64(0)  # as elsewhere: a literal would compile `apply_map` a second time
     for code in range(settled.count.size):
         count = settled.count[code]
         if count == 0:
@@ -1077,7 +1077,7 @@ def train_moments(
                     block, settled, live, counters, spare.expected, passed, samples, patterns, rule, plane, outputs
                 )
         for j in range(n_live, counters[N_LIVE]):
-            add_outputs(live.units, j, live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
+            add_outputs(live.units, np.uint64(j), live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
         for index in range(counters[N_CLASSES]):
             move_class(index, live, counters, passed, samples, patterns, rule, plane, outputs)
         counters[CROSSINGS] += move_singly(
