@@ -1,8 +1,8 @@
 """Time the univariate engine: against NumPy and JAX, its methods against each other, and how well it chooses.
 
-    python benchmarks/univariate.py table      the report's runs and published experiments, as a Markdown table
-    python benchmarks/univariate.py picture    time per epoch against units and against samples, by method
-    python benchmarks/univariate.py choices    the engine's choice against the best of its methods, over a grid
+    python -m benchmarks.univariate table      the report's runs and published experiments, as a Markdown table
+    python -m benchmarks.univariate picture    time per epoch against units and against samples, by method
+    python -m benchmarks.univariate choices    the engine's choice against the best of its methods, over a grid
 
 Each also writes its numbers as JSON, and `picture` a figure, to out/benchmarks. One thread, JAX excepted.
 """
@@ -10,25 +10,20 @@ Each also writes its numbers as JSON, and `picture` a figure, to out/benchmarks.
 from __future__ import annotations
 
 import argparse
-import json
-import os
 import statistics
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")  # before NumPy
-
 import numpy as np
-from llvmlite.binding import get_host_cpu_name
-from univariate_cases import Case, cases
-from univariate_methods import AUTO, BY_NAME, DENSE, Start, compile_all, seconds_per_epoch
-from univariate_picture import draw
-from univariate_rivals import JAX, PREALLOCATED, REPORT, Loop, rivals
 
 import fastmlp
-from fastmlp.versions import versions
+from benchmarks.conditions import conditions, save
+from benchmarks.univariate_cases import Case, cases
+from benchmarks.univariate_methods import AUTO, BY_NAME, DENSE, Start, compile_all, seconds_per_epoch
+from benchmarks.univariate_picture import draw
+from benchmarks.univariate_rivals import JAX, PREALLOCATED, REPORT, Loop, rivals
 
 FASTMLP = "fastmlp"
 COMPARED_PAIRS = 1e8  # of samples and units, visited by a rival each time it is run
@@ -58,7 +53,7 @@ def table(arguments: argparse.Namespace) -> None:
         "One core, but JAX may use all. Published: by the authors' own float32 code on an AVX-512 server. "
         f"{conditions()}"
     )
-    save(arguments.out, "table", rows)
+    save(arguments.out / "univariate_table.json", rows)
 
 
 def timed(case: Case, rounds: int) -> dict[str, Any]:
@@ -142,7 +137,7 @@ def picture(arguments: argparse.Namespace) -> None:
         f"Left out: NumPy beyond {LONGEST_NUMPY:,.0f} pairs of a sample and a unit, dense beyond {LONGEST_DENSE:,.0f}."
     )
     print(left_out)
-    save(arguments.out, "picture", axes)
+    save(arguments.out / "univariate_picture.json", axes)
     draw(axes, left_out, arguments.out / "univariate.png")
 
 
@@ -167,27 +162,13 @@ def choices(arguments: argparse.Namespace) -> None:
         f"{np.median(ratios):.2f}; {np.mean(ratios > AIM):.1%} of {ratios.size} cells beyond {AIM}. Processor's time, "
         f"medians of interleaved rounds after 1,000 epochs. {conditions()}"
     )
-    save(arguments.out, "choices", rows)
+    save(arguments.out / "univariate_choices.json", rows)
 
 
 def microseconds(seconds: float) -> str:
     """Return a time with three digits, in microseconds."""
     value = 1e6 * seconds
     return f"{value:,.0f} us" if value >= 100 else f"{value:.3g} us"
-
-
-def conditions() -> str:
-    """Say what was measured, where and when; a load above the one process means that the machine was shared."""
-    load = f"load {os.getloadavg()[1]:.1f} on {os.cpu_count()} cores"
-    machine = f"{get_host_cpu_name()}, {load}, {time.strftime('%Y-%m')}"
-    return f"fastmlp {fastmlp.__version__}, NumPy {np.__version__}; {machine}."
-
-
-def save(folder: Path, name: str, results: Any) -> None:
-    """Write results as JSON, with the versions and the machine."""
-    folder.mkdir(parents=True, exist_ok=True)
-    content = {"conditions": conditions(), "versions": dict(versions()), "results": results}
-    (folder / f"univariate_{name}.json").write_text(json.dumps(content, indent=1) + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

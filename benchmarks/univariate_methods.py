@@ -13,9 +13,9 @@ from typing import Protocol
 from unittest.mock import patch
 
 import numpy as np
-from univariate_cases import normal_start, rate_of
-from univariate_rivals import REPORT, report_loop
 
+from benchmarks.univariate_cases import normal_start, rate_of
+from benchmarks.univariate_rivals import REPORT, report_loop
 from fastmlp.dense.engine import dense_engine
 from fastmlp.engine import Array, Problem, Rates, Record, Status, Weights
 from fastmlp.univariate import choice

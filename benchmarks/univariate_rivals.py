@@ -5,14 +5,10 @@ All are loops as in `scripts/numpy_loop.py`: they train [x, 1] on y and return t
 
 from __future__ import annotations
 
-import sys
 from functools import cache, partial
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "scripts"))
 from numpy_loop import FloatArray, Loop, preallocated_loop, report_loop
 
 REPORT, PREALLOCATED, JAX = "NumPy, the report's loop", "NumPy, preallocated", "JAX, both cores"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+ROOT = Path(__file__).parent.parent
 METHODS = {"auto", "dense", "prefix sums", "pattern moments", "stretches"}
 NUMPY = "NumPy, the report's loop"
 
@@ -20,7 +20,11 @@ def run(tmp_path):
     def run(command, limit):
         arguments = (command, "--quick", "--limit", str(limit), "--out", str(tmp_path))
         done = subprocess.run(
-            [sys.executable, str(BENCHMARKS / "univariate.py"), *arguments], capture_output=True, text=True, timeout=300
+            [sys.executable, "-m", "benchmarks.univariate", *arguments],
+            capture_output=True,
+            text=True,
+            timeout=300,
+            cwd=ROOT,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout, json.loads((tmp_path / f"univariate_{command}.json").read_text())["results"]
