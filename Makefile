@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation test test-full clean
+.PHONY: help report approximation test test-full bench bench-check bench-compare bench-publish clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -26,8 +26,20 @@ test-full: .venv/installed-dev  ## all of it, the slow tests too
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2
 
+bench: .venv/installed-dev  ## measure the current commit (or REV="...") and keep the results in benchmarks/results
+	$(BIN)/python -m benchmarks.history run $(REV)
+
+bench-compare: .venv/installed-dev  ## what got faster or slower since BASE=<revision>; fails if a tracked number grew
+	$(BIN)/python -m benchmarks.history compare $(BASE)
+
+bench-publish: .venv/installed-dev  ## the history of the speed as pages, in .asv/html
+	$(BIN)/python -m benchmarks.history publish
+
+bench-check: .venv/installed-dev  ## run every benchmark once and keep nothing
+	$(BIN)/python -m benchmarks.history check
+
 clean:  ## remove everything that the other targets made
-	rm -rf .venv out build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .asv out build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:

@@ -104,7 +104,7 @@ def first_fit(algorithm: str) -> float:
     code += f"fastmlp.fit(x, x, epochs=10, algorithm={algorithm!r}); print(time.perf_counter() - started)"
     with tempfile.TemporaryDirectory() as cache:
         environment = os.environ | {"NUMBA_CACHE_DIR": cache}
-        printed = subprocess.run(  # noqa: S603 - our own code
+        printed = subprocess.run(
             [sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True
         ).stdout
     return float(printed)

@@ -1,0 +1,54 @@
+"""Whole fits: what "auto" takes, and every engine on the report's data."""
+
+import numpy as np
+
+import fastmlp
+from benchmarks.workloads import DTYPES, OverWorkloads, Training
+
+
+class Fit(OverWorkloads):
+    """`fit` as users call it."""
+
+    number = 1
+    repeat = (3, 10, 2.0)
+
+    def time_fit(self, name, dtype):
+        """Train the epochs of the workload."""
+        self.training.fit(self.training.workload.epochs)
+
+
+class Engines:
+    """The report's run by each algorithm, a hundredth of the epochs."""
+
+    params = (["univariate", "dense", "reference"], list(DTYPES))
+    param_names = ("algorithm", "dtype")
+    number = 1
+    repeat = (3, 10, 2.0)
+
+    def setup(self, algorithm, dtype):
+        """Compile; skip what a commit does not have."""
+        self.training = Training("report", dtype)
+        try:
+            self.training.fit(1, algorithm)
+        except (ValueError, NotImplementedError) as error:
+            raise NotImplementedError from error
+
+    def time_engine(self, algorithm, dtype):
+        """Train 320 epochs."""
+        self.training.fit(320, algorithm)
+
+
+class Defaults:
+    """A fit with nothing given but data: standardization, the balanced start and the automatic rate are in it."""
+
+    number = 1
+    repeat = (3, 10, 2.0)
+
+    def setup(self):
+        """Make a sine; compile."""
+        self.x = np.linspace(-np.pi, np.pi, 100)
+        fastmlp.fit(self.x, np.sin(self.x), epochs=1, rng=0, progress=False)
+
+    def time_defaults(self):
+        """Train 1000 units for 32,000 epochs."""
+        fastmlp.fit(self.x, np.sin(self.x), rng=0, progress=False)

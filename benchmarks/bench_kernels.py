@@ -1,0 +1,57 @@
+"""The engines without `fit` around them: only the compiled loop, after a thousand epochs."""
+
+import numpy as np
+
+from benchmarks.workloads import DTYPES, SEVERAL_INPUTS, Training
+
+
+class Univariate:
+    """Each method of the univariate engine, forced, on data of its own kind and not."""
+
+    params = (["prefix sums", "pattern moments", "stretches"], [100, 100_000], [1000])
+    param_names = ("method", "samples", "hidden")
+    number = 1
+    repeat = (3, 10, 2.0)
+    timeout = 300
+
+    def setup(self, method, n_samples, n_hidden):
+        """Train until the run has settled."""
+        try:
+            from benchmarks.univariate_methods import EngineRun, Start
+        except ImportError as error:
+            raise NotImplementedError from error
+        start = Start(np.linspace(-np.pi, np.pi, n_samples), n_hidden, 0.1)
+        self.run = EngineRun(method, start, start.weights)
+        self.run.train(1000 if method != "prefix sums" or n_samples == 100 else 100)
+
+    def time_epochs(self, method, n_samples, n_hidden):
+        """Train 100 epochs."""
+        self.run.train(100)
+
+
+class Dense:
+    """The dense kernels."""
+
+    params = (list(SEVERAL_INPUTS), list(DTYPES))
+    param_names = ("workload", "dtype")
+    number = 1
+    repeat = (3, 10, 2.0)
+
+    def setup(self, name, dtype):
+        """Make the engine; compile."""
+        training = Training(name, dtype)
+        try:
+            from fastmlp.dense.engine import dense_engine
+            from fastmlp.engine import Problem, Rates, Record, Weights
+
+            self.record = Record.empty(training.workload.epochs, training.workload.n_out)
+        except (ImportError, AttributeError) as error:
+            raise NotImplementedError from error
+        problem = Problem(training.x, training.y, np.full(len(training.x), 1 / len(training.x), dtype))
+        weights = Weights(training.w1, training.b1, training.w2, np.zeros(training.workload.n_out, dtype))
+        engine_type = dense_engine(training.workload.n_in, training.workload.n_out)
+        self.engine = engine_type(problem, weights, Rates(*(training.lr,) * 4), 0.0)
+
+    def time_epochs(self, name, dtype):
+        """Train the epochs of the workload."""
+        self.engine.advance(len(self.record.squared_error) - 1, self.record)

@@ -1,0 +1,45 @@
+"""What a process pays before its first epoch: imports, compiling, loading what was compiled."""
+
+X = {"one input": "range(100)", "several inputs": "[[i, i % 7] for i in range(100)]"}
+COLD = """
+import os, tempfile
+folder = tempfile.TemporaryDirectory()
+os.environ["NUMBA_CACHE_DIR"] = folder.name
+"""
+WARM = """
+import subprocess, sys
+subprocess.run([sys.executable, "-c", '''import fastmlp; {fit}'''], check=True)
+"""
+
+
+def timeraw_import():
+    """Import the package."""
+    return "import fastmlp"
+
+
+def timeraw_import_numba():
+    """Import what a first fit cannot do without, for comparison."""
+    return "import numba"
+
+
+class FirstFit:
+    """The first fit of a process, imports included."""
+
+    params = (list(X),)
+    param_names = ("data",)
+    timeout = 300
+    rounds = 1
+    repeat = 3
+
+    def timeraw_cold_cache(self, data):
+        """Compile everything needed."""
+        return f"import fastmlp; {first_fit(data)}", COLD
+
+    def timeraw_warm_cache(self, data):
+        """Load what an earlier process compiled."""
+        return f"import fastmlp; {first_fit(data)}", WARM.format(fit=first_fit(data))
+
+
+def first_fit(data):
+    """Return the source of a fit of 1000 units, ten epochs."""
+    return f"fastmlp.fit({X[data]}, range(100), epochs=10, rng=0, progress=False)"

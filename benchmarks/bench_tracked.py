@@ -1,0 +1,108 @@
+"""Numbers that a slow, busy or other machine changes little. Of all of them less is better.
+
+`make bench-compare` fails when one of these grows beyond a threshold.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+from benchmarks.peak import multiply_adds_per_second
+from benchmarks.workloads import DTYPES, SEVERAL_INPUTS, OverWorkloads
+
+ROUNDS = 15
+ROUND_SECONDS = 0.02
+
+
+class AgainstNumpy(OverWorkloads):
+    """Time per epoch over that of the report's NumPy loop, in the same process and precision."""
+
+    unit = "x NumPy's time"
+
+    def setup(self, name, dtype):
+        """Compile, and give NumPy what it trains."""
+        super().setup(name, dtype)
+        training = self.training
+        self.numpy_arguments = (
+            np.column_stack([training.x, np.ones(len(training.x), training.x.dtype)]),
+            training.y,
+            np.vstack([training.w1, training.b1]),
+            training.w2,
+            training.lr,
+        )
+
+    def track_time_over_numpy(self, name, dtype):
+        """Return the median over rounds of the ratio of both, one after the other."""
+        from numpy_loop import report_loop
+
+        def numpy_seconds(epochs):
+            started = time.perf_counter()
+            report_loop(*self.numpy_arguments, epochs)
+            return (time.perf_counter() - started) / epochs
+
+        epochs = max(1, int(ROUND_SECONDS / numpy_seconds(1)))
+        return statistics.median(seconds_per_epoch(self.training) / numpy_seconds(epochs) for _ in range(ROUNDS))
+
+
+class AgainstPeak(OverWorkloads):
+    """Time per epoch over what its multiply-adds take at the peak of one core, measured in the same process."""
+
+    params = (list(SEVERAL_INPUTS), list(DTYPES))
+    unit = "x the time at the peak"
+
+    def track_time_over_peak(self, name, dtype):
+        """Return the ratio for the shortest of the rounds: the peak is the best of many too."""
+        seconds = min(seconds_per_epoch(self.training) for _ in range(ROUNDS))
+        return seconds * multiply_adds_per_second(np.dtype(dtype).type) / self.training.workload.multiply_adds
+
+
+class Accuracy(OverWorkloads):
+    """What the workload ends at: a speed-up that changes it is none."""
+
+    unit = "RMSE"
+
+    def track_rmse(self, name, dtype):
+        """Return the RMSE at the end."""
+        return float(self.training.fit(self.training.workload.epochs).history.rmse[-1])
+
+
+class Compilations:
+    """How many functions the first fit of a process compiles, the cache being empty; later fits compile none."""
+
+    params = ([1, 8], list(DTYPES))
+    param_names = ("inputs", "dtype")
+    unit = "functions"
+    timeout = 300
+
+    def track_compilations(self, n_in, dtype):
+        """Count the compiler's events in a process of its own."""
+        code = f"""
+import numpy as np, fastmlp
+from numba.core.event import install_recorder
+with install_recorder("numba:compile") as recorder:
+    for hidden in (1000, 1200):
+        x = np.random.default_rng(0).normal(size=(hidden // 10, {n_in})).astype({dtype!r})
+        fastmlp.fit(x, x[:, 0], hidden=hidden, epochs=10, rng=0, progress=False)
+        print(sum(event.is_end for _, event in recorder.buffer))
+"""
+        with tempfile.TemporaryDirectory() as cache:
+            environment = os.environ | {"NUMBA_CACHE_DIR": cache}
+            done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, stdout=subprocess.PIPE)
+        first, both = (int(count) for count in done.stdout.split())
+        if both != first:
+            raise AssertionError(f"a second fit compiled {both - first} functions more")
+        return first
+
+
+def seconds_per_epoch(training):
+    """Time one fit of the workload."""
+    started = time.perf_counter()
+    training.fit(training.workload.epochs)
+    return (time.perf_counter() - started) / training.workload.epochs

@@ -1,0 +1,147 @@
+"""Keep the history of fastmlp's speed with airspeed velocity.
+
+    python -m benchmarks.history run [REV ...]   measure commits (default HEAD) and keep the results
+    python -m benchmarks.history compare BASE    measure BASE and HEAD in turn; fail if a tracked number grew too much
+    python -m benchmarks.history publish         write the pages
+    python -m benchmarks.history check           run every benchmark once, keep nothing
+
+Results are kept in benchmarks/results under the name of the processor's family. Only commits are measured, never
+what is not committed yet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+from asv.results import Results
+from llvmlite.binding import get_host_cpu_name
+
+ROOT = Path(__file__).parent.parent
+COMPARISON = ROOT / ".asv" / "compare"
+TRACKED = "track_"
+# Ratios of one commit measured again and again on a shared machine of two cores differ by up to 15 %.
+THRESHOLD = 1.25
+# What asv calls faster or slower among the times, if its statistics agree; they are shown and fail nothing.
+FACTOR = 1.1
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure commits and keep the results."""
+    return max(asv("run", f"{commit(revision)}^!", "--show-stderr") for revision in arguments.revisions)
+
+
+def compare(arguments: argparse.Namespace) -> int:
+    """Say what got faster or slower since BASE; fail if a tracked number grew beyond the threshold, and again."""
+    base, head = commit(arguments.base), commit("HEAD")
+    if base == head:
+        print(f"{arguments.base} is HEAD: nothing to compare")
+        return 0
+    configuration = without_history()
+    asv("continuous", base, head, "--factor", f"{FACTOR}", "--interleave-rounds", configuration=configuration)
+    suspects = grown(base, head)
+    if suspects:
+        print(f"\nOnce more, to be sure: {', '.join(sorted(suspects))}", flush=True)
+        first = suspects
+        benchmarks = "|".join(sorted({name.split("(")[0] for name in suspects}))
+        asv("continuous", base, head, "--bench", f"^({benchmarks})", configuration=configuration)
+        second = grown(base, head)
+        suspects = {name: second[name] for name in first.keys() & second.keys()}
+    for name, (before, after) in sorted(suspects.items()):
+        print(f"REGRESSION {name}: {before:.4g} -> {after:.4g}, {after / before:.2f} times")
+    print(f"\n{len(suspects)} tracked numbers grew by more than {THRESHOLD} times between {base[:8]} and {head[:8]}")
+    return int(bool(suspects))
+
+
+def publish(arguments: argparse.Namespace) -> int:
+    """Write the pages of the results kept."""
+    code = asv("publish")
+    print("\nThe pages: .asv/html/index.html; `asv preview` serves them, a browser will not read them from files.")
+    return code
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Import the suite and run each benchmark once, in the environment that runs this."""
+    environment = f"existing:{sys.executable}"
+    return asv("check", "-E", environment) or asv("run", "-E", environment, "--quick", "--dry-run", "--show-stderr")
+
+
+def commit(revision: str) -> str:
+    """Return the hash of a revision."""
+    arguments = ["git", "rev-parse", "--verify", f"{revision}^{{commit}}"]
+    return subprocess.run(arguments, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def asv(*arguments: str, configuration: Path = ROOT / "asv.conf.json") -> int:
+    """Run asv; return 1 where it found something slower, and exit where it or a benchmark failed."""
+    named = () if arguments[0] in ("machine", "check", "publish") else ("--machine", get_host_cpu_name())
+    command = [sys.executable, "-m", "asv", *arguments, *named, "--config", str(configuration)]
+    code = subprocess.run(command, cwd=ROOT).returncode
+    if code > 1:
+        sys.exit(code)
+    return code
+
+
+def without_history() -> Path:
+    """Return a configuration whose results go to an empty folder, so that a comparison adds nothing to the history."""
+    shutil.rmtree(COMPARISON, ignore_errors=True)
+    COMPARISON.mkdir(parents=True)
+    content = json.loads((ROOT / "asv.conf.json").read_text())
+    content |= {key: str(ROOT / content[key]) for key in ("repo", "benchmark_dir", "env_dir")}
+    content |= {key: str(COMPARISON / key) for key in ("results_dir", "html_dir")}
+    configuration = COMPARISON / "asv.conf.json"
+    configuration.write_text(json.dumps(content, indent=1))
+    return configuration
+
+
+def grown(base: str, head: str) -> dict[str, tuple[float, float]]:
+    """Return the tracked numbers of the comparison that grew beyond the threshold, before and after, by name."""
+    before, after = tracked(base), tracked(head)
+    return {
+        name: (before[name], after[name])
+        for name in before.keys() & after.keys()
+        if after[name] > THRESHOLD * before[name]
+    }
+
+
+def tracked(revision: str) -> dict[str, float]:
+    """Return the tracked numbers of a commit in the comparison, by name and parameters."""
+    (path,) = (COMPARISON / "results_dir" / get_host_cpu_name()).glob(f"{revision[:8]}-*.json")
+    results = Results.load(str(path))
+    return {
+        f"{name}({', '.join(parameters)})": value
+        for name in results.get_all_result_keys()
+        if TRACKED in name
+        for parameters, value in zip(
+            product(*results.get_result_params(name)),
+            results.get_result_value(name, results.get_result_params(name)),
+            strict=True,
+        )
+        if value is not None
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read the command line and run a subcommand."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True)
+    for command in (run, compare, publish, check):
+        sub = commands.add_parser(command.__name__, help=command.__doc__)
+        sub.set_defaults(command=command)
+        if command is run:
+            sub.add_argument("revisions", nargs="*", default=["HEAD"])
+        if command is compare:
+            sub.add_argument("base")
+    parsed = parser.parse_args(arguments)
+    asv("machine", "--yes", "--machine", get_host_cpu_name())
+    return parsed.command(parsed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

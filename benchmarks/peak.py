@@ -1,0 +1,62 @@
+"""The processor's multiply-add peak on one core, measured where it is compared with: in the same process."""
+
+from __future__ import annotations
+
+import time
+from functools import cache
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import njit
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+REGISTER_BYTES = 64 if get_host_cpu_features().get("avx512f") else 32
+CHAINS = 12  # independent sums: two units, each with four or five cycles from operand to result, need ten at most
+STEPS = 200_000  # about a millisecond
+ROUNDS = 30
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def multiply_adds(typing_context: Any, factor: Any, n_steps: Any) -> Any:
+    """Return what CHAINS registers come to when each is n_steps times replaced by itself * factor + factor."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        value = context.get_data_type(signature.args[0])
+        lanes = ir.VectorType(value, REGISTER_BYTES // context.get_abi_sizeof(value))
+        spread = ir.Constant(lanes, ir.Undefined)
+        for lane in range(lanes.count):
+            spread = builder.insert_element(spread, arguments[0], ir.Constant(ir.IntType(32), lane))
+        starts = [ir.Constant(lanes, [float(chain)] * lanes.count) for chain in range(CHAINS)]  # or they are made one
+        sums = [cgutils.alloca_once_value(builder, start) for start in starts]
+        with cgutils.for_range(builder, arguments[1]):
+            for total in sums:
+                product = builder.fmul(builder.load(total), spread, flags=("contract",))
+                builder.store(builder.fadd(product, spread, flags=("contract",)), total)
+        result = ir.Constant(value, 0.0)
+        for total in sums:
+            result = builder.fadd(result, builder.extract_element(builder.load(total), ir.Constant(ir.IntType(32), 0)))
+        return result
+
+    return factor(factor, n_steps), codegen
+
+
+@njit
+def chains(factor: Any, n_steps: int) -> Any:
+    """Run the chains."""
+    return multiply_adds(factor, n_steps)
+
+
+@cache
+def multiply_adds_per_second(dtype: type[np.floating[Any]]) -> float:
+    """Return the most multiply-adds per second of many short measurements: what the core does when left alone."""
+    factor = dtype(0.5)
+    chains(factor, 1)
+    seconds = []
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        chains(factor, STEPS)
+        seconds.append(time.perf_counter() - started)
+    return STEPS * CHAINS * REGISTER_BYTES / np.dtype(dtype).itemsize / min(seconds)
