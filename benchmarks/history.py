@@ -20,7 +20,6 @@ from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 
-from asv.results import Results
 from llvmlite.binding import get_host_cpu_name
 
 ROOT = Path(__file__).parent.parent
@@ -112,6 +111,8 @@ def grown(base: str, head: str) -> dict[str, tuple[float, float]]:
 
 def tracked(revision: str) -> dict[str, float]:
     """Return the tracked numbers of a commit in the comparison, by name and parameters."""
+    from asv.results import Results  # absent from the environments in which asv imports this folder
+
     (path,) = (COMPARISON / "results_dir" / get_host_cpu_name()).glob(f"{revision[:8]}-*.json")
     results = Results.load(str(path))
     return {
