@@ -10,7 +10,7 @@ class Fit(OverWorkloads):
     """`fit` as users call it."""
 
     number = 1
-    repeat = (3, 10, 2.0)
+    repeat = (3, 8, 0.5)
 
     def time_fit(self, name, dtype):
         """Train the epochs of the workload."""
@@ -23,7 +23,7 @@ class Engines:
     params = (["univariate", "dense", "reference"], list(DTYPES))
     param_names = ("algorithm", "dtype")
     number = 1
-    repeat = (3, 10, 2.0)
+    repeat = (3, 8, 0.5)
 
     def setup(self, algorithm, dtype):
         """Compile; skip what a commit does not have."""
@@ -42,7 +42,7 @@ class Defaults:
     """A fit with nothing given but data: standardization, the balanced start and the automatic rate are in it."""
 
     number = 1
-    repeat = (3, 10, 2.0)
+    repeat = (3, 8, 0.5)
 
     def setup(self):
         """Make a sine; compile."""

@@ -11,7 +11,7 @@ class Univariate:
     params = (["prefix sums", "pattern moments", "stretches"], [100, 100_000], [1000])
     param_names = ("method", "samples", "hidden")
     number = 1
-    repeat = (3, 10, 2.0)
+    repeat = (3, 8, 0.5)
     timeout = 300
 
     def setup(self, method, n_samples, n_hidden):
@@ -35,7 +35,7 @@ class Dense:
     params = (list(SEVERAL_INPUTS), list(DTYPES))
     param_names = ("workload", "dtype")
     number = 1
-    repeat = (3, 10, 2.0)
+    repeat = (3, 8, 0.5)
 
     def setup(self, name, dtype):
         """Make the engine; compile."""
