@@ -6,7 +6,7 @@
     python -m benchmarks.history check           run every benchmark once, keep nothing
 
 Results are kept in benchmarks/results under the name of the processor's family. Only commits are measured, never
-what is not committed yet.
+what is not committed yet. asv itself is imported late: where it imports this folder, in its environments, it is not.
 """
 
 from __future__ import annotations
@@ -71,6 +71,14 @@ def check(arguments: argparse.Namespace) -> int:
     return asv("check", "-E", environment) or asv("run", "-E", environment, "--quick", "--dry-run", "--show-stderr")
 
 
+def introduce_machine() -> None:
+    """Tell asv what this machine is, under the name of its processor's family."""
+    from asv.machine import Machine, MachineCollection
+
+    name = get_host_cpu_name()
+    MachineCollection.save(name, Machine.get_defaults() | {"machine": name})
+
+
 def commit(revision: str) -> str:
     """Return the hash of a revision."""
     arguments = ["git", "rev-parse", "--verify", f"{revision}^{{commit}}"]
@@ -79,7 +87,7 @@ def commit(revision: str) -> str:
 
 def asv(*arguments: str, configuration: Path = ROOT / "asv.conf.json") -> int:
     """Run asv; return 1 where it found something slower, and exit where it or a benchmark failed."""
-    named = () if arguments[0] in ("machine", "check", "publish") else ("--machine", get_host_cpu_name())
+    named = () if arguments[0] in ("check", "publish") else ("--machine", get_host_cpu_name())
     command = [sys.executable, "-m", "asv", *arguments, *named, "--config", str(configuration)]
     code = subprocess.run(command, cwd=ROOT).returncode
     if code > 1:
@@ -111,7 +119,7 @@ def grown(base: str, head: str) -> dict[str, tuple[float, float]]:
 
 def tracked(revision: str) -> dict[str, float]:
     """Return the tracked numbers of a commit in the comparison, by name and parameters."""
-    from asv.results import Results  # absent from the environments in which asv imports this folder
+    from asv.results import Results
 
     (path,) = (COMPARISON / "results_dir" / get_host_cpu_name()).glob(f"{revision[:8]}-*.json")
     results = Results.load(str(path))
@@ -140,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command is compare:
             sub.add_argument("base")
     parsed = parser.parse_args(arguments)
-    asv("machine", "--yes", "--machine", get_host_cpu_name())
+    introduce_machine()
     return parsed.command(parsed)
 
 
