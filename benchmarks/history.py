@@ -43,13 +43,14 @@ def compare(arguments: argparse.Namespace) -> int:
         print(f"{arguments.base} is HEAD: nothing to compare")
         return 0
     configuration = without_history()
-    asv("continuous", base, head, "--factor", f"{FACTOR}", "--interleave-rounds", configuration=configuration)
+    measured = ("continuous", base, head, "--factor", f"{FACTOR}", "--interleave-rounds", "--bench")
+    asv(*measured, arguments.bench, configuration=configuration)
     suspects = grown(base, head)
     if suspects:
         print(f"\nOnce more, to be sure: {', '.join(sorted(suspects))}", flush=True)
         first = suspects
         benchmarks = "|".join(sorted({name.split("(")[0] for name in suspects}))
-        asv("continuous", base, head, "--bench", f"^({benchmarks})", configuration=configuration)
+        asv(*measured, f"^({benchmarks})", configuration=configuration)
         second = grown(base, head)
         suspects = {name: second[name] for name in first.keys() & second.keys()}
     for name, (before, after) in sorted(suspects.items()):
@@ -146,7 +147,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if command is run:
             sub.add_argument("revisions", nargs="*", default=["HEAD"])
         if command is compare:
-            sub.add_argument("base")
+            sub.add_argument("base", help="revision to compare HEAD with")
+            sub.add_argument("--bench", default=".", help="regular expression: which benchmarks (default all)")
     parsed = parser.parse_args(arguments)
     introduce_machine()
     return parsed.command(parsed)
