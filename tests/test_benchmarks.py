@@ -58,3 +58,34 @@ def test_choices_compare_the_engine_with_the_best_method(run):
     }
     assert all(row["seconds"].keys() == METHODS for row in rows)
     assert f"{max(row['ratio'] for row in rows):.2f}" in printed.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("after", "measured_again", "expected"),
+    [
+        ({"a": 1.2, "b": 0.5}, None, 0),  # within the threshold
+        ({"a": 1.3, "b": 0.5}, {"a": 1.1}, 0),  # not again
+        ({"a": 1.3, "b": 2.0}, {"a": 1.0, "b": 1.9}, 1),
+        ({"a": 1.0, "new": 9.0}, None, 0),  # nothing to compare it with
+    ],
+)
+def test_a_tracked_number_fails_the_comparison_when_it_grew_twice(
+    monkeypatch, capsys, tmp_path, after, measured_again, expected
+):
+    monkeypatch.syspath_prepend(ROOT)
+    from benchmarks import history
+
+    measured = []
+    monkeypatch.setattr(history, "COMPARISON", tmp_path)
+    monkeypatch.setattr(history, "commit", lambda revision: revision.lower())
+    monkeypatch.setattr(history, "asv", lambda *arguments, configuration: measured.append(arguments[-1]))
+    before = {"a": 1.0, "b": 1.0}
+    monkeypatch.setattr(
+        history,
+        "tracked",
+        lambda revision: before if revision == "base" else [after, measured_again][len(measured) - 1],
+    )
+    monkeypatch.setattr(history, "introduce_machine", lambda: None)
+    assert history.main(["compare", "BASE"]) == expected
+    assert measured == (["."] if measured_again is None else [".", "^(a)" if len(measured_again) == 1 else "^(a|b)"])
+    assert ("REGRESSION b: 1 -> 1.9, 1.90 times" in capsys.readouterr().out) == bool(expected)
