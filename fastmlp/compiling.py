@@ -21,7 +21,7 @@ class _Flags(Flags):  # type: ignore[misc]
     """A compiler's flags, compared as they were when copied.
 
     To find the type of one `array[index]` Numba compares flags some fifteen times, and to compare them reads every
-    option through a property: 4 of the 16 seconds that the kernels of pattern moments took.
+    option through a property: 4 of the 17 seconds that the kernel of pattern moments took.
     """
 
     __slots__ = ("_settled",)
