@@ -13,11 +13,43 @@ from typing import Any
 import numba
 import numpy as np
 from llvmlite import ir
+from numba.core.compiler import Compiler, Flags
 from numba.extending import intrinsic
+
+
+class _Flags(Flags):  # type: ignore[misc]
+    """A compiler's flags, compared as they were when copied.
+
+    To find the type of one `array[index]` Numba compares flags some fifteen times, and to compare them reads every
+    option through a property: 4 of the 17 seconds that the kernel of pattern moments took.
+    """
+
+    __slots__ = ("_settled",)
+
+    def __init__(self, copied: Flags) -> None:
+        super().__init__(copied)
+        self._settled = self.values()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Flags) and self._settled == other._settled
+
+    def __hash__(self) -> int:
+        return hash(_Flags)
+
+
+class _Compiler(Compiler):  # type: ignore[misc]
+    """Numba's compiler, but for how it compares flags: it looks overloads up under a copy of those given here."""
+
+    def __init__(
+        self, typing: Any, target: Any, library: Any, arguments: Any, returned: Any, flags: Any, types: Any
+    ) -> None:
+        super().__init__(typing, target, library, arguments, returned, _Flags(flags), types)
+
 
 # Compiled into others only: no wrappers, which took a third of the time to compile (22 -> 14 s for pattern moments).
 INLINED: dict[str, Any] = {"forceinline": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 OPTIONS: dict[str, Any] = {
+    "pipeline_class": _Compiler,
     # Other Python threads run while a kernel does.
     "nogil": True,
     # Kernels allocate nothing, so arrays need no reference counts: each slice and each field of a tuple would cost two

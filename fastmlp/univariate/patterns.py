@@ -576,20 +576,21 @@ def settle(code: Any, units: Any, first: Any, stop: Any, maps: Any, expected: An
 
 
 @inlined
-def apply_map(code: Any, units: Any, first: Any, stop: Any, target: Any, to: Any, maps: Any, outputs: Any) -> None:
-    """target[to ...] = P units[first .. stop]; they may be the same."""
+def apply_map(code: Any, units: Any, j: Any, target: Any, to: Any, maps: Any, outputs: Any) -> None:
+    """Write P theta of one unit of a pattern to a place of target, which may be its own.
+
+    One unit, not all of a pattern: vectorised, the loop was 700 lines of LLVM code in each of its callers.
+    """
     size = len(outputs) + 2
     at = ((code // LANES) * map_fields(outputs)[5] * LANES + code % LANES) & NONNEGATIVE
     old = registers(maps, 6)
-    shift = to - first
-    for j in range(first, stop):
+    for k in range(size):
+        old[k] = units[k][j]
+    for i in range(size):
+        total = 0.0
         for k in range(size):
-            old[k] = units[k][j]
-        for i in range(size):
-            total = 0.0
-            for k in range(size):
-                total += maps[at + (i * size + k) * LANES] * old[k]
-            target[i][j + shift] = total
+            total += maps[at + (i * size + k) * LANES] * old[k]
+        target[i][to] = total
 
 
 @inlined
@@ -633,11 +634,11 @@ def answer_alarms(
             continue
         first = settled.first[code]
         stop = first + settled.count[code]
-        apply_map(code, units, first, stop, units, first, maps, outputs)
         remaining = max(counters[NEXT_REBUILD] - counters[EPOCH], 1)
         expect(code, remaining, expected, passed, patterns, plane, rule, outputs)
         j = first
         while j < stop:
+            apply_map(code, units, j, units, j, maps, outputs)
             w = units[0][j]
             b = units[1][j]
             new = code
@@ -838,12 +839,9 @@ def gather(settled: Any, live: Any, spare: Any, counters: Any, samples: Any, pla
     n = samples.n_before.size - 1
     to = np.int64(0)  # as elsewhere: a literal would compile `apply_map` a second time
     for code in range(settled.count.size):
-        count = settled.count[code]
-        if count == 0:
-            continue
         first = settled.first[code]
-        apply_map(code, settled.units, first, first + count, spare.units, to, settled.maps, outputs)
-        for j in range(first, first + count):
+        for j in range(first, first + settled.count[code]):
+            apply_map(code, settled.units, j, spare.units, to, settled.maps, outputs)
             spare.origin[to] = settled.origin[j]
             spare.code[to] = code
             to += 1
