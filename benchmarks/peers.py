@@ -24,7 +24,7 @@ from benchmarks.peers_picture import draw
 from benchmarks.peers_tables import page, summary, write_readme
 from benchmarks.rivals import RIVALS, left_out
 
-QUICK_SIZES = ((1, 1000, 100), (8, 100, 1000), (64, 1000, 1000))  # inputs, hidden, samples
+QUICK_SIZES = ((1, 1000, 100), (32, 100, 1000))  # inputs, hidden, samples
 QUICK_CELLS = [Cell(*size, dtype) for size in QUICK_SIZES for dtype in DTYPES]
 
 
