@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation test test-full bench bench-check bench-compare bench-publish clean
+.PHONY: help report approximation peers costs test test-full bench bench-check bench-compare bench-publish clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -13,6 +13,9 @@ report: .venv/installed  ## reproduce the report's five runs, with figures and a
 
 approximation: .venv/installed  ## RMSE against epochs up to 3e7 and width up to 1e5, about two minutes, in out/approximation
 	$(BIN)/python scripts/approximation.py
+
+peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn beside fastmlp; QUICK=1: in three minutes
+	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)
 
 test: .venv/installed-dev  ## ruff, mypy, and the tests that are not marked slow
 	$(BIN)/ruff check
@@ -25,6 +28,9 @@ test-full: .venv/installed-dev  ## all of it, the slow tests too
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2
+
+costs: .venv/installed  ## time and memory as samples, units, inputs, outputs and epochs grow, in out/benchmarks
+	$(BIN)/python -m benchmarks.costs
 
 bench: .venv/installed-dev  ## measure the current commit (or REV="...") and keep the results in benchmarks/results
 	$(BIN)/python -m benchmarks.history run $(REV)
@@ -49,6 +55,10 @@ clean:  ## remove everything that the other targets made
 .venv/installed: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
+
+.venv/installed-peers: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
+	touch .venv/installed $@
 
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'

@@ -20,10 +20,11 @@ import numpy as np
 
 import fastmlp
 from benchmarks.conditions import conditions, save
+from benchmarks.rivals import JAX, PREALLOCATED, REPORT, Task, jax_scan, left_out, preallocated, report
+from benchmarks.tables import markdown, microseconds
 from benchmarks.univariate_cases import Case, cases
 from benchmarks.univariate_methods import AUTO, BY_NAME, DENSE, Start, compile_all, seconds_per_epoch
 from benchmarks.univariate_picture import draw
-from benchmarks.univariate_rivals import JAX, PREALLOCATED, REPORT, Loop, rivals
 
 FASTMLP = "fastmlp"
 COMPARED_PAIRS = 1e8  # of samples and units, visited by a rival each time it is run
@@ -35,6 +36,7 @@ MOST_PAIRS = 1e9
 RATES = (1.0, 0.1, 0.01)
 AIM = 1.5
 METHODS = (DENSE, *BY_NAME)
+LEAKY_RIVALS = {REPORT: report, PREALLOCATED: preallocated, JAX: jax_scan}  # those that know a slope below 0
 
 
 def table(arguments: argparse.Namespace) -> None:
@@ -44,8 +46,7 @@ def table(arguments: argparse.Namespace) -> None:
         rows.append(timed(case, 1 if arguments.quick else case.rounds))
         print(f"{case.name}: {1e6 * rows[-1]['seconds'][FASTMLP]:.3g} us", flush=True)
     columns = ["case", "epochs", "fastmlp", REPORT, PREALLOCATED, JAX, "crossings", "live units, at the end"]
-    lines = ["", f"| {' | '.join(columns)} |", "| --- |" + " ---: |" * (len(columns) - 1)]
-    print("\n".join(lines + [as_line(row) for row in rows]))
+    print("\n" + markdown(columns, [as_texts(row) for row in rows]))
     print(
         "\nTime per epoch and, in brackets, how many times that of fastmlp. Medians of interleaved rounds, float64. "
         'fastmlp: `model.info.fit_seconds` of whole fits, algorithm="univariate", nothing compiled within; the others: '
@@ -58,23 +59,20 @@ def table(arguments: argparse.Namespace) -> None:
 
 def timed(case: Case, rounds: int) -> dict[str, Any]:
     """Check that all rivals do the same, then time them and fastmlp in turn."""
-    x, w1 = np.column_stack([case.x, np.ones_like(case.x)]), np.vstack([case.weights.w1, case.weights.b1])
+    task = Task(case.x[:, None], case.y[:, None], case.weights, case.lr)
     n_compared = int(np.clip(COMPARED_PAIRS / case.n_pairs, 2, 1000))
     expected = fit(case, n_compared).history.rmse[:-1]
-
-    def train(loop: Loop) -> Any:
-        return loop(x, case.y[:, None], w1, case.weights.w2, case.lr, n_compared)
-
-    loops = rivals(case.negative_slope)
-    for name, loop in loops.items():
-        np.testing.assert_allclose(train(loop), expected, rtol=TOLERANCE, err_msg=name)
-    seconds: dict[str, list[float]] = {name: [] for name in (FASTMLP, *loops)}
+    installed = LEAKY_RIVALS.keys() - left_out(LEAKY_RIVALS)
+    trainers = {name: make(task, case.negative_slope) for name, make in LEAKY_RIVALS.items() if name in installed}
+    for name, train in trainers.items():
+        np.testing.assert_allclose(train(n_compared), expected, rtol=TOLERANCE, err_msg=name)
+    seconds: dict[str, list[float]] = {name: [] for name in (FASTMLP, *trainers)}
     for _ in range(rounds):
         model = fit(case, case.epochs)
         seconds[FASTMLP].append(model.info.fit_seconds / case.epochs)
-        for name, loop in loops.items():
+        for name, train in trainers.items():
             started = time.perf_counter()
-            train(loop)
+            train(n_compared)
             seconds[name].append((time.perf_counter() - started) / n_compared)
     return {
         "case": case.name,
@@ -106,8 +104,8 @@ def fit(case: Case, epochs: int) -> fastmlp.Model:
     )
 
 
-def as_line(row: dict[str, Any]) -> str:
-    """Return a row of the Markdown table."""
+def as_texts(row: dict[str, Any]) -> list[str]:
+    """Return a row of the table."""
     seconds = row["seconds"]
 
     def cell(value: float | None) -> str:
@@ -116,7 +114,7 @@ def as_line(row: dict[str, Any]) -> str:
     name = row["case"] + (f"; published {cell(row['published'])}" if row["published"] else "")
     times = [microseconds(seconds[FASTMLP]), *(cell(seconds.get(rival)) for rival in (REPORT, PREALLOCATED, JAX))]
     live = "not counted" if row["live_units"] is None else f"{row['live_units']:,}"
-    return f"| {' | '.join([name, format(row['epochs'], ','), *times, format(row['crossings'], ','), live])} |"
+    return [name, format(row["epochs"], ","), *times, format(row["crossings"], ","), live]
 
 
 def picture(arguments: argparse.Namespace) -> None:
@@ -163,12 +161,6 @@ def choices(arguments: argparse.Namespace) -> None:
         f"medians of interleaved rounds after 1,000 epochs. {conditions()}"
     )
     save(arguments.out / "univariate_choices.json", rows)
-
-
-def microseconds(seconds: float) -> str:
-    """Return a time with three digits, in microseconds."""
-    value = 1e6 * seconds
-    return f"{value:,.0f} us" if value >= 100 else f"{value:.3g} us"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -13,9 +13,10 @@ from typing import Protocol
 from unittest.mock import patch
 
 import numpy as np
+from numpy_loop import report_loop
 
+from benchmarks.rivals import REPORT
 from benchmarks.univariate_cases import normal_start, rate_of
-from benchmarks.univariate_rivals import REPORT, report_loop
 from fastmlp.dense.engine import dense_engine
 from fastmlp.engine import Array, Problem, Rates, Record, Status, Weights
 from fastmlp.univariate import choice

@@ -10,8 +10,8 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+from benchmarks.rivals import REPORT
 from benchmarks.univariate_methods import AUTO, DENSE
-from benchmarks.univariate_rivals import REPORT
 
 STYLES: dict[str, dict[str, Any]] = {  # in the order of the legend
     REPORT: {"color": "C3", "marker": "D"},

@@ -1,7 +1,8 @@
 """The report's training loop in NumPy, to time and to check against; a module for the scripts, not one itself.
 
-Both loops train [x, 1] (n_samples, 2) on y (n_samples, 1) with the weights w1 (2, n_hidden) and w2 (n_hidden, 1), which
-they leave as they are, and return the RMSE before each update. The number of BLAS threads is the importer's affair.
+Both loops train [x, 1] (n_samples, n_in + 1) on y (n_samples, 1) with the weights w1 (n_in + 1, n_hidden) and w2
+(n_hidden, 1), which they leave as they are, all of one dtype, and return the RMSE before each update. The number of
+BLAS threads is the importer's affair.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def preallocated_loop(
 ) -> FloatArray:
     """Do the arithmetic of `report_loop`, to the bit, in buffers for the (n_samples, n_hidden) arrays."""
     n_samples, w1, w2 = len(x), w1.copy(), w2.copy()
-    r, gh = np.empty((2, n_samples, w1.shape[1]))
+    r, gh = np.empty((2, n_samples, w1.shape[1]), x.dtype)
     active = np.empty(r.shape, dtype=bool)
     rmse = np.empty(epochs)
     for epoch in range(epochs):

@@ -1,5 +1,6 @@
 """The benchmarks run; what they measure is nobody's to assert."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -13,21 +14,21 @@ METHODS = {"auto", "dense", "prefix sums", "pattern moments", "stretches"}
 NUMPY = "NumPy, the report's loop"
 
 
+def python(*arguments):
+    """Run Python where the benchmarks can be imported; return what it printed."""
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture
 def run(tmp_path):
     """Run a subcommand of univariate.py on the smallest sizes; return what it printed and its results."""
 
     def run(command, limit):
-        arguments = (command, "--quick", "--limit", str(limit), "--out", str(tmp_path))
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.univariate", *arguments],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            cwd=ROOT,
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout, json.loads((tmp_path / f"univariate_{command}.json").read_text())["results"]
+        printed = python("-m", "benchmarks.univariate", command, "--quick", "--limit", limit, "--out", tmp_path)
+        return printed, json.loads((tmp_path / f"univariate_{command}.json").read_text())["results"]
 
     return run
 
@@ -58,6 +59,31 @@ def test_choices_compare_the_engine_with_the_best_method(run):
     }
     assert all(row["seconds"].keys() == METHODS for row in rows)
     assert f"{max(row['ratio'] for row in rows):.2f}" in printed.splitlines()[-1]
+
+
+def test_peers_agree_and_a_known_cell_is_not_measured_again(tmp_path):
+    path = tmp_path / "peers.json"
+    code = (
+        "import sys; from pathlib import Path; from benchmarks.peers import measure; "
+        "from benchmarks.peers_cells import Cell; "
+        "cells = [Cell(1, 4, 10, 'float64'), Cell(2, 4, 10, 'float32')]; "
+        "measure(cells, Path(sys.argv[1]), rounds=2, processes=0)"
+    )
+    python("-c", code, path)
+    first = json.loads(path.read_text())
+    for cell in first["results"]["cells"]:
+        assert {"fastmlp", NUMPY, "NumPy, preallocated", "scikit-learn"} <= cell["competitors"].keys()
+        assert all(len(result["seconds"]) == 2 for result in cell["competitors"].values())  # none differs
+    assert "2 of 2 cells are known" in python("-c", code, path)
+    assert json.loads(path.read_text()) == first
+
+
+def test_readme_and_page_say_what_the_peers_json_says(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    tables = importlib.import_module("benchmarks.peers_tables")
+    content = json.loads((ROOT / "benchmarks" / "peers.json").read_text())
+    assert tables.page(content) == (ROOT / "benchmarks" / "PEERS.md").read_text()
+    assert tables.START + tables.readme_table(content) + tables.END in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -28,11 +28,11 @@ def test_what_the_readme_shows_exists():
         "scripts/convergence.png",
         "benchmarks/NOTES.md",
         "scripts/fit_function.py",
-        "benchmarks/against_numpy.py",
+        "benchmarks/PEERS.md",
     ):
         assert path in readme
         assert (ROOT / path).exists()
-    for target in ("report", "test"):
+    for target in ("report", "test", "peers"):
         assert f"make {target} " in readme
         assert f"\n{target}:" in (ROOT / "Makefile").read_text()
 

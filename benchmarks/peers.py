@@ -1,0 +1,70 @@
+"""Time fastmlp against NumPy, PyTorch, JAX and scikit-learn over a map of sizes, in both precisions.
+
+    python -m benchmarks.peers            the whole map, within an hour: peers.json, PEERS.md and peers.png beside this
+                                          file, and the README's table
+    python -m benchmarks.peers --quick    a few cells, within three minutes: the same three files in out/peers
+
+What was measured is saved after each cell. Started again with the same versions on the same processor, it goes on from
+there; to measure anew, delete peers.json. Rivals that are not installed are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from benchmarks.conditions import save, saved
+from benchmarks.peers_cells import DTYPES, FIRST_CALLED, Cell, first_calls, measured, size_map
+from benchmarks.peers_picture import draw
+from benchmarks.peers_tables import page, summary, write_readme
+from benchmarks.rivals import RIVALS, left_out
+
+QUICK_SIZES = ((1, 1000, 100), (32, 100, 1000))  # inputs, hidden, samples
+QUICK_CELLS = [Cell(*size, dtype) for size in QUICK_SIZES for dtype in DTYPES]
+
+
+def measure(cells: Sequence[Cell], path: Path, *, rounds: int, processes: int) -> None:
+    """Measure those cells that the file at path does not hold yet, and the first calls of some processes."""
+    results: dict[str, Any] = saved(path) or {"cells": [], "first_calls": {}}
+    reasons = left_out(RIVALS)
+    for name, reason in reasons.items():
+        print(f"{name} is left out: {reason}")
+    names = [name for name in RIVALS if name not in reasons]
+    known = [{name: entry[name] for name in Cell.__annotations__} for entry in results["cells"]]
+    missing = [cell for cell in cells if vars(cell) not in known]
+    if known:
+        print(f"{len(cells) - len(missing)} of {len(cells)} cells are known; delete {path} to measure them anew.")
+    for cell in tqdm(missing, unit="cell"):
+        results["cells"].append(measured(cell, names, rounds))
+        save(path, results)
+    if not results["first_calls"]:
+        results["first_calls"] = first_calls([name for name in FIRST_CALLED if name not in reasons], processes)
+        save(path, results)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the command line, measure, and write what was measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="a few cells, into out/peers")
+    quick = parser.parse_args(arguments).quick
+    folder = Path("out/peers") if quick else Path(__file__).parent
+    path = folder / "peers.json"
+    if quick:
+        measure(QUICK_CELLS, path, rounds=3, processes=1)
+    else:
+        measure(size_map(), path, rounds=5, processes=3)
+    content = json.loads(path.read_text())
+    (folder / "PEERS.md").write_text(page(content))
+    draw(content, folder / "peers.png")
+    if not quick:
+        write_readme(content)
+    print(f"{summary(content)} {folder / 'PEERS.md'}, {folder / 'peers.png'}")
+
+
+if __name__ == "__main__":
+    main()

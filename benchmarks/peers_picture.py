@@ -1,0 +1,59 @@
+"""The heat map of `peers.py`: how many times as long as fastmlp the best rival takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.colors import LogNorm
+
+from benchmarks.peers_cells import DTYPES, HIDDEN, INPUTS, SAMPLES
+from benchmarks.peers_tables import best_rival, ratio, shown
+
+LIMIT = 10.0  # of the colour scale, either way
+TICKS = (0.1, 0.3, 1, 3, 10)
+WHITE_BEYOND = 4.0  # the ratio, either way, from which a cell is too dark for black text
+
+
+def draw(content: dict[str, Any], path: Path) -> None:
+    """Draw a panel for each precision and number of samples, of inputs against units; what was not measured is grey."""
+    cells = content["results"]["cells"]
+    figure, axes = plt.subplots(
+        len(DTYPES), len(SAMPLES), figsize=(13, 6.5), sharex=True, sharey=True, layout="constrained"
+    )
+    for row, dtype in zip(axes, DTYPES, strict=True):
+        for ax, samples in zip(row, SAMPLES, strict=True):
+            panel = [cell for cell in cells if (cell["dtype"], cell["samples"]) == (dtype, samples)]
+            mesh = draw_panel(ax, panel)
+            ax.set_title(f"{dtype}, {samples:,} samples")
+    figure.supxlabel("inputs")
+    figure.supylabel("hidden units")
+    bar = figure.colorbar(mesh, ax=axes, extend="both", label="time of the best rival / time of fastmlp")
+    bar.set_ticks(TICKS, labels=[f"{tick:g}" for tick in TICKS], minor=False)
+    bar.minorticks_off()
+    figure.suptitle(
+        "Best rival's time per epoch over fastmlp's: above 1 (blue) fastmlp is faster, below 1 (red) the rival"
+    )
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def draw_panel(ax: Any, cells: list[dict[str, Any]]) -> Any:
+    """Draw the ratios of some cells, each with the rival's name, and return what a colour bar needs."""
+    ratios = np.full((len(HIDDEN), len(INPUTS)), np.nan)
+    for cell in cells:
+        place = HIDDEN.index(cell["hidden"]), INPUTS.index(cell["inputs"])
+        name = best_rival(cell)
+        value = ratios[place] = ratio(cell, name)
+        color = "white" if abs(np.log(value)) > np.log(WHITE_BEYOND) else "black"
+        text = f"{shown(value)}\n{name.replace(', ', chr(10), 1)}"
+        ax.text(place[1], place[0], text, ha="center", va="center", color=color, fontsize=6.5)
+    ax.set_facecolor("lightgrey")
+    ax.set_xticks(range(len(INPUTS)), [f"{n}" for n in INPUTS])
+    ax.set_yticks(range(len(HIDDEN)), [f"{n:,}" for n in HIDDEN])
+    return ax.imshow(ratios, cmap="RdBu", norm=LogNorm(1 / LIMIT, LIMIT), origin="lower", aspect="auto")
