@@ -129,6 +129,8 @@ def page(content: dict[str, Any]) -> str:
         f"{summary(content)} {spread_summary(content)} {content['conditions']}",
         "![Heat map of the best rival's time over that of fastmlp](peers.png)",
         method(),
+        "## Where a rival wins",
+        losses(cells),
         "## First calls",
         f"In a process that finds nothing compiled, {CHECKED_EPOCHS} epochs of the report's net, imports included: "
         f"{first_calls(content)}. In the process that measured the map, where fastmlp finds its kernels in the cache "
@@ -140,6 +142,27 @@ def page(content: dict[str, Any]) -> str:
         columns = ["inputs, hidden, samples", "fastmlp, per epoch", *RIVALS, "best rival"]
         parts += [f"## {dtype}", markdown(columns, rows)]
     return "\n\n".join(parts) + "\n"
+
+
+def losses(cells: Iterable[Measured]) -> str:
+    """Return a line for each number of inputs, precision and rival that was the fastest somewhere."""
+    regions: dict[tuple[int, str], list[Measured]] = {}
+    for cell in cells:
+        regions.setdefault((cell["inputs"], cell["dtype"]), []).append(cell)
+    lines = []
+    for (inputs, dtype), region in sorted(regions.items()):
+        for rival in RIVALS:
+            won = [cell for cell in region if best_rival(cell) == rival and ratio(cell, rival) < 1]
+            if won:
+                gains = {f"{cell['hidden']:,} x {cell['samples']:,}": 1 / ratio(cell, rival) for cell in won}
+                sizes = ", ".join(
+                    f"{hidden_by_samples} ({gain:.2f} times)" for hidden_by_samples, gain in gains.items()
+                )
+                lines.append(
+                    f"- {inputs} inputs, {dtype}: {rival} is the fastest at {len(won)} of {len(region)} sizes, hidden x "
+                    f"samples {sizes}."
+                )
+    return "\n".join(lines) or "Nowhere on this map."
 
 
 def method() -> str:
