@@ -154,14 +154,11 @@ def losses(cells: Iterable[Measured]) -> str:
         for rival in RIVALS:
             won = [cell for cell in region if best_rival(cell) == rival and ratio(cell, rival) < 1]
             if won:
-                gains = {f"{cell['hidden']:,} x {cell['samples']:,}": 1 / ratio(cell, rival) for cell in won}
                 sizes = ", ".join(
-                    f"{hidden_by_samples} ({gain:.2f} times)" for hidden_by_samples, gain in gains.items()
+                    f"{cell['hidden']:,} x {cell['samples']:,} ({1 / ratio(cell, rival):.2f} times)" for cell in won
                 )
-                lines.append(
-                    f"- {inputs} inputs, {dtype}: {rival} is the fastest at {len(won)} of {len(region)} sizes, hidden x "
-                    f"samples {sizes}."
-                )
+                where = f"{len(won)} of {len(region)} sizes, hidden x samples {sizes}"
+                lines.append(f"- {inputs} inputs, {dtype}: {rival} is the fastest at {where}.")
     return "\n".join(lines) or "Nowhere on this map."
 
 
