@@ -3,7 +3,7 @@
 import numpy as np
 
 import fastmlp
-from benchmarks.workloads import DTYPES, OverWorkloads, Training
+from benchmarks.workloads import OverWorkloads, Training
 
 
 class Fit(OverWorkloads):
@@ -20,20 +20,20 @@ class Fit(OverWorkloads):
 class Engines:
     """The report's run by each algorithm, a hundredth of the epochs."""
 
-    params = (["univariate", "dense", "reference"], list(DTYPES))
-    param_names = ("algorithm", "dtype")
+    params = (["univariate", "dense", "reference"],)
+    param_names = ("algorithm",)
     number = 1
     repeat = (3, 8, 0.5)
 
-    def setup(self, algorithm, dtype):
+    def setup(self, algorithm):
         """Compile; skip what a commit does not have."""
-        self.training = Training("report", dtype)
+        self.training = Training("report", "float64")
         try:
             self.training.fit(1, algorithm)
         except (ValueError, NotImplementedError) as error:
             raise NotImplementedError from error
 
-    def time_engine(self, algorithm, dtype):
+    def time_engine(self, algorithm):
         """Train 320 epochs."""
         self.training.fit(320, algorithm)
 

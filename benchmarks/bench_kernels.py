@@ -10,7 +10,7 @@ class Univariate:
 
     params = (["prefix sums", "pattern moments", "stretches"], [100, 100_000], [1000])
     param_names = ("method", "samples", "hidden")
-    number = 1
+    number = rounds = 1
     repeat = (3, 8, 0.5)
     timeout = 300
 
@@ -34,7 +34,7 @@ class Dense:
 
     params = (list(SEVERAL_INPUTS), list(DTYPES))
     param_names = ("workload", "dtype")
-    number = 1
+    number = rounds = 1
     repeat = (3, 8, 0.5)
 
     def setup(self, name, dtype):

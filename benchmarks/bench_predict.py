@@ -10,6 +10,7 @@ class Predict:
 
     params = (["report", "8 inputs", "10 outputs"], list(DTYPES))
     param_names = ("workload", "dtype")
+    rounds = 1
 
     def setup(self, name, dtype):
         """Train a little, draw 10,000 points."""

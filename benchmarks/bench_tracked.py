@@ -10,14 +10,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 
 import numpy as np
 
 from benchmarks.peak import multiply_adds_per_second
 from benchmarks.workloads import DTYPES, SEVERAL_INPUTS, OverWorkloads
 
-ROUNDS = 15
 ROUND_SECONDS = 0.02
+LEAST_ROUNDS, MOST_ROUNDS, ENOUGH_SECONDS = 3, 20, 1.5
 
 
 class AgainstNumpy(OverWorkloads):
@@ -47,8 +48,9 @@ class AgainstNumpy(OverWorkloads):
             return (time.perf_counter() - started) / epochs
 
         epochs = max(1, int(ROUND_SECONDS / numpy_seconds(1)))
-        rounds = [(seconds_per_epoch(self.training), numpy_seconds(epochs)) for _ in range(ROUNDS)]
-        shortest, numpy_shortest = (min(column) for column in zip(*rounds, strict=True))
+        shortest, numpy_shortest = shortest_rounds(
+            partial(seconds_per_epoch, self.training), partial(numpy_seconds, epochs)
+        )
         return shortest / numpy_shortest
 
 
@@ -60,8 +62,8 @@ class AgainstPeak(OverWorkloads):
 
     def track_time_over_peak(self, name, dtype):
         """Return the ratio for the shortest of the rounds, as the peak is that of many too."""
-        seconds = min(seconds_per_epoch(self.training) for _ in range(ROUNDS))
-        return seconds * multiply_adds_per_second(np.dtype(dtype).type) / self.training.workload.multiply_adds
+        (shortest,) = shortest_rounds(partial(seconds_per_epoch, self.training))
+        return shortest * multiply_adds_per_second(np.dtype(dtype).type) / self.training.workload.multiply_adds
 
 
 class Accuracy(OverWorkloads):
@@ -100,6 +102,14 @@ with install_recorder("numba:compile") as recorder:
         if both != first:
             raise AssertionError(f"a second fit compiled {both - first} functions more")
         return first
+
+
+def shortest_rounds(*timed):
+    """Return the least that each call measured, when they are called in turn for some rounds."""
+    rounds, started = [], time.perf_counter()
+    while len(rounds) < LEAST_ROUNDS or (len(rounds) < MOST_ROUNDS and time.perf_counter() - started < ENOUGH_SECONDS):
+        rounds.append([measure() for measure in timed])
+    return [min(column) for column in zip(*rounds, strict=True)]
 
 
 def seconds_per_epoch(training):
