@@ -35,7 +35,8 @@ FACTOR = 1.1
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure commits and keep the results."""
-    return max(asv("run", f"{commit(revision)}^!", "--show-stderr") for revision in arguments.revisions)
+    options = ("--show-stderr", "--bench", arguments.bench)
+    return max(asv("run", f"{commit(revision)}^!", *options) for revision in arguments.revisions)
 
 
 def compare(arguments: argparse.Namespace) -> int:
@@ -146,11 +147,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for command in (run, compare, publish, check):
         sub = commands.add_parser(command.__name__, help=command.__doc__)
         sub.set_defaults(command=command)
+        if command in (run, compare):
+            sub.add_argument("--bench", default=".", help="regular expression: which benchmarks (default all)")
         if command is run:
             sub.add_argument("revisions", nargs="*", default=["HEAD"])
         if command is compare:
             sub.add_argument("base", help="revision to compare HEAD with")
-            sub.add_argument("--bench", default=".", help="regular expression: which benchmarks (default all)")
     parsed = parser.parse_args(arguments)
     introduce_machine()
     return parsed.command(parsed)
