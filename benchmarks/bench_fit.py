@@ -16,6 +16,8 @@ class Fit(OverWorkloads):
         """Train the epochs of the workload."""
         self.training.fit(self.training.workload.epochs)
 
+    time_fit.pretty_name = "fit, by workload"
+
 
 class Engines:
     """The report's run by each algorithm, a hundredth of the epochs."""
@@ -37,6 +39,8 @@ class Engines:
         """Train 320 epochs."""
         self.training.fit(320, algorithm)
 
+    time_engine.pretty_name = "algorithms, on the report's data"
+
 
 class Defaults:
     """A fit with nothing given but data: standardization, the balanced start and the automatic rate are in it."""
@@ -52,3 +56,5 @@ class Defaults:
     def time_defaults(self):
         """Train 1000 units for 32,000 epochs."""
         fastmlp.fit(self.x, np.sin(self.x), rng=0, progress=False)
+
+    time_defaults.pretty_name = "fit with nothing given but data"

@@ -28,6 +28,8 @@ class Univariate:
         """Train 100 epochs."""
         self.run.train(100)
 
+    time_epochs.pretty_name = "methods of the univariate engine"
+
 
 class Dense:
     """The dense kernels."""
@@ -55,3 +57,5 @@ class Dense:
     def time_epochs(self, name, dtype):
         """Train the epochs of the workload."""
         self.engine.advance(len(self.record.squared_error) - 1, self.record)
+
+    time_epochs.pretty_name = "dense kernels"

@@ -13,6 +13,8 @@ class Memory(OverWorkloads):
         """Train for 20 epochs."""
         self.training.fit(20)
 
+    peakmem_fit.pretty_name = "peak memory of a fit"
+
 
 class Engines:
     """Twenty million pairs of a sample and a unit: 160 MB in float64, if an engine held an array of them."""
@@ -33,7 +35,12 @@ class Engines:
         """Train for two epochs."""
         self.training.fit(2, algorithm)
 
+    peakmem_many_pairs.pretty_name = "peak memory, 20 million pairs of sample and unit"
+
 
 def peakmem_nothing():
     """Import the package and compile: what every figure above has in it."""
     fastmlp.fit([0.0, 1.0], [1.0, 3.0], hidden=10, epochs=1, rng=0, progress=False)
+
+
+peakmem_nothing.pretty_name = "peak memory of imports and compiled code"

@@ -23,6 +23,10 @@ class Predict:
         """Predict the points."""
         self.model.predict(self.points)
 
+    time_predict.pretty_name = "predict 10,000 points"
+
     def time_gradients(self, name, dtype):
         """Differentiate the objective on the data."""
         self.model.gradients(self.x, self.y)
+
+    time_gradients.pretty_name = "gradients of the objective"

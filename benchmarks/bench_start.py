@@ -17,9 +17,15 @@ def timeraw_import():
     return "import fastmlp"
 
 
+timeraw_import.pretty_name = "import fastmlp"
+
+
 def timeraw_import_numba():
     """Import what a first fit cannot do without, for comparison."""
     return "import numba"
+
+
+timeraw_import_numba.pretty_name = "import numba"
 
 
 class FirstFit:
@@ -35,9 +41,13 @@ class FirstFit:
         """Compile everything needed."""
         return f"import fastmlp; {first_fit(data)}", COLD
 
+    timeraw_cold_cache.pretty_name = "first fit of a process, nothing compiled"
+
     def timeraw_warm_cache(self, data):
         """Load what an earlier process compiled."""
         return f"import fastmlp; {first_fit(data)}", WARM.format(fit=first_fit(data))
+
+    timeraw_warm_cache.pretty_name = "first fit of a process, all compiled"
 
 
 def first_fit(data):

@@ -53,6 +53,8 @@ class AgainstNumpy(OverWorkloads):
         )
         return shortest / numpy_shortest
 
+    track_time_over_numpy.pretty_name = "time over that of the report's NumPy loop"
+
 
 class AgainstPeak(OverWorkloads):
     """Time per epoch over what its multiply-adds take at the peak of one core, measured in the same process."""
@@ -65,6 +67,8 @@ class AgainstPeak(OverWorkloads):
         (shortest,) = shortest_rounds(partial(seconds_per_epoch, self.training))
         return shortest * multiply_adds_per_second(np.dtype(dtype).type) / self.training.workload.multiply_adds
 
+    track_time_over_peak.pretty_name = "time over that at the multiply-add peak"
+
 
 class Accuracy(OverWorkloads):
     """What the workload ends at: a speed-up that changes it is none."""
@@ -74,6 +78,8 @@ class Accuracy(OverWorkloads):
     def track_rmse(self, name, dtype):
         """Return the RMSE at the end."""
         return float(self.training.fit(self.training.workload.epochs).history.rmse[-1])
+
+    track_rmse.pretty_name = "RMSE at the end"
 
 
 class Compilations:
@@ -87,6 +93,8 @@ class Compilations:
     def track_compilations(self, n_in, dtype):
         """Count the compiler's events in a process of its own."""
         code = f"""
+
+    track_compilations.pretty_name = "functions that a first fit compiles"
 import numpy as np, fastmlp
 from numba.core.event import install_recorder
 with install_recorder("numba:compile") as recorder:

@@ -69,7 +69,8 @@ def compare(arguments: argparse.Namespace) -> int:
 def publish(arguments: argparse.Namespace) -> int:
     """Write the pages of the results kept."""
     code = asv("publish")
-    print("\nThe pages: .asv/html/index.html; `asv preview` serves them, a browser will not read them from files.")
+    print("\nThe pages are in .asv/html; `.venv/bin/asv preview` serves them, a browser does not read them from files.")
+    print("They load jQuery and flot from the net; without it they say that the swallow's origin is not known.")
     return code
 
 
