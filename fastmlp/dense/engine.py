@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -11,10 +12,12 @@ import numpy as np
 from fastmlp.compiling import compiled
 from fastmlp.dense import few_inputs, many_inputs
 from fastmlp.engine import Array, Engine, Problem, Rates, Record, Shape, Status, Weights
+from fastmlp.vectors import mark_dtype, n_lanes
 
 # What a block of samples occupies, scratch included. Of blocks of 128, 256, 512 and 1024 samples 256 were the fastest
 # with 4 and with 8 inputs in float64 (16 and 24 KiB), 1024 slower by 1.5 times: the first-level cache holds 32 KiB.
 BLOCK_BYTES = 20 * 1024
+CACHE_LINE = 64
 
 
 def dense_engine(n_in: int, n_out: int) -> type[Engine]:
@@ -77,17 +80,16 @@ class FewInputs(_Dense):
     def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
         n_samples, n_in = problem.x.shape
         dtype = problem.x.dtype
-        lanes = 64 // dtype.itemsize
-        n_arrays = n_in + 4  # x, and y, sample_weight, error, active
+        n_arrays = n_in + 3  # x, and y, sample_weight, error
         n_blocks = -(-n_samples * n_arrays * dtype.itemsize // BLOCK_BYTES)
-        block = _round_up(-(-n_samples // n_blocks), lanes)
+        block = _round_up(-(-n_samples // n_blocks), few_inputs.SAMPLE_VECTORS * n_lanes(dtype))
         n_padded = n_blocks * block
         x = _padded(problem.x.T, (n_in, n_padded), dtype).reshape(n_in, n_blocks, block).swapaxes(0, 1)
         y = _padded(problem.y[:, 0], (n_padded,), dtype).reshape(n_blocks, block)
         sample_weight = _padded(problem.sample_weight, (n_padded,), dtype).reshape(n_blocks, block)
 
         self._n_hidden = weights.b1.size
-        n_units = _round_up(self._n_hidden, 2)
+        n_units = _round_up(self._n_hidden, few_inputs.units_at_once(n_in))
         held = {
             "w1": _padded(weights.w1, (n_in, n_units), dtype),
             "b1": _padded(weights.b1, (n_units,), dtype),
@@ -100,9 +102,9 @@ class FewInputs(_Dense):
         }
         super().__init__(
             held,
-            [np.zeros(block, dtype) for _ in range(2)],
+            [_zeros((block,), dtype), _zeros((n_units, block // n_lanes(dtype)), np.dtype(mark_dtype(dtype)))],
             1,
-            np.ascontiguousarray(x),
+            _padded(x, x.shape, dtype),
             y,
             sample_weight,
             tuple(range(n_in)),
@@ -169,9 +171,17 @@ def _round_up(size: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
+def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return zeros that start on a cache line: a vector across two lines takes two loads."""
+    n_bytes = math.prod(shape) * dtype.itemsize
+    room = np.zeros(n_bytes + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + n_bytes].view(dtype).reshape(shape)
+
+
 def _padded(array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Copy an array into the first corner of a C-ordered array of zeros."""
-    padded = np.zeros(shape, dtype)
+    padded = _zeros(shape, dtype)
     padded[tuple(slice(size) for size in array.shape)] = array
     return padded
 
