@@ -160,15 +160,15 @@ def total(typing_context: Any, vector: Any) -> Any:
     return vector.dtype(vector), codegen
 
 
-@instruction(lambda vector, value: np.where(~(vector <= 0), value, 0))
-def where_positive(typing_context: Any, vector: Any, value: Any) -> Any:
-    """Return value where the vector is positive or NaN, so that a NaN shows, and 0 elsewhere."""
+@instruction(lambda vector, value, other: np.where(~(vector <= 0), value, other))
+def where_positive(typing_context: Any, vector: Any, value: Any, other: Any) -> Any:
+    """Return value where the vector is positive or NaN, so that a NaN shows, and other elsewhere."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        nothing = ir.Constant(arguments[0].type, None)
-        return builder.select(builder.fcmp_unordered(">", arguments[0], nothing), arguments[1], nothing)
+        is_positive = builder.fcmp_unordered(">", arguments[0], ir.Constant(arguments[0].type, None))
+        return builder.select(is_positive, arguments[1], arguments[2])
 
-    return value(vector, value), codegen
+    return value(vector, value, other), codegen
 
 
 def mark_dtype(dtype: np.dtype[Any]) -> type[np.unsignedinteger[Any]]:

@@ -18,6 +18,10 @@ from fastmlp.vectors import mark_dtype, n_lanes
 # with 4 and with 8 inputs in float64 (16 and 24 KiB), 1024 slower by 1.5 times: the first-level cache holds 32 KiB.
 BLOCK_BYTES = 20 * 1024
 CACHE_LINE = 64
+# The hidden layer of a block of samples stays in the second-level cache, of 512 KiB here, with some of the weights.
+HIDDEN_BYTES = 192 * 1024
+LEAST_BLOCK = 24
+MOST_BLOCK = 192
 
 
 def dense_engine(n_in: int, n_out: int) -> type[Engine]:
@@ -132,29 +136,54 @@ class ManyInputs(_Dense):
 
     def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
         n_samples, self._n_in = problem.x.shape
+        self._n_hidden = weights.b1.size
         n_out = problem.y.shape[1]
         dtype = problem.x.dtype
-        n_hidden = weights.b1.size
-        n_in = _round_up(self._n_in, many_inputs.INPUTS)
-        n_padded = _round_up(n_samples, many_inputs.SAMPLES)
+        self._units = many_inputs.PANEL * n_lanes(dtype)
+        n_in = max(4, _round_up(self._n_in, 2))
+        n_padded = _round_up(n_samples, many_inputs.ROWS)
         start = (
-            _padded(weights.w1, (n_in, n_hidden), dtype),
-            _padded(weights.b1, (n_hidden,), dtype),
-            _padded(weights.w2.T, (n_out, n_hidden), dtype),
+            self._in_panels(weights.w1, n_in, dtype),
+            self._in_panels(weights.b1[None], 1, dtype)[:, 0],
+            self._in_panels(weights.w2.T, n_out, dtype),
             _padded(weights.b2, (n_out,), dtype),
         )
         held = dict(zip(Weights._fields, start, strict=True))
-        held |= {f"d{name}": np.zeros_like(array) for name, array in held.items()}
+        held |= {f"d{name}": _zeros(array.shape, dtype) for name, array in held.items()}
+        n_panels = len(start[1])
+        block = self._block(n_padded, n_panels * self._units * dtype.itemsize)
         super().__init__(
             held,
-            [np.zeros((many_inputs.SAMPLES, n_hidden), dtype) for _ in range(3)],
+            [
+                _zeros((n_panels, block, self._units), dtype),
+                _zeros((block, self._units), dtype),
+                _zeros((block, n_out, n_lanes(dtype)), dtype),
+                _zeros((block, n_out), dtype),
+            ],
             n_out,
             _padded(problem.x, (n_padded, n_in), dtype),
             _padded(problem.y, (n_padded, n_out), dtype),
             _padded(problem.sample_weight, (n_padded,), dtype),
-            np.array(rates, dtype),
-            dtype.type(negative_slope),
+            -np.array(rates, dtype),
+            np.array([negative_slope], dtype),
         )
+
+    def _in_panels(self, rows: Array, n_rows: int, dtype: np.dtype[Any]) -> Array:
+        """Copy (m, n_hidden) to (n_panels, n_rows, units), padded with zeros."""
+        n_units = _round_up(self._n_hidden, self._units)
+        by_panel = _padded(rows, (n_rows, n_units), dtype).reshape(n_rows, -1, self._units).swapaxes(0, 1)
+        return _padded(by_panel, by_panel.shape, dtype)
+
+    def _from_panels(self, panels: Array, n_rows: int) -> Array:
+        """Return what `_in_panels` was given."""
+        return panels.swapaxes(0, 1).reshape(panels.shape[1], -1)[:n_rows, : self._n_hidden].copy()
+
+    @staticmethod
+    def _block(n_samples: int, row_bytes: int) -> int:
+        """Return the number of samples of a block: blocks of about one size, whose hidden layer takes HIDDEN_BYTES."""
+        most = min(max(HIDDEN_BYTES // row_bytes, LEAST_BLOCK), MOST_BLOCK)
+        n_blocks = -(-n_samples // most)
+        return _round_up(-(-n_samples // n_blocks), many_inputs.ROWS)
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
@@ -164,7 +193,13 @@ class ManyInputs(_Dense):
     def weights(self) -> Weights:
         """Return copies of the weights."""
         w1, b1, w2, b2 = (self._held[name] for name in Weights._fields)
-        return Weights(w1[: self._n_in].copy(), b1.copy(), w2.T.copy(), b2.copy())
+        n_out = b2.size
+        return Weights(
+            self._from_panels(w1, self._n_in),
+            self._from_panels(b1[:, None], 1)[0],
+            self._from_panels(w2, n_out).T.copy(),
+            b2.copy(),
+        )
 
 
 def _round_up(size: int, multiple: int) -> int:

@@ -119,7 +119,7 @@ def forward(h2: Any, active: Any, x: Any, w1: Any, b1: Any, w2: Any, inputs: Any
                 for u in range(2):
                     z = add(h1[2 * v + u], bias[u]) if n_in == 1 else h1[2 * v + u]
                     mark_positive(active, (j + u, first + v), z)
-                    sum_units = fma(outgoing[u], where_positive(z, z), sum_units)
+                    sum_units = fma(outgoing[u], where_positive(z, z, zeros(x)), sum_units)
                 store(h2, ((first + v) * step,), sum_units)
             in_order()
 
