@@ -19,8 +19,9 @@ from numba.core import cgutils
 from numba.core.codegen import get_host_cpu_features
 from numba.extending import intrinsic, models, register_model
 
-FEATURES = (numba.config.CPU_FEATURES or get_host_cpu_features()).split(",")
-BYTES = 64 if "+avx512f" in FEATURES else 32 if "+avx" in FEATURES else 16
+# What Numba compiles for: the host, or what its environment variables say.
+_features = get_host_cpu_features() if numba.config.CPU_FEATURES is None else numba.config.CPU_FEATURES
+BYTES = 64 if "+avx512f" in _features else 32 if "+avx" in _features else 16
 
 
 def n_lanes(dtype: np.dtype[Any]) -> int:

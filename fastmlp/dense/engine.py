@@ -14,14 +14,13 @@ from fastmlp.dense import few_inputs, many_inputs
 from fastmlp.engine import Array, Engine, Problem, Rates, Record, Shape, Status, Weights
 from fastmlp.vectors import mark_dtype, n_lanes
 
-# What a block of samples occupies, scratch included. Of blocks of 128, 256, 512 and 1024 samples 256 were the fastest
-# with 4 and with 8 inputs in float64 (16 and 24 KiB), 1024 slower by 1.5 times: the first-level cache holds 32 KiB.
-BLOCK_BYTES = 20 * 1024
+# What a block of samples occupies in the kernel for few inputs. Of 8, 12, 16, 20, 24, 32 and 48 KiB, 24 and 32 were the
+# fastest with 3, 4, 7 and 8 inputs, 8 slower by up to 1.2 times: then the sums over lanes after each block tell.
+BLOCK_BYTES = 32 * 1024
 CACHE_LINE = 64
-# The hidden layer of a block of samples stays in the second-level cache, of 512 KiB here, with some of the weights.
-HIDDEN_BYTES = 192 * 1024
-LEAST_BLOCK = 24
-MOST_BLOCK = 192
+# Samples in a block of the kernel for many inputs: of 24, 48, 96, 144, 192 and 288 these were the fastest or within 2 %
+# for 64 to 1024 units. The hidden layer of 48 samples and 1000 units takes 384 KiB of a second-level cache of 512.
+BLOCK_SAMPLES = 8 * many_inputs.ROWS
 
 
 def dense_engine(n_in: int, n_out: int) -> type[Engine]:
@@ -151,7 +150,7 @@ class ManyInputs(_Dense):
         held = dict(zip(Weights._fields, start, strict=True))
         held |= {f"d{name}": _zeros(array.shape, dtype) for name, array in held.items()}
         n_panels = len(start[1])
-        block = self._block(n_padded, n_panels * self._units * dtype.itemsize)
+        block = min(BLOCK_SAMPLES, n_padded)
         super().__init__(
             held,
             [
@@ -177,13 +176,6 @@ class ManyInputs(_Dense):
     def _from_panels(self, panels: Array, n_rows: int) -> Array:
         """Return what `_in_panels` was given."""
         return panels.swapaxes(0, 1).reshape(panels.shape[1], -1)[:n_rows, : self._n_hidden].copy()
-
-    @staticmethod
-    def _block(n_samples: int, row_bytes: int) -> int:
-        """Return the number of samples of a block: blocks of about one size, whose hidden layer takes HIDDEN_BYTES."""
-        most = min(max(HIDDEN_BYTES // row_bytes, LEAST_BLOCK), MOST_BLOCK)
-        n_blocks = -(-n_samples // most)
-        return _round_up(-(-n_samples // n_blocks), many_inputs.ROWS)
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:

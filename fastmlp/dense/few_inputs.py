@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.compiling import exact, inlined, njit, registers
+from fastmlp.compiling import exact, inlined, njit, registers, spliced
 from fastmlp.vectors import (
     add,
     fma,
@@ -195,7 +195,7 @@ def is_finite(value: Any) -> Any:
     return np.isfinite(value)
 
 
-@inlined
+@spliced
 def visit(
     active_error_x: Any,
     active_error: Any,

@@ -1,8 +1,8 @@
 """The kernel for many inputs or several outputs: products of matrices in tiles of registers, SIMD over units.
 
-Units come in panels of two vectors, whose weights lie together, so that 6 rows of samples (or of inputs, backward) times
-a panel are 12 vectors of sums in registers: 8 loads for 12 multiply-adds. Samples come in blocks whose hidden layer
-stays in the second-level cache between the forward and the backward pass; it is never stored for all samples.
+Units come in panels of two vectors, whose weights lie together, so that 6 rows of samples (or of inputs, backward)
+times a panel are 12 vectors of sums in registers: 8 loads for 12 multiply-adds. Samples come in blocks whose hidden
+layer stays in the second-level cache between the forward and the backward pass; it is never stored for all samples.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.compiling import exact, inlined, njit
+from fastmlp.compiling import exact, inlined, njit, spliced
 from fastmlp.vectors import (
     add,
     fma,
@@ -32,12 +32,11 @@ PANEL = 2  # vectors of units
 
 
 @exact
-def descend(parameter: Any, gradient: Any, steps: Any, group: Any) -> Any:
-    """Update rows of panels: parameter <- parameter + steps[group] * gradient, gradient <- 0, both (n, units).
+def descend(parameter: Any, gradient: Any, step: Any) -> Any:
+    """Update rows of panels: parameter <- parameter + step * gradient, gradient <- 0, both (n, units).
 
     Return 0, or NaN if an entry is not finite: a unit of weight -inf is cut off at 0 and would not show in h2.
     """
-    step = spread(steps, (group,))
     nothing = zeros(parameter)
     defect = nothing
     for row in range(parameter.shape[0]):
@@ -174,16 +173,20 @@ def backward(
 @inlined
 def output_error(error: Any, db2: Any, squared_error: Any, partial: Any, y: Any, sample_weight: Any, b2: Any) -> None:
     """Overwrite error (n, n_out) with s (h2 - y), add to db2 (n_out,) and to squared_error (n_out,), zero partial."""
-    for i in range(error.shape[0]):
-        for o in range(error.shape[1]):
+    for o in range(error.shape[1]):
+        sum_error = b2.dtype.type(0)
+        sum_squares = 0.0
+        for i in range(error.shape[0]):
             difference = total(load(partial, (i, o, 0))) + b2[o] - y[i, o]
             store(partial, (i, o, 0), zeros(partial))
             error[i, o] = sample_weight[i] * difference
-            db2[o] += error[i, o]
-            squared_error[o] += np.float64(error[i, o]) * difference
+            sum_error += error[i, o]
+            sum_squares += np.float64(error[i, o]) * difference
+        db2[o] += sum_error
+        squared_error[o] += sum_squares
 
 
-@inlined
+@spliced
 def visit(
     dw1: Any,
     db1: Any,
@@ -269,9 +272,9 @@ def train(
     for epoch in range(n_epochs):
         defect = np.float64(0)
         for p in range(b1.shape[0]):
-            defect += descend(w1[p], dw1[p], steps, 0)
-            defect += descend(w2[p], dw2[p], steps, 2)
-        defect += descend(b1, db1, steps, 1)
+            defect += descend(w1[p], dw1[p], spread(steps, (0,)))
+            defect += descend(w2[p], dw2[p], spread(steps, (2,)))
+        defect += descend(b1, db1, spread(steps, (1,)))
         for o in range(b2.size):
             b2[o] += steps[3] * db2[o]
             db2[o] = 0
@@ -296,6 +299,7 @@ def train(
             b2,
             negative_slope,
         )
-        if not is_finite(squared_error[epoch].sum()):
-            return epoch
+        for o in range(b2.size):
+            if not is_finite(squared_error[epoch, o]):
+                return epoch
     return n_epochs
