@@ -81,6 +81,14 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(**INLINED, **OPTIONS)(function)
 
 
+def spliced(function: Callable[..., Any]) -> Any:
+    """Compile a function as if its lines stood in its one caller.
+
+    LLVM optimises what is `inlined` once at each level of calls; so that one level of the dense kernels costs nothing.
+    """
+    return numba.njit(inline="always", **OPTIONS)(function)
+
+
 def plain(function: Any) -> Callable[..., Any]:
     """Return the Python function that `njit` or `inlined` was given."""
     return getattr(function, "py_func", function)  # type: ignore[no-any-return]

@@ -154,7 +154,7 @@ def test_kernels_run_without_compilation_too(tmp_path, n_out):
 import fastmlp, numpy as np
 x = np.arange(9.0)
 for slope in (0.0, 0.1):
-    for n_in in (2, 5):
+    for n_in in (2, 5, 8):
         for algorithm in ("dense", "reference"):
             y = np.stack([x, x * x][:{n_out}], axis=1)
             columns = np.stack([x**k for k in range(n_in)], axis=1)

@@ -68,10 +68,10 @@ def test_dense_equals_reference_in_float32(problem, assert_same_net, shape):
 
 
 @pytest.mark.parametrize("n_samples", [1, 2, 3, 5, 15, 16, 17, 255, 256, 257, 1031])
-@pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (6, 1), (2, 2)])
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (6, 1), (2, 2), (10, 1)])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_every_tail_of_samples_and_units_is_right(problem, assert_same_net, n_samples, n_in, n_out, dtype):
-    for n_hidden in (1, 2, 7):
+    for n_hidden in (1, 2, 7, 17):
         x, y, sample_weight, init = problem(n_in, n_out, n_samples, n_hidden)
         options = {"init": init, "epochs": 20, "sample_weight": sample_weight, "dtype": dtype}
         expected = fastmlp.fit(x, y, algorithm="reference", **options)
@@ -92,6 +92,19 @@ def test_kinks_exactly_on_samples_are_inactive_there(sine, assert_same_net):
     init = (w1, -(w1[0] * x), 0.3 * rng.normal(size=(x.size, 1)), np.zeros(1))
     got, expected = (
         fastmlp.fit(x, y, init=init, lr=1e-3, epochs=500, algorithm=algorithm) for algorithm in ("dense", "reference")
+    )
+    assert_same_net(got, expected, 1e-10)
+
+
+def test_kinks_exactly_on_samples_are_inactive_there_with_two_outputs_too(sine, assert_same_net):
+    x, y = sine
+    rng = np.random.default_rng(5)
+    w1 = 0.3 * rng.normal(size=(1, x.size))
+    init = (w1, -(w1[0] * x), 0.3 * rng.normal(size=(x.size, 2)), np.zeros(2))
+    targets = np.column_stack([y, y * y])
+    got, expected = (
+        fastmlp.fit(x, targets, init=init, lr=1e-3, epochs=500, algorithm=algorithm)
+        for algorithm in ("dense", "reference")
     )
     assert_same_net(got, expected, 1e-10)
 

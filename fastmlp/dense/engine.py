@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
@@ -11,10 +12,15 @@ import numpy as np
 from fastmlp.compiling import compiled
 from fastmlp.dense import few_inputs, many_inputs
 from fastmlp.engine import Array, Engine, Problem, Rates, Record, Shape, Status, Weights
+from fastmlp.vectors import mark_dtype, n_lanes
 
-# What a block of samples occupies, scratch included. Of blocks of 128, 256, 512 and 1024 samples 256 were the fastest
-# with 4 and with 8 inputs in float64 (16 and 24 KiB), 1024 slower by 1.5 times: the first-level cache holds 32 KiB.
-BLOCK_BYTES = 20 * 1024
+# What a block of samples occupies in the kernel for few inputs. Of 8, 12, 16, 20, 24, 32 and 48 KiB, 24 and 32 were the
+# fastest with 3, 4, 7 and 8 inputs, 8 slower by up to 1.2 times: then the sums over lanes after each block tell.
+BLOCK_BYTES = 32 * 1024
+CACHE_LINE = 64
+# Samples in a block of the kernel for many inputs: of 24, 48, 96, 144, 192 and 288 these were the fastest or within 2 %
+# for 64 to 1024 units. The hidden layer of 48 samples and 1000 units takes 384 KiB of a second-level cache of 512.
+BLOCK_SAMPLES = 8 * many_inputs.ROWS
 
 
 def dense_engine(n_in: int, n_out: int) -> type[Engine]:
@@ -77,17 +83,16 @@ class FewInputs(_Dense):
     def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
         n_samples, n_in = problem.x.shape
         dtype = problem.x.dtype
-        lanes = 64 // dtype.itemsize
-        n_arrays = n_in + 4  # x, and y, sample_weight, error, active
+        n_arrays = n_in + 3  # x, and y, sample_weight, error
         n_blocks = -(-n_samples * n_arrays * dtype.itemsize // BLOCK_BYTES)
-        block = _round_up(-(-n_samples // n_blocks), lanes)
+        block = _round_up(-(-n_samples // n_blocks), few_inputs.SAMPLE_VECTORS * n_lanes(dtype))
         n_padded = n_blocks * block
         x = _padded(problem.x.T, (n_in, n_padded), dtype).reshape(n_in, n_blocks, block).swapaxes(0, 1)
         y = _padded(problem.y[:, 0], (n_padded,), dtype).reshape(n_blocks, block)
         sample_weight = _padded(problem.sample_weight, (n_padded,), dtype).reshape(n_blocks, block)
 
         self._n_hidden = weights.b1.size
-        n_units = _round_up(self._n_hidden, 2)
+        n_units = _round_up(self._n_hidden, few_inputs.units_at_once(n_in))
         held = {
             "w1": _padded(weights.w1, (n_in, n_units), dtype),
             "b1": _padded(weights.b1, (n_units,), dtype),
@@ -100,9 +105,9 @@ class FewInputs(_Dense):
         }
         super().__init__(
             held,
-            [np.zeros(block, dtype) for _ in range(2)],
+            [_zeros((block,), dtype), _zeros((n_units, block // n_lanes(dtype)), np.dtype(mark_dtype(dtype)))],
             1,
-            np.ascontiguousarray(x),
+            _padded(x, x.shape, dtype),
             y,
             sample_weight,
             tuple(range(n_in)),
@@ -130,29 +135,47 @@ class ManyInputs(_Dense):
 
     def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
         n_samples, self._n_in = problem.x.shape
+        self._n_hidden = weights.b1.size
         n_out = problem.y.shape[1]
         dtype = problem.x.dtype
-        n_hidden = weights.b1.size
-        n_in = _round_up(self._n_in, many_inputs.INPUTS)
-        n_padded = _round_up(n_samples, many_inputs.SAMPLES)
+        self._units = many_inputs.PANEL * n_lanes(dtype)
+        n_in = max(4, _round_up(self._n_in, 2))
+        n_padded = _round_up(n_samples, many_inputs.ROWS)
         start = (
-            _padded(weights.w1, (n_in, n_hidden), dtype),
-            _padded(weights.b1, (n_hidden,), dtype),
-            _padded(weights.w2.T, (n_out, n_hidden), dtype),
+            self._in_panels(weights.w1, n_in, dtype),
+            self._in_panels(weights.b1[None], 1, dtype)[:, 0],
+            self._in_panels(weights.w2.T, n_out, dtype),
             _padded(weights.b2, (n_out,), dtype),
         )
         held = dict(zip(Weights._fields, start, strict=True))
-        held |= {f"d{name}": np.zeros_like(array) for name, array in held.items()}
+        held |= {f"d{name}": _zeros(array.shape, dtype) for name, array in held.items()}
+        n_panels = len(start[1])
+        block = min(BLOCK_SAMPLES, n_padded)
         super().__init__(
             held,
-            [np.zeros((many_inputs.SAMPLES, n_hidden), dtype) for _ in range(3)],
+            [
+                _zeros((n_panels, block, self._units), dtype),
+                _zeros((block, self._units), dtype),
+                _zeros((block, n_out, n_lanes(dtype)), dtype),
+                _zeros((block, n_out), dtype),
+            ],
             n_out,
             _padded(problem.x, (n_padded, n_in), dtype),
             _padded(problem.y, (n_padded, n_out), dtype),
             _padded(problem.sample_weight, (n_padded,), dtype),
-            np.array(rates, dtype),
-            dtype.type(negative_slope),
+            -np.array(rates, dtype),
+            np.array([negative_slope], dtype),
         )
+
+    def _in_panels(self, rows: Array, n_rows: int, dtype: np.dtype[Any]) -> Array:
+        """Copy (m, n_hidden) to (n_panels, n_rows, units), padded with zeros."""
+        n_units = _round_up(self._n_hidden, self._units)
+        by_panel = _padded(rows, (n_rows, n_units), dtype).reshape(n_rows, -1, self._units).swapaxes(0, 1)
+        return _padded(by_panel, by_panel.shape, dtype)
+
+    def _from_panels(self, panels: Array, n_rows: int) -> Array:
+        """Return what `_in_panels` was given."""
+        return panels.swapaxes(0, 1).reshape(panels.shape[1], -1)[:n_rows, : self._n_hidden].copy()
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
@@ -162,16 +185,30 @@ class ManyInputs(_Dense):
     def weights(self) -> Weights:
         """Return copies of the weights."""
         w1, b1, w2, b2 = (self._held[name] for name in Weights._fields)
-        return Weights(w1[: self._n_in].copy(), b1.copy(), w2.T.copy(), b2.copy())
+        n_out = b2.size
+        return Weights(
+            self._from_panels(w1, self._n_in),
+            self._from_panels(b1[:, None], 1)[0],
+            self._from_panels(w2, n_out).T.copy(),
+            b2.copy(),
+        )
 
 
 def _round_up(size: int, multiple: int) -> int:
     return -(-size // multiple) * multiple
 
 
+def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return zeros that start on a cache line: a vector across two lines takes two loads."""
+    n_bytes = math.prod(shape) * dtype.itemsize
+    room = np.zeros(n_bytes + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    return room[start : start + n_bytes].view(dtype).reshape(shape)
+
+
 def _padded(array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     """Copy an array into the first corner of a C-ordered array of zeros."""
-    padded = np.zeros(shape, dtype)
+    padded = _zeros(shape, dtype)
     padded[tuple(slice(size) for size in array.shape)] = array
     return padded
 

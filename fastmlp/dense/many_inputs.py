@@ -1,7 +1,8 @@
-"""The kernel for many inputs or several outputs: SIMD over units, four samples at a time.
+"""The kernel for many inputs or several outputs: products of matrices in tiles of registers, SIMD over units.
 
-The four hidden rows stay in the first-level cache and two inputs are taken together, so that a weight is loaded once
-for four samples and a hidden value once for two inputs.
+Units come in panels of two vectors, whose weights lie together, so that 6 rows of samples (or of inputs, backward)
+times a panel are 12 vectors of sums in registers: 8 loads for 12 multiply-adds. Samples come in blocks whose hidden
+layer stays in the second-level cache between the forward and the backward pass; it is never stored for all samples.
 """
 
 from __future__ import annotations
@@ -10,47 +11,220 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.compiling import inlined, njit
+from fastmlp.compiling import exact, inlined, njit, spliced
+from fastmlp.vectors import (
+    add,
+    fma,
+    in_order,
+    lanes,
+    load,
+    multiply,
+    spread,
+    store,
+    total,
+    vectors,
+    where_positive,
+    zeros,
+)
 
-SAMPLES = 4  # at a time: the number of samples is a multiple of it
-INPUTS = 2  # at a time: the number of inputs is a multiple of it
+ROWS = 6  # of a tile: the number of samples in a block is a multiple of it
+PANEL = 2  # vectors of units
+
+
+@exact
+def descend(parameter: Any, gradient: Any, step: Any) -> Any:
+    """Update rows of panels: parameter <- parameter + step * gradient, gradient <- 0, both (n, units).
+
+    Return 0, or NaN if an entry is not finite: a unit of weight -inf is cut off at 0 and would not show in h2.
+    """
+    nothing = zeros(parameter)
+    defect = nothing
+    for row in range(parameter.shape[0]):
+        for u in range(0, parameter.shape[1], lanes(parameter)):
+            updated = fma(step, load(gradient, (row, u)), load(parameter, (row, u)))
+            store(parameter, (row, u), updated)
+            store(gradient, (row, u), nothing)
+            defect = fma(nothing, updated, defect)
+    return total(defect)
+
+
+@exact
+def product(tile: Any, a: Any, first: Any, b: Any) -> None:
+    """Overwrite a tile with ROWS rows of a b, from the first, for a (n, m) and b (m, units)."""
+    step = lanes(b)
+    b_k = vectors(b, 2)
+    for t in range(ROWS * PANEL):
+        tile[t] = zeros(b)
+    for k in range(b.shape[0]):
+        for v in range(PANEL):
+            b_k[v] = load(b, (k, v * step))
+        for r in range(ROWS):
+            a_rk = spread(a, (first + r, k))
+            for v in range(PANEL):
+                tile[PANEL * r + v] = fma(a_rk, b_k[v], tile[PANEL * r + v])
+        in_order()
+
+
+@exact
+def add_outer_product(c: Any, first: Any, n_rows: Any, a: Any, b: Any) -> None:
+    """Add n_rows rows of a^T b, from the first, to c (m, units), for a (n, m) and b (n, units)."""
+    step = lanes(b)
+    tile = vectors(b, 12)
+    b_i = vectors(b, 2)
+    for r in range(n_rows):
+        for v in range(PANEL):
+            tile[PANEL * r + v] = load(c, (first + r, v * step))
+    for i in range(b.shape[0]):
+        for v in range(PANEL):
+            b_i[v] = load(b, (i, v * step))
+        for r in range(n_rows):
+            a_ir = spread(a, (i, first + r))
+            for v in range(PANEL):
+                tile[PANEL * r + v] = fma(a_ir, b_i[v], tile[PANEL * r + v])
+        in_order()
+    for r in range(n_rows):
+        for v in range(PANEL):
+            store(c, (first + r, v * step), tile[PANEL * r + v])
+
+
+@exact
+def forward(partial: Any, h1: Any, x: Any, w1: Any, b1: Any, w2: Any, negative_slope: Any, is_leaky: Any) -> None:
+    """Overwrite h1 (n, units) with x w1 + b1 and add act(h1) w2, its lanes unsummed, to partial (n, n_out, lanes).
+
+    For one panel of units: x (n, n_in), w1 (n_in, units), b1 (units,), w2 (n_out, units).
+    """
+    step = lanes(x)
+    tile = vectors(x, 12)
+    w2_o = vectors(x, 2)
+    for first in range(0, h1.shape[0], ROWS):
+        product(tile, x, first, w1)
+        for r in range(ROWS):
+            for v in range(PANEL):
+                # Added last, so that with one input w x is rounded by itself: a kink may lie exactly on a sample.
+                tile[PANEL * r + v] = add(tile[PANEL * r + v], load(b1, (v * step,)))
+                store(h1, (first + r, v * step), tile[PANEL * r + v])
+        activate(tile, zeros(x), negative_slope, is_leaky)
+        for o in range(w2.shape[0]):
+            for v in range(PANEL):
+                w2_o[v] = load(w2, (o, v * step))
+            for r in range(ROWS):
+                sum_units = load(partial, (first + r, o, 0))
+                for v in range(PANEL):
+                    sum_units = fma(tile[PANEL * r + v], w2_o[v], sum_units)
+                store(partial, (first + r, o, 0), sum_units)
+
+
+@exact
+def activate(tile: Any, nothing: Any, negative_slope: Any, is_leaky: Any) -> None:
+    """Overwrite a tile z with act(z)."""
+    if is_leaky:
+        for t in range(ROWS * PANEL):
+            tile[t] = where_positive(tile[t], tile[t], multiply(negative_slope, tile[t]))
+    else:
+        for t in range(ROWS * PANEL):
+            tile[t] = where_positive(tile[t], tile[t], nothing)
+
+
+@exact
+def backward(
+    dw1: Any, db1: Any, dw2: Any, dh1: Any, h1: Any, error: Any, x: Any, w2: Any, negative_slope: Any, is_leaky: Any
+) -> None:
+    """Add the gradients of one panel of units, in the shapes of `forward`, for error (n, n_out); dh1 is overwritten."""
+    step = lanes(x)
+    tile = vectors(x, 12)
+    sums = vectors(x, 2)
+    for first in range(0, h1.shape[0], ROWS):
+        for r in range(ROWS):
+            for v in range(PANEL):
+                tile[PANEL * r + v] = load(h1, (first + r, v * step))
+        activate(tile, zeros(x), negative_slope, is_leaky)
+        for o in range(w2.shape[0]):
+            for v in range(PANEL):
+                sums[v] = zeros(x)
+            for r in range(ROWS):
+                e = spread(error, (first + r, o))
+                for v in range(PANEL):
+                    sums[v] = fma(e, tile[PANEL * r + v], sums[v])
+            for v in range(PANEL):
+                store(dw2, (o, v * step), add(load(dw2, (o, v * step)), sums[v]))
+
+        product(tile, error, first, w2)
+        for v in range(PANEL):
+            sums[v] = zeros(x)
+        for r in range(ROWS):
+            for v in range(PANEL):
+                passed = tile[PANEL * r + v]
+                stopped = multiply(negative_slope, passed) if is_leaky else zeros(x)
+                passed = where_positive(load(h1, (first + r, v * step)), passed, stopped)
+                store(dh1, (first + r, v * step), passed)
+                sums[v] = add(sums[v], passed)
+        for v in range(PANEL):
+            store(db1, (v * step,), add(load(db1, (v * step,)), sums[v]))
+
+    # Of 6 inputs at a time and at the end of 4, which together make any even number from 4 on.
+    n_in = dw1.shape[0]
+    n_sixes = n_in - 4 * (n_in % 3)
+    for k in range(0, n_sixes, 6):
+        add_outer_product(dw1, k, 6, x, dh1)
+    for k in range(n_sixes, n_in, 4):
+        add_outer_product(dw1, k, 4, x, dh1)
 
 
 @inlined
-def descend(parameter: Any, gradient: Any, rate: Any) -> None:
-    """Update a row: parameter <- parameter - rate * gradient, gradient <- 0; both (n,) are overwritten."""
-    for j in range(parameter.size):
-        parameter[j] -= rate * gradient[j]
-        gradient[j] = 0
+def output_error(error: Any, db2: Any, squared_error: Any, partial: Any, y: Any, sample_weight: Any, b2: Any) -> None:
+    """Overwrite error (n, n_out) with s (h2 - y), add to db2 (n_out,) and to squared_error (n_out,), zero partial."""
+    for o in range(error.shape[1]):
+        sum_error = b2.dtype.type(0)
+        sum_squares = 0.0
+        for i in range(error.shape[0]):
+            difference = total(load(partial, (i, o, 0))) + b2[o] - y[i, o]
+            store(partial, (i, o, 0), zeros(partial))
+            error[i, o] = sample_weight[i] * difference
+            sum_error += error[i, o]
+            sum_squares += np.float64(error[i, o]) * difference
+        db2[o] += sum_error
+        squared_error[o] += sum_squares
 
 
-@inlined
-def first_layer(hidden: Any, w1: Any, x: Any) -> None:
-    """Overwrite hidden (4, n_hidden) with x w1, from w1 (n_in, n_hidden) and x (4, n_in)."""
-    row0, row1, row2, row3 = hidden[0], hidden[1], hidden[2], hidden[3]
-    hidden[:] = 0
-    for k in range(0, x.shape[1], INPUTS):
-        even, odd = w1[k], w1[k + 1]
-        x00, x10, x20, x30 = x[0, k], x[1, k], x[2, k], x[3, k]
-        x01, x11, x21, x31 = x[0, k + 1], x[1, k + 1], x[2, k + 1], x[3, k + 1]
-        for j in range(even.size):
-            row0[j] += x00 * even[j] + x01 * odd[j]
-            row1[j] += x10 * even[j] + x11 * odd[j]
-            row2[j] += x20 * even[j] + x21 * odd[j]
-            row3[j] += x30 * even[j] + x31 * odd[j]
+@spliced
+def visit(
+    dw1: Any,
+    db1: Any,
+    dw2: Any,
+    db2: Any,
+    h1: Any,
+    dh1: Any,
+    partial: Any,
+    error: Any,
+    squared_error: Any,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    w1: Any,
+    b1: Any,
+    w2: Any,
+    b2: Any,
+    negative_slope: Any,
+) -> None:
+    """Pass over the samples given, forward and backward, a block at a time: add to the gradients and squared_error."""
+    is_leaky = negative_slope[0] != 0
+    slope = spread(negative_slope, (0,))
+    n_samples = x.shape[0]
+    block = h1.shape[1]
+    for first in range(0, n_samples, block):
+        n = min(block, n_samples - first)
+        here = slice(first, first + n)
+        for p in range(b1.shape[0]):
+            forward(partial, h1[p, :n], x[here], w1[p], b1[p], w2[p], slope, is_leaky)
+        output_error(error[:n], db2, squared_error, partial, y[here], sample_weight[here], b2)
+        for p in range(b1.shape[0]):
+            backward(dw1[p], db1[p], dw2[p], dh1[:n], h1[p, :n], error, x[here], w2[p], slope, is_leaky)
 
 
-@inlined
-def first_layer_gradient(dw1: Any, x: Any, dh1: Any) -> None:
-    """Add x^T dh1 to dw1 (n_in, n_hidden), from x (4, n_in) and dh1 (4, n_hidden)."""
-    row0, row1, row2, row3 = dh1[0], dh1[1], dh1[2], dh1[3]
-    for k in range(0, x.shape[1], INPUTS):
-        even, odd = dw1[k], dw1[k + 1]
-        x00, x10, x20, x30 = x[0, k], x[1, k], x[2, k], x[3, k]
-        x01, x11, x21, x31 = x[0, k + 1], x[1, k + 1], x[2, k + 1], x[3, k + 1]
-        for j in range(even.size):
-            even[j] += x00 * row0[j] + x10 * row1[j] + x20 * row2[j] + x30 * row3[j]
-            odd[j] += x01 * row0[j] + x11 * row1[j] + x21 * row2[j] + x31 * row3[j]
+@exact
+def is_finite(value: Any) -> Any:
+    """Return whether a value is neither infinite nor NaN: value - value, which reassociation would take for 0."""
+    return np.isfinite(value)
 
 
 @njit
@@ -63,86 +237,69 @@ def train(
     db1: Any,
     dw2: Any,
     db2: Any,
-    relu: Any,
-    slope: Any,
+    h1: Any,
     dh1: Any,
+    partial: Any,
+    error: Any,
     squared_error: Any,
     x: Any,
     y: Any,
     sample_weight: Any,
-    rates: Any,
+    steps: Any,
     negative_slope: Any,
     n_epochs: Any,
 ) -> Any:
     """Train for n_epochs; return the number of epochs before the first with a non-finite error, or n_epochs.
 
     An epoch updates the weights with the gradients of the pass before, then passes over the data once: the formulas
-    of `fastmlp.reference` for four samples at a time.
+    of `fastmlp.reference` for a block of samples and a panel of units at a time.
 
     Parameters
     ----------
-    w1 (n_in, n_hidden), b1 (n_hidden,), w2 (n_out, n_hidden), b2 (n_out,)
-        Updated in place.
+    w1 (n_panels, n_in, units), b1 (n_panels, units), w2 (n_panels, n_out, units), b2 (n_out,)
+        Updated in place. A panel has PANEL vectors of units; n_in is even and at least 4.
     dw1, db1, dw2, db2
         The gradients, of the same shapes; zeros before the first call. Overwritten.
-    relu, slope, dh1 (4, n_hidden)
-        Scratch.
+    h1 (n_panels, block, units), dh1 (block, units), partial (block, n_out, lanes), error (block, n_out)
+        Scratch; partial is zero before and after. The block is a multiple of ROWS.
     squared_error (n_epochs, n_out) float64
         Written: sum over samples of s (h2 - y)^2 after each update.
-    x (n_samples, n_in), y (n_samples, n_out), sample_weight (n_samples,)
-        Samples and inputs padded, with samples of no weight and inputs of 0, to multiples of SAMPLES and INPUTS.
-    rates (4,), negative_slope
-        Of w1, b1, w2, b2.
+    x (n_samples, at least n_in), y (n_samples, n_out), sample_weight (n_samples,)
+        Samples padded, with samples of no weight and inputs of 0, to multiples of ROWS and to n_in.
+    steps (4,), negative_slope (1,)
+        Minus the rates of w1, b1, w2, b2.
     """
-    n_out = y.shape[1]
-    one = x.dtype.type(1)
-    relu0, relu1, relu2, relu3 = relu[0], relu[1], relu[2], relu[3]
-    row0, row1, row2, row3 = dh1[0], dh1[1], dh1[2], dh1[3]
     for epoch in range(n_epochs):
-        for k in range(w1.shape[0]):
-            descend(w1[k], dw1[k], rates[0])
-        descend(b1, db1, rates[1])
-        for o in range(n_out):
-            descend(w2[o], dw2[o], rates[2])
-        descend(b2, db2, rates[3])
+        defect = np.float64(0)
+        for p in range(b1.shape[0]):
+            defect += descend(w1[p], dw1[p], spread(steps, (0,)))
+            defect += descend(w2[p], dw2[p], spread(steps, (2,)))
+        defect += descend(b1, db1, spread(steps, (1,)))
+        for o in range(b2.size):
+            b2[o] += steps[3] * db2[o]
+            db2[o] = 0
 
-        squared_error[epoch] = 0
-        for i in range(0, x.shape[0], SAMPLES):
-            first_layer(relu, w1, x[i : i + SAMPLES])
-            for r in range(SAMPLES):
-                row, row_slope = relu[r], slope[r]
-                for j in range(b1.size):
-                    row_slope[j] = one if row[j] > -b1[j] else negative_slope
-                    row[j] = row_slope[j] * (row[j] + b1[j])
-
-            dh1[:] = 0
-            for o in range(n_out):
-                outgoing, gradient = w2[o], dw2[o]
-                dh20, dh21, dh22, dh23 = b2[o] - y[i, o], b2[o] - y[i + 1, o], b2[o] - y[i + 2, o], b2[o] - y[i + 3, o]
-                for j in range(outgoing.size):
-                    dh20 += relu0[j] * outgoing[j]
-                    dh21 += relu1[j] * outgoing[j]
-                    dh22 += relu2[j] * outgoing[j]
-                    dh23 += relu3[j] * outgoing[j]
-                e0, e1 = sample_weight[i] * dh20, sample_weight[i + 1] * dh21
-                e2, e3 = sample_weight[i + 2] * dh22, sample_weight[i + 3] * dh23
-                squared_error[epoch, o] += (
-                    np.float64(e0) * dh20 + np.float64(e1) * dh21 + np.float64(e2) * dh22 + np.float64(e3) * dh23
-                )
-                db2[o] += e0 + e1 + e2 + e3
-                for j in range(outgoing.size):
-                    gradient[j] += e0 * relu0[j] + e1 * relu1[j] + e2 * relu2[j] + e3 * relu3[j]
-                    row0[j] += e0 * outgoing[j]
-                    row1[j] += e1 * outgoing[j]
-                    row2[j] += e2 * outgoing[j]
-                    row3[j] += e3 * outgoing[j]
-
-            for r in range(SAMPLES):
-                row, row_slope = dh1[r], slope[r]
-                for j in range(b1.size):
-                    row[j] *= row_slope[j]
-                    db1[j] += row[j]
-            first_layer_gradient(dw1, x[i : i + SAMPLES], dh1)
-        if not np.isfinite(squared_error[epoch].sum()):
-            return epoch
+        squared_error[epoch] = defect
+        visit(
+            dw1,
+            db1,
+            dw2,
+            db2,
+            h1,
+            dh1,
+            partial,
+            error,
+            squared_error[epoch],
+            x,
+            y,
+            sample_weight,
+            w1,
+            b1,
+            w2,
+            b2,
+            negative_slope,
+        )
+        for o in range(b2.size):
+            if not is_finite(squared_error[epoch, o]):
+                return epoch
     return n_epochs
