@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if quick:
         measure(QUICK_CELLS, path, rounds=3, processes=1)
     else:
-        measure(size_map(), path, rounds=5, processes=3)
+        measure(size_map(), path, rounds=3, processes=3)
     content = json.loads(path.read_text())
     (folder / "PEERS.md").write_text(page(content))
     draw(content, folder / "peers.png")
