@@ -1,7 +1,7 @@
-"""Time the dense engine against its floor and against JAX, interleaved in one process, on the shapes of its design.
+"""Time the dense engine against its floor and against JAX, in one process, on the shapes of its design.
 
-The floor is the multiply-adds of an epoch, 2 n_in + 3 n_out per sample and unit, over the peak of one core, measured
-beside them. On a shared machine the slow runs are the machine's, so the fast end of the short runs is shown.
+The floor is the multiply-adds of an epoch, 2 n_in + 3 n_out per sample and unit, over the peak of one core, measured in
+turns with them. On a shared machine the slow runs are the machine's, so the fast end of many short runs is shown.
 
     python -m benchmarks.dense
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 
 import numpy as np
@@ -39,8 +40,7 @@ PEAK_ROUNDS = 150_000  # a third of a millisecond
 SECONDS = 3.0  # for each shape, dtype and rival
 FAST_END = 15  # percentile of the times of short runs
 RUN_SECONDS = 0.001  # short, so that some runs escape whoever else uses the core
-JAX_SECONDS = 0.01  # much longer than the call that starts it
-SPIN_SECONDS = 0.02  # for which JAX's threads go on waiting for work, and take it from others
+JAX_SECONDS = 0.02  # much longer than the call that starts it
 
 
 @exact
@@ -64,11 +64,12 @@ def multiply_adds(values, n_rounds):  # type: ignore[no-untyped-def]
     return chains(values, n_rounds)
 
 
-def multiply_adds_per_second(dtype: type) -> float:
+def seconds_per_multiply_add(dtype: type) -> float:
     """Measure the peak of this core once."""
     values = np.full(1024, 0.5, dtype)
     started = time.perf_counter()
-    return float(multiply_adds(values, PEAK_ROUNDS) / (time.perf_counter() - started))
+    n_done = multiply_adds(values, PEAK_ROUNDS)
+    return (time.perf_counter() - started) / float(n_done)
 
 
 def trainer(shape: tuple[int, int, int, int], dtype: type) -> Callable[[int], None]:
@@ -100,27 +101,41 @@ def seconds_per_epoch(train: Callable[[int], None], n_epochs: int) -> float:
     return (time.perf_counter() - started) / n_epochs
 
 
-def measure(shape: tuple[int, int, int, int], dtype: type) -> tuple[float, float, float]:
-    """Return the seconds per epoch of the floor, of fastmlp, and of JAX (NaN where it is not installed)."""
+def alternate(*runs: Callable[[], float]) -> list[float]:
+    """Take turns for a while and return the fast end of what each returned."""
+    times = []
+    started = time.perf_counter()
+    while time.perf_counter() - started < SECONDS or len(times) < 9:
+        times.append([run() for run in runs])
+    return list(np.percentile(times, FAST_END, axis=0))
+
+
+def against_peak(shape: tuple[int, int, int, int], dtype: type) -> tuple[float, float]:
+    """Return the seconds per epoch of the floor and of fastmlp, in turns of about a millisecond."""
     n_in, n_hidden, n_samples, n_out = shape
     work = (2 * n_in + 3 * n_out) * n_hidden * n_samples
-    multiply_adds_per_second(dtype)  # compiles
-    n_epochs = max(1, int(RUN_SECONDS * multiply_adds_per_second(dtype) / work))
-    trainers = [(trainer(shape, dtype), n_epochs)]
-    if find_spec("jax"):
-        train = jax_trainer(shape, dtype)
+    train = trainer(shape, dtype)
+    seconds_per_multiply_add(dtype)  # compiles
+    n_epochs = max(1, int(RUN_SECONDS / (work * seconds_per_multiply_add(dtype))))
+    floor, fastmlp_seconds = alternate(
+        lambda: work * seconds_per_multiply_add(dtype), lambda: seconds_per_epoch(train, n_epochs)
+    )
+    return floor, fastmlp_seconds
+
+
+def over_jax(shape: tuple[int, int, int, int], dtype: type) -> float:
+    """Return how many times longer JAX takes, or NaN where it is not installed, in turns long for its threads."""
+    if not find_spec("jax"):
+        return np.nan
+    both = [train(shape, dtype) for train in (trainer, jax_trainer)]
+    runs = []
+    for train in both:
         train(5)
         n_epochs = max(3, int(JAX_SECONDS / seconds_per_epoch(train, 5)))
         train(n_epochs)  # JAX compiles anew for each number of epochs
-        trainers.append((train, n_epochs))
-    peaks, times = [], []
-    started = time.perf_counter()
-    while time.perf_counter() - started < SECONDS * len(trainers) or len(times) < 9:
-        time.sleep(SPIN_SECONDS)
-        peaks.append(multiply_adds_per_second(dtype))
-        times.append([seconds_per_epoch(*pair) for pair in trainers])
-    fastest = np.percentile(times, FAST_END, axis=0)
-    return work / np.percentile(peaks, 100 - FAST_END), fastest[0], fastest[1] if len(fastest) > 1 else np.nan
+        runs.append(partial(seconds_per_epoch, train, n_epochs))
+    fastmlp_seconds, jax_seconds = alternate(*runs)
+    return jax_seconds / fastmlp_seconds
 
 
 def main() -> None:
@@ -129,10 +144,10 @@ def main() -> None:
     print("| --- | --- | ---: | ---: | ---: | ---: |")
     for shape in SHAPES:
         for dtype in (np.float32, np.float64):
-            floor, fastmlp_seconds, jax_seconds = measure(shape, dtype)
+            floor, fastmlp_seconds = against_peak(shape, dtype)
             times = f"{1e6 * floor:,.1f} | {1e6 * fastmlp_seconds:,.1f} | {floor / fastmlp_seconds:.0%}"
             name = f"{', '.join(f'{n:,}' for n in shape)} | {np.dtype(dtype).name}"
-            print(f"| {name} | {times} | {jax_seconds / fastmlp_seconds:.1f} |", flush=True)
+            print(f"| {name} | {times} | {over_jax(shape, dtype):.1f} |", flush=True)
     print(f"\n{conditions()}")
 
 
