@@ -49,14 +49,15 @@ def chains(factor: Any, n_steps: int) -> Any:
     return multiply_adds(factor, n_steps)
 
 
+def seconds_per_multiply_add(dtype: type[np.floating[Any]]) -> float:
+    """Measure for about a millisecond."""
+    started = time.perf_counter()
+    chains(dtype(0.5), STEPS)
+    return (time.perf_counter() - started) * np.dtype(dtype).itemsize / (STEPS * CHAINS * REGISTER_BYTES)
+
+
 @cache
 def multiply_adds_per_second(dtype: type[np.floating[Any]]) -> float:
     """Return the most multiply-adds per second of many short measurements: what the core does when left alone."""
-    factor = dtype(0.5)
-    chains(factor, 1)
-    seconds = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        chains(factor, STEPS)
-        seconds.append(time.perf_counter() - started)
-    return STEPS * CHAINS * REGISTER_BYTES / np.dtype(dtype).itemsize / min(seconds)
+    chains(dtype(0.5), 1)
+    return 1 / min(seconds_per_multiply_add(dtype) for _ in range(ROUNDS))

@@ -29,7 +29,7 @@ Trainer = Callable[[int], FloatArray]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What is trained: x (n_samples, n_in), y (n_samples, 1), where it starts, and at which rate; all of one dtype.
+    """What is trained: x (n_samples, n_in), y (n_samples, n_out), where it starts, and at which rate; all of one dtype.
 
     The output bias of `weights` is 0 and is not trained.
     """
@@ -42,7 +42,7 @@ class Task:
     def as_the_report(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, float]:
         """Return [x, 1], y, w1 with b1 as its last row, w2 and the rate."""
         w1, b1, w2, _ = self.weights
-        return np.column_stack([self.x, np.ones_like(self.y)]), self.y, np.vstack([w1, b1]), w2, self.lr
+        return np.column_stack([self.x, np.ones(len(self.x), self.x.dtype)]), self.y, np.vstack([w1, b1]), w2, self.lr
 
 
 def left_out(names: Iterable[str]) -> dict[str, str]:
