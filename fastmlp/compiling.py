@@ -1,11 +1,14 @@
 """The one njit decorator, and a way to a compiled function that no state of the compile cache can block.
 
-A compiled function may call only compiled functions of its own file: Numba's file cache does not see edits elsewhere.
+A compiled function may call only compiled functions of its own file, and the intrinsics of this one and of `vectors`:
+Numba's file cache does not see edits elsewhere, but for those two, whose contents are part of a kernel's name.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,11 +64,15 @@ OPTIONS: dict[str, Any] = {
     "fastmath": {"reassoc", "contract", "nsz"},
 }
 
+_SHARED = b"".join(pkgutil.get_data(__package__, name) or b"" for name in ("compiling.py", "vectors.py"))
+STAMP = hashlib.sha256(_SHARED).hexdigest()[:12]
+
 _ready: dict[tuple[Any, tuple[Any, ...]], Any] = {}
 
 
 def njit(function: Callable[..., Any]) -> Any:
     """Compile a function of kernel arguments on first use and keep the machine code in Numba's file cache."""
+    function.__qualname__ = f"{function.__name__}-{STAMP}"  # names the file in the cache
     try:
         return numba.njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
     except RuntimeError:  # no place for a cache: read-only package and no home folder

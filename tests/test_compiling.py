@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,6 +81,25 @@ def test_a_damaged_cache_is_replaced(tmp_path, expected, suffix, damage):
     assert run(FIT, tmp_path) == expected
     hits = "\nfrom fastmlp.dense.few_inputs import train; print(sum(train.stats.cache_hits.values()))"
     assert run(FIT + hits, tmp_path).split() == [expected, "1"]
+
+
+@pytest.mark.slow
+def test_kernels_are_compiled_anew_when_the_operations_on_vectors_were_edited(tmp_path):
+    package = tmp_path / "fastmlp"
+    shutil.copytree(Path(fastmlp.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    count = f"""
+import sys; sys.path.insert(0, {str(tmp_path)!r})
+from numba.core.event import install_recorder
+with install_recorder("numba:compile") as recorder:
+    import fastmlp
+    fastmlp.fit([[1.0, 2.0]], [1.0], hidden=2, epochs=1, progress=False)
+print(fastmlp.__file__, len(recorder.buffer) > 0)
+"""
+    assert run(count, tmp_path) == f"{package / '__init__.py'} True"
+    assert run(count, tmp_path).endswith(" False")
+    with (package / "vectors.py").open("a") as file:
+        file.write("# edited\n")
+    assert run(count, tmp_path).endswith(" True")
 
 
 def test_no_place_for_a_cache_is_no_obstacle(tmp_path, expected):
