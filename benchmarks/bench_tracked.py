@@ -93,8 +93,6 @@ class Compilations:
     def track_compilations(self, n_in, dtype):
         """Count the compiler's events in a process of its own."""
         code = f"""
-
-    track_compilations.pretty_name = "functions that a first fit compiles"
 import numpy as np, fastmlp
 from numba.core.event import install_recorder
 with install_recorder("numba:compile") as recorder:
@@ -110,6 +108,8 @@ with install_recorder("numba:compile") as recorder:
         if both != first:
             raise AssertionError(f"a second fit compiled {both - first} functions more")
         return first
+
+    track_compilations.pretty_name = "functions that a first fit compiles"
 
 
 def shortest_rounds(*timed):
