@@ -28,7 +28,7 @@ COMPARISON = ROOT / ".asv" / "compare"
 TRACKED = "track_"
 # Beside other work the ratios of one commit differed by up to 1.5 times from run to run, always upwards of a floor; so
 # those that grew are measured again, and the best of each commit is compared.
-THRESHOLD, TRIES = 1.25, 4
+THRESHOLD, TRIES = 1.25, 6
 # What asv calls faster or slower among the times, if its statistics agree; they are shown and fail nothing.
 FACTOR = 1.1
 
