@@ -91,12 +91,20 @@ def sizes(base: Fit, axis: str, quick: bool) -> list[int]:
 
 
 def seconds_per_epoch(fit: Fit) -> float:
-    """Return the median time of fits long enough to measure, over their epochs; nothing is compiled within."""
-    fit.run(1)
-    epochs = 1
-    while (seconds := fit.run(epochs).info.fit_seconds) < ROUND_SECONDS and epochs < 10**6:
-        epochs *= max(2, min(10, int(ROUND_SECONDS / seconds)))
-    return float(np.median([fit.run(epochs).info.fit_seconds for _ in range(ROUNDS)]) / epochs)
+    """Return what a further epoch takes, the median of some fits each as long as can be measured over one of one epoch.
+
+    The difference, as sorting a million samples and finding the start takes as long as thousands of epochs.
+    """
+    fit.run(1)  # compiles
+    epochs = 2
+    while (further := further_seconds(fit, epochs)) < ROUND_SECONDS and epochs < 10**6:
+        epochs *= max(2, min(10, int(ROUND_SECONDS / max(further, 1e-6))))
+    return float(np.median([further_seconds(fit, epochs) for _ in range(ROUNDS)]) / (epochs - 1))
+
+
+def further_seconds(fit: Fit, epochs: int) -> float:
+    """Return what a fit takes longer than one of one epoch."""
+    return fit.run(epochs).info.fit_seconds - fit.run(1).info.fit_seconds
 
 
 def seconds(fit: Fit) -> float:
@@ -165,12 +173,13 @@ def draw(rows: list[dict[str, Any]], fitted: dict[tuple[str, str, str], float], 
     figure, panels = plt.subplots(2, len(AXES), figsize=(4 * len(AXES), 7.5), layout="constrained")
     for column, axis in zip(panels.T, AXES, strict=True):
         for ax, quantity, scale in zip(column, ("seconds", "bytes"), (1e6, 1e-6), strict=True):
-            for marker, base in zip("os^", BASES, strict=True):
+            for number, (marker, base) in enumerate(zip("os^", BASES, strict=True)):
                 along = [row for row in rows if (row["engine"], row["axis"]) == (base.algorithm, axis)]
                 if along:
                     label = f"{base.algorithm}: exponent {fitted[base.algorithm, axis, quantity]:.2f}"
                     values = [scale * row[quantity] for row in along]
-                    ax.loglog([row["size"] for row in along], values, marker=marker, markersize=4, label=label)
+                    at = [row["size"] for row in along]
+                    ax.loglog(at, values, marker=marker, markersize=4, color=f"C{number}", label=label)
             ax.legend(fontsize="small")
             ax.grid(alpha=0.3)
             ax.set_xlabel(axis)
