@@ -44,7 +44,7 @@ class Dense:
         training = Training(name, dtype)
         try:
             from fastmlp.dense.engine import dense_engine
-            from fastmlp.engine import Problem, Rates, Record, Weights
+            from fastmlp.engine import Problem, Rates, Record, Settings, Weights
 
             self.record = Record.empty(training.workload.epochs, training.workload.n_out)
         except (ImportError, AttributeError) as error:
@@ -52,7 +52,7 @@ class Dense:
         problem = Problem(training.x, training.y, np.full(len(training.x), 1 / len(training.x), dtype))
         weights = Weights(training.w1, training.b1, training.w2, np.zeros(training.workload.n_out, dtype))
         engine_type = dense_engine(training.workload.n_in, training.workload.n_out)
-        self.engine = engine_type(problem, weights, Rates(*(training.lr,) * 4), 0.0)
+        self.engine = engine_type(problem, weights, Settings(Rates(*(training.lr,) * 4)))
 
     def time_epochs(self, name, dtype):
         """Train the epochs of the workload."""

@@ -19,7 +19,7 @@ from benchmarks.conditions import conditions
 from benchmarks.peak import seconds_per_multiply_add
 from benchmarks.rivals import FloatArray, Task, Trainer, jax_scan
 from fastmlp.dense.engine import dense_engine
-from fastmlp.engine import Problem, Rates, Record, Weights
+from fastmlp.engine import Problem, Rates, Record, Settings, Weights
 
 # n_in, n_hidden, n_samples, n_out
 SHAPES = [
@@ -55,7 +55,7 @@ def trainer(task: Task) -> Trainer:
     """Return what trains the dense engine for a number of epochs."""
     n_in, n_out = task.x.shape[1], task.y.shape[1]
     problem = Problem(task.x, task.y, np.full(len(task.x), 1 / len(task.x), task.x.dtype))
-    engine = dense_engine(n_in, n_out)(problem, task.weights, Rates(task.lr, task.lr, task.lr, 0.0), 0.0)
+    engine = dense_engine(n_in, n_out)(problem, task.weights, Settings(Rates(task.lr, task.lr, task.lr, 0.0)))
 
     def train(epochs: int) -> FloatArray:
         record = Record.empty(epochs, n_out)

@@ -18,7 +18,7 @@ from numpy_loop import report_loop
 from benchmarks.rivals import REPORT
 from benchmarks.univariate_cases import normal_start, rate_of
 from fastmlp.dense.engine import dense_engine
-from fastmlp.engine import Array, Problem, Rates, Record, Status, Weights
+from fastmlp.engine import Array, Problem, Rates, Record, Settings, Status, Weights
 from fastmlp.univariate import choice
 from fastmlp.univariate.engine import Univariate
 
@@ -55,7 +55,7 @@ class EngineRun:
         self._name = name
         engine_type = dense_engine(1, 1) if name == DENSE else Univariate
         with self._forced():
-            self._engine = engine_type(start.problem, weights, Rates(*(start.lr,) * 4), 0.0)
+            self._engine = engine_type(start.problem, weights, Settings(Rates(*(start.lr,) * 4)))
 
     @contextmanager
     def _forced(self) -> Iterator[None]:

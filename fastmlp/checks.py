@@ -9,13 +9,13 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from fastmlp.engine import Array, Weights
+from fastmlp.engine import Array, Weights, scheduled_rate
 
 MAX_SHOWN = 60  # characters of a wrong value
 
@@ -159,6 +159,14 @@ def real(name: str, value: object) -> float:
     return number
 
 
+def at_least(name: str, value: object, minimum: float) -> float:
+    """Check a finite real number of at least `minimum`."""
+    number = real(name, value)
+    if number < minimum:
+        raise ValueError(wording(name, f"at least {minimum:g}", repr(value)))
+    return number
+
+
 def flag(name: str, value: object) -> bool:
     """Check True or False."""
     if not isinstance(value, (bool, np.bool_)):
@@ -203,11 +211,14 @@ def choice(name: str, value: object, options: Iterable[str]) -> str:
     return value
 
 
-def learning_rate(lr: object, trained: Mapping[str, bool]) -> float | dict[str, float] | None:
+def learning_rate(lr: Any, trained: Mapping[str, bool]) -> float | dict[str, float] | Callable[[int], float] | None:
     """Check lr, given which groups of parameters are trained; None stands for "auto"."""
     if isinstance(lr, str):
         choice("lr", lr, ("auto",))
         return None
+    if callable(lr):
+        scheduled_rate(lr, 0)
+        return lr  # type: ignore[no-any-return]
     if not isinstance(lr, Mapping):
         rate = real("lr", lr)
         if rate <= 0:

@@ -35,13 +35,13 @@ class DivergenceError(ArithmeticError):
     ----------
     epoch : int
         The first epoch with a non-finite RMSE.
-    lr : float or dict or None
+    lr : float, dict, callable or None
         The rate trained with.
     model : Model
         The model of the epoch before, whose RMSE is finite; the start when even that one's is not.
     """
 
-    def __init__(self, epoch: int, lr: float | dict[str, float] | None, model: Model) -> None:
+    def __init__(self, epoch: int, lr: float | dict[str, float] | Callable[[int], float] | None, model: Model) -> None:
         remedy = 'Give a smaller lr, or lr="auto" and init="balanced".'
         rule = "small enough for the RMSE to stay finite"
         text = wording("lr", rule, f"{lr} and an RMSE that is not finite at epoch {epoch}", remedy)
@@ -143,7 +143,7 @@ class Drive:
         epochs: int,
         recorder: Recorder,
         make_model: Callable[[Weights, Outcome], Model],
-        lr: float | dict[str, float] | None,
+        lr: float | dict[str, float] | Callable[[int], float] | None,
         *,
         stop_at_crossing: bool = False,
     ) -> None:
@@ -159,7 +159,7 @@ class Drive:
             Takes the errors and the snapshots.
         make_model : callable
             Makes a model of the engine's weights and how far it has come.
-        lr : float, dict or None
+        lr : float, dict, callable or None
             For the message of `DivergenceError`.
         stop_at_crossing : bool
             As in `fastmlp.fit`; the engine must count crossings.

@@ -6,7 +6,9 @@ Nothing here computes. `reference`, `dense` and every later engine are interchan
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import numbers
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
@@ -35,6 +37,9 @@ class Rates(NamedTuple):
     b2: float
 
 
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of Adam
+
+
 class Shape(NamedTuple):
     """The sizes of a fit, by which an engine knows what it will call."""
 
@@ -42,6 +47,61 @@ class Shape(NamedTuple):
     n_in: int
     n_hidden: int
     n_out: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the weights follow from the gradients.
+
+    rates are those of plain descent, or with a schedule what its rate is multiplied by. momentum, nesterov and
+    weight_decay are those of torch.optim.SGD, "adam" is torch.optim.Adam. A batch_size divides each epoch's samples
+    into batches in an order that depends on seed and epoch only, so that training can go on from any epoch. threads are
+    how many the engine may use.
+    """
+
+    rates: Rates
+    negative_slope: float = 0.0
+    optimizer: str = "sgd"
+    momentum: float = 0.0
+    nesterov: bool = False
+    weight_decay: float = 0.0
+    schedule: Callable[[int], float] | None = None
+    batch_size: int | None = None
+    seed: int = 0
+    threads: int = 1
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether an update is the same linear step in every epoch: a constant rate and nothing remembered."""
+        remembers = self.optimizer != "sgd" or self.momentum != 0
+        return not (remembers or self.weight_decay or self.schedule or self.batch_size)
+
+    def factors(self, epoch: int, n_epochs: int) -> Array:
+        """Return (n_epochs,) what the rates are multiplied by in the epochs from one on, counted from 0."""
+        if self.schedule is None:
+            return np.ones(n_epochs)
+        factors = np.empty(n_epochs)
+        for i in range(n_epochs):
+            factors[i] = scheduled_rate(self.schedule, epoch + i)
+        return factors
+
+    def batches(self, epoch: int, n_samples: int) -> Iterator[Array]:
+        """Yield the samples of each batch of an epoch, freshly shuffled; the last batch may be smaller."""
+        size = self.batch_size or n_samples
+        order = np.random.default_rng((self.seed, epoch)).permutation(n_samples)
+        for first in range(0, n_samples, size):
+            yield order[first : first + size]
+
+
+def scheduled_rate(schedule: Callable[[int], float], epoch: int) -> float:
+    """Return a schedule's rate of an epoch; it must be a finite number of at least 0."""
+    rate = schedule(epoch)
+    name, rule = f"lr({epoch})", "a finite number of at least 0"
+    if isinstance(rate, (bool, np.bool_)) or not isinstance(rate, numbers.Real):
+        raise TypeError(f"{name} must be {rule}, got {rate!r}.")
+    if not 0 <= float(rate) < math.inf:
+        raise ValueError(f"{name} must be {rule}, got {rate!r}.")
+    return float(rate)
 
 
 @dataclass(frozen=True)
@@ -91,7 +151,7 @@ class Record:
 
 
 class Engine(Protocol):
-    """Full-batch gradient descent on one problem, held by whoever drives it.
+    """Gradient descent on one problem, held by whoever drives it.
 
     counts_crossings says whether it fills `Record.crossings`.
     """
@@ -102,11 +162,11 @@ class Engine(Protocol):
 
     counts_crossings: bool
 
-    def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None: ...
+    def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None: ...
 
     @classmethod
-    def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
-        """Compile, or load from the cache, what a fit of this shape and dtype calls first."""
+    def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
+        """Compile, or load from the cache, what a fit of this shape and dtype, with such settings, calls first."""
 
     @property
     def live_units(self) -> int | None:

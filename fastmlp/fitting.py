@@ -1,8 +1,7 @@
-"""fit(): check the call, scale the data, start the net, choose the engine, hand over to the drive, wrap the model."""
+"""fit(): check the call, start the net, make the engine, hand over to the drive, wrap the model."""
 
 from __future__ import annotations
 
-import numbers
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -12,19 +11,18 @@ import numpy as np
 import numpy.typing as npt
 
 from fastmlp import checks
+from fastmlp.calls import Call, Rate, checked_call
 from fastmlp.driving import CallbackInfo, Drive, Interrupt, Outcome
-from fastmlp.engine import Engine, Problem, Rates, Shape, Weights
+from fastmlp.engine import Engine, Problem, Rates, Settings, Shape, Weights
 from fastmlp.model import FitInfo, Model
-from fastmlp.recording import History, Recorder, default_record_every
+from fastmlp.recording import History, Recorder
 from fastmlp.reference import ReferenceEngine
 from fastmlp.scaling import Standardization, identity, standardization
-from fastmlp.starting import NAMED_STARTS, automatic_rate, initial_weights
+from fastmlp.starting import automatic_rate, initial_weights
 from fastmlp.versions import versions
 
-ALGORITHMS = ("auto", "univariate", "dense", "reference")
-MOST_OUTPUTS = 32  # of "univariate", whose kernels are compiled for each number: 3.5 s for 10, 9 s for 128
-MODEL_BYTES = 2000  # of a Model besides its weights
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+ADAM_RATE = 1e-3  # of lr="auto"
 
 
 def fit(
@@ -33,7 +31,7 @@ def fit(
     *,
     hidden: int = 1000,
     epochs: int = 32000,
-    lr: float | Mapping[str, float] | str = "auto",
+    lr: float | Mapping[str, float] | Callable[[int], float] | str = "auto",
     init: str | float | Model | tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike] = "balanced",
     rng: Any = None,
     standardize: bool | None = None,
@@ -41,6 +39,11 @@ def fit(
     output_bias: bool = True,
     negative_slope: float = 0.0,
     sample_weight: npt.ArrayLike | None = None,
+    optimizer: str = "sgd",
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    batch_size: int | None = None,
     algorithm: str = "auto",
     dtype: npt.DTypeLike | None = None,
     record_every: int | None = None,
@@ -49,10 +52,10 @@ def fit(
     callback: Callable[[CallbackInfo], bool | None] | None = None,
     progress: bool | None = None,
 ) -> Model:
-    """Train a two-layer ReLU network by full-batch gradient descent.
+    """Train a two-layer ReLU network by gradient descent.
 
     The net is ``h2 = act(x w1 + b1) w2 + b2`` with ``act(z) = z if z > 0 else negative_slope * z``. Every epoch updates
-    all parameters at once, ``p <- p - lr * d objective / d p``, for the objective
+    all parameters at once, ``p <- p - lr * d objective / d p`` unless an optimiser says otherwise, for the objective
     ``1 / (2 sum s) * sum_i s_i |h2_i - y_i|^2`` with the sample weights s.
 
     Parameters
@@ -65,10 +68,11 @@ def fit(
         Number of hidden units; ignored when `init` holds weights.
     epochs : int, default 32000
         Number of updates.
-    lr : float, mapping or "auto", default "auto"
+    lr : float, mapping, callable or "auto", default "auto"
         Learning rate, in the coordinates trained in. A mapping gives "w1", "b1", "w2", "b2" a rate each and names every
-        trained group; 0 freezes a group. "auto" is 1 / lambda_max of the objective's Gauss-Newton matrix at the start:
-        half of the rate above which gradient descent on the linearised net diverges.
+        trained group; 0 freezes a group. A callable is asked for the rate of each epoch, counted from 0. "auto" is
+        1 / lambda_max of the objective's Gauss-Newton matrix at the start: half of the rate above which gradient
+        descent on the linearised net diverges; with Adam 1e-3.
     init : {"balanced", "he", "glorot"}, float, Model or (w1, b1, w2, b2), default "balanced"
         "balanced": w1, b1, w2 normal with standard deviation (hidden * (n_in + 1))^(-1/4). "he": sqrt(2 / fan_in) and
         zero biases; "glorot": sqrt(2 / (fan_in + fan_out)) and zero biases. A float: normal with that deviation for w1,
@@ -88,11 +92,22 @@ def fit(
         The slope of the activation below 0.
     sample_weight : array_like of shape (n,), optional
         Weights of the samples, at least 0; ones by default.
+    optimizer : {"sgd", "adam"}, default "sgd"
+        "sgd" is gradient descent as in torch.optim.SGD, "adam" is torch.optim.Adam with its default betas and epsilon.
+    momentum : float, default 0.0
+        Heavy-ball momentum of "sgd", from 0 up to 1, not included.
+    nesterov : bool, default False
+        Whether the momentum is Nesterov's, which needs `momentum` above 0.
+    weight_decay : float, default 0.0
+        L2 penalty added to the gradient, of weights and biases alike, as PyTorch does.
+    batch_size : int, optional
+        Samples in a mini-batch. Every epoch takes all samples in a fresh order drawn from `rng`, an update per batch;
+        each batch divides by its own weights' sum. None, or at least the number of samples: all of them at once.
     algorithm : {"auto", "univariate", "dense", "reference"}, default "auto"
         The engine. "univariate" takes nets of one input, at a cost per epoch that depends little on the width, and not
         on the number of samples where units are few. "dense" takes any net and is compiled too; "reference" is NumPy.
         They agree to rounding, as long as the rate is stable. "auto" is "univariate" for one input and at most 32
-        outputs, else "dense".
+        outputs, without `batch_size`, else "dense".
     dtype : {None, numpy.float32, numpy.float64}, default None
         Of the data and of the returned weights; None: float32 if x and y both are, else float64. "univariate" computes
         in float64 whatever it is, the others in this dtype.
@@ -136,49 +151,56 @@ def fit(
     >>> model.history.rmse[-1] < 0.05
     np.True_
     """
-    data = checks.samples(x, y, sample_weight).of_positive_weight()
-    trained = {
-        "w1": True,
-        "b1": checks.flag("hidden_bias", hidden_bias),
-        "w2": True,
-        "b2": checks.flag("output_bias", output_bias),
-    }
-    init = _checked_init(init, data, trained)
-    n_hidden = checks.count("hidden", hidden) if isinstance(init, (str, float)) else init.b1.size
-    epochs = checks.epoch_count("epochs", epochs)
-    rate = checks.learning_rate(lr, trained)
-    standardize = checks.optional_flag("standardize", standardize)
-    negative_slope = checks.real("negative_slope", negative_slope)
-    algorithm = _chosen(checks.choice("algorithm", algorithm, ALGORITHMS), data.x.shape[1], data.y.shape[1])
-    final_dtype = data.dtype if dtype is None else checks.dtype("dtype", dtype)
-    record_every = (
-        default_record_every(epochs) if record_every is None else checks.epoch_count("record_every", record_every)
+    return train(
+        checked_call(
+            x,
+            y,
+            hidden=hidden,
+            epochs=epochs,
+            lr=lr,
+            init=init,
+            rng=rng,
+            standardize=standardize,
+            hidden_bias=hidden_bias,
+            output_bias=output_bias,
+            negative_slope=negative_slope,
+            sample_weight=sample_weight,
+            optimizer=optimizer,
+            momentum=momentum,
+            nesterov=nesterov,
+            weight_decay=weight_decay,
+            batch_size=batch_size,
+            algorithm=algorithm,
+            dtype=dtype,
+            record_every=record_every,
+            snapshots=snapshots,
+            stop_at_crossing=stop_at_crossing,
+            callback=callback,
+            progress=progress,
+        )
     )
-    stop_at_crossing = _checked_stop_at_crossing(stop_at_crossing, algorithm)
-    if callback is not None and not callable(callback):
-        raise TypeError(checks.wording("callback", "callable", repr(callback)))
-    progress = checks.optional_flag("progress", progress)
-    generator = checks.generator("rng", rng)
-    net_bytes = _require_memory(data, n_hidden, epochs, record_every, algorithm)
-    kept = checks.snapshots(snapshots, epochs, net_bytes)
 
+
+def train(call: Call) -> Model:
+    """Train what a checked call asks for."""
     with Interrupt() as interrupt:
         started = time.perf_counter()
-        start = _start(data, init, n_hidden, generator, trained, standardize, rate, negative_slope, interrupt)
-        rates = _rates(start.lr, trained, final_dtype)
-        problem = _problem(data, start, final_dtype)
+        start = _start(call, interrupt)
+        settings = _settings(call, start)
+        problem = _problem(call, start)
         compiling = time.perf_counter()
-        shape = _shape(problem, n_hidden)
-        engine_type = _engine(algorithm, shape)
-        engine_type.compile(shape, final_dtype)
+        shape = _shape(problem, call.n_hidden)
+        engine_type = _engine(call.algorithm, shape)
+        engine_type.compile(shape, call.dtype, settings)
         compile_seconds = time.perf_counter() - compiling
-        engine = engine_type(problem, start.weights, rates, start.negative_slope)
-        x_range = np.stack([data.x.min(axis=0), data.x.max(axis=0)], axis=1)
+        engine = engine_type(problem, start.weights, settings)
+        x_range = np.stack([call.data.x.min(axis=0), call.data.x.max(axis=0)], axis=1)
 
         def make_model(weights: Weights, outcome: Outcome, history: History | None = None) -> Model:
             info = FitInfo(
-                algorithm=algorithm,
+                algorithm=call.algorithm,
                 method=engine.method,
+                optimizer=call.optimizer,
                 lr=start.lr,
                 epochs_run=outcome.epochs_run,
                 best_epoch=outcome.epochs_run,
@@ -190,12 +212,16 @@ def fit(
                 standardization=start.maps if start.standardized else None,
                 versions=dict(versions()),
             )
-            folded = _folded(start.maps, weights, final_dtype)
-            return Model(*folded, start.negative_slope, x_range=x_range, y_ndim=data.y_ndim, history=history, info=info)
+            folded = _folded(start.maps, weights, call.dtype)
+            return Model(
+                *folded, start.negative_slope, x_range=x_range, y_ndim=call.data.y_ndim, history=history, info=info
+            )
 
-        recorder = Recorder(epochs, record_every, start.maps.y_scale, counts_crossings=engine.counts_crossings)
-        drive = Drive(engine, epochs, recorder, make_model, start.lr, stop_at_crossing=stop_at_crossing)
-        outcome = drive.run(interrupt, kept, callback, progress)
+        recorder = Recorder(
+            call.epochs, call.record_every, start.maps.y_scale, counts_crossings=engine.counts_crossings
+        )
+        drive = Drive(engine, call.epochs, recorder, make_model, start.lr, stop_at_crossing=call.stop_at_crossing)
+        outcome = drive.run(interrupt, call.snapshots, call.callback, call.progress)
     return make_model(engine.weights(), outcome, recorder.history())
 
 
@@ -213,9 +239,10 @@ def warmup() -> None:
     from fastmlp.dense.engine import each_kernel
     from fastmlp.univariate.engine import each_univariate_kernel
 
+    plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
     for dtype in DTYPES:
         for engine, shape in (*each_kernel(), *each_univariate_kernel()):
-            engine.compile(shape, dtype)
+            engine.compile(shape, dtype, plain)
 
 
 @dataclass(frozen=True)
@@ -229,75 +256,14 @@ class _Start:
     maps: Standardization
     standardized: bool
     negative_slope: float
-    lr: float | dict[str, float] | None
+    lr: Rate | None
 
 
-def _chosen(algorithm: str, n_in: int, n_out: int) -> str:
-    """Return the algorithm that a call trains with: what "auto" stands for."""
-    is_univariate = n_in == 1 and n_out <= MOST_OUTPUTS
-    if algorithm == "univariate" and not is_univariate:
-        rule = f'"univariate" only for one input and at most {MOST_OUTPUTS} outputs'
-        raise ValueError(checks.wording("algorithm", rule, f"{n_in} and {n_out}"))
-    if algorithm == "auto":
-        return "univariate" if is_univariate else "dense"
-    return algorithm
-
-
-def _shape(problem: Problem, n_hidden: int) -> Shape:
-    """Return the sizes of a fit; samples of one input count once for each distinct value."""
-    n_samples, n_in = problem.x.shape
-    return Shape(np.unique(problem.x).size if n_in == 1 else n_samples, n_in, n_hidden, problem.y.shape[1])
-
-
-def _checked_stop_at_crossing(stop_at_crossing: object, algorithm: str) -> bool:
-    """Check the flag against the algorithm chosen."""
-    checked = checks.flag("stop_at_crossing", stop_at_crossing)
-    if checked and algorithm != "univariate":
-        rule = 'False unless the algorithm is "univariate"'
-        raise ValueError(checks.wording("stop_at_crossing", rule, f'True with "{algorithm}"'))
-    return checked
-
-
-def _checked_init(init: Any, data: checks.Samples, trained: dict[str, bool]) -> str | float | Model | Weights:
-    """Check the start; a given net must fit the data and have no bias that is disabled."""
-    if isinstance(init, str):
-        return checks.choice("init", init, NAMED_STARTS)
-    given: Model | Weights | None = init if isinstance(init, Model) else None
-    if isinstance(init, tuple):
-        if len(init) != len(Weights._fields):
-            raise ValueError(checks.wording("init", "a tuple (w1, b1, w2, b2)", f"{len(init)} items"))
-        given = checks.weights(Weights(*init), "init ")
-    if given is None:
-        rule = f"one of {NAMED_STARTS}, a positive number, a Model or a tuple (w1, b1, w2, b2)"
-        if isinstance(init, (bool, np.bool_)) or not isinstance(init, numbers.Real):
-            raise TypeError(checks.wording("init", rule, repr(init)))
-        if checks.real("init", init) <= 0:
-            raise ValueError(checks.wording("init", rule, repr(init)))
-        return float(init)
-    got, expected = (given.w1.shape[0], given.w2.shape[1]), (data.x.shape[1], data.y.shape[1])
-    if got != expected:
-        rule = f"a net of {expected[0]} inputs and {expected[1]} outputs, as the data has"
-        raise ValueError(checks.wording("init", rule, f"one of {got[0]} and {got[1]}"))
-    for name, option in (("b1", "hidden_bias"), ("b2", "output_bias")):
-        bias = getattr(given, name)
-        if not trained[name] and bias.any():
-            raise ValueError(checks.wording(f"init {name}", f"0 with {option}=False", f"{bias[np.argmax(bias != 0)]}"))
-    return given
-
-
-def _start(
-    data: checks.Samples,
-    init: str | float | Model | Weights,
-    n_hidden: int,
-    rng: np.random.Generator,
-    trained: dict[str, bool],
-    standardize: bool | None,
-    lr: float | dict[str, float] | None,
-    negative_slope: float,
-    interrupt: Interrupt,
-) -> _Start:
+def _start(call: Call, interrupt: Interrupt) -> _Start:
     """Draw or take over the initial weights, in the coordinates that the call trains in; find the rate if not given."""
+    data, init, trained, lr = call.data, call.init, call.trained, call.lr
     continued = init.info if isinstance(init, Model) else None
+    standardize = call.standardize
     if standardize is None:
         standardize = init == "balanced" and lr is None if continued is None else continued.standardization is not None
     elif continued is not None and standardize != (continued.standardization is not None):
@@ -307,8 +273,9 @@ def _start(
         if (kept.x_shift.any() and not trained["b1"]) or (kept.y_shift.any() and not trained["b2"]):
             rule = "a net trained without the biases that are disabled"
             raise ValueError(checks.wording("init", rule, "one whose standardization shifts by them"))
-    if continued is not None and lr is None:
+    if continued is not None and lr is None and continued.optimizer == call.optimizer:
         lr = continued.lr
+    negative_slope = call.negative_slope
     if isinstance(init, Model) and negative_slope == 0:
         negative_slope = init.negative_slope
 
@@ -323,9 +290,11 @@ def _start(
 
     if isinstance(init, (str, float)):
         n_in, n_out = data.x.shape[1], data.y.shape[1]
-        weights = initial_weights(init, n_in, n_hidden, n_out, hidden_bias=trained["b1"], rng=rng)
+        weights = initial_weights(init, n_in, call.n_hidden, n_out, hidden_bias=trained["b1"], rng=call.rng)
     else:
         weights = maps.unfold(init.weights if isinstance(init, Model) else init)
+    if lr is None and call.optimizer == "adam":
+        lr = ADAM_RATE
     if lr is None:
         lr = automatic_rate(
             maps.inputs(data.x),
@@ -339,10 +308,28 @@ def _start(
     return _Start(weights, maps, standardize, negative_slope, lr)
 
 
-def _rates(lr: float | dict[str, float] | None, trained: dict[str, bool], dtype: np.dtype[Any]) -> Rates:
+def _settings(call: Call, start: _Start) -> Settings:
+    """Return how the engine is to train."""
+    return Settings(
+        rates=_rates(start.lr, call.trained, call.dtype),
+        negative_slope=start.negative_slope,
+        optimizer=call.optimizer,
+        momentum=call.momentum,
+        nesterov=call.nesterov,
+        weight_decay=call.weight_decay,
+        schedule=start.lr if callable(start.lr) else None,
+        batch_size=call.batch_size,
+        # Drawn after the weights, which therefore do not depend on it, and only where it is needed.
+        seed=0 if call.batch_size is None else int(call.rng.integers(2**63)),
+    )
+
+
+def _rates(lr: Rate | None, trained: Mapping[str, bool], dtype: np.dtype[Any]) -> Rates:
     """Return the rate of each group; a Model's mapping must name the groups trained now."""
     if lr is None:
         return Rates(0.0, 0.0, 0.0, 0.0)
+    if callable(lr):
+        return Rates(**{group: float(is_trained) for group, is_trained in trained.items()})
     checks.learning_rate(lr, trained)
     given = lr if isinstance(lr, dict) else dict.fromkeys(trained, lr)
     if max(given.values()) > float(np.finfo(dtype).max):
@@ -350,8 +337,9 @@ def _rates(lr: float | dict[str, float] | None, trained: dict[str, bool], dtype:
     return Rates(**{group: given[group] if is_trained else 0.0 for group, is_trained in trained.items()})
 
 
-def _problem(data: checks.Samples, start: _Start, dtype: np.dtype[Any]) -> Problem:
+def _problem(call: Call, start: _Start) -> Problem:
     """Return the data in the coordinates and the dtype trained in, if both they and the model can be held in it."""
+    data, dtype = call.data, call.dtype
     with np.errstate(all="ignore"):
         x = start.maps.inputs(data.x).astype(dtype)
         y = start.maps.targets(data.y).astype(dtype)
@@ -361,6 +349,12 @@ def _problem(data: checks.Samples, start: _Start, dtype: np.dtype[Any]) -> Probl
             checks.wording("x, y and init", f"of a scale that {dtype} can hold", "an overflow", "Rescale them.")
         )
     return Problem(x, y, data.sample_weight.astype(dtype))
+
+
+def _shape(problem: Problem, n_hidden: int) -> Shape:
+    """Return the sizes of a fit; samples of one input count once for each distinct value."""
+    n_samples, n_in = problem.x.shape
+    return Shape(np.unique(problem.x).size if n_in == 1 else n_samples, n_in, n_hidden, problem.y.shape[1])
 
 
 def _folded(maps: Standardization, weights: Weights, dtype: np.dtype[Any]) -> Weights:
@@ -377,14 +371,3 @@ def _engine(algorithm: str, shape: Shape) -> type[Engine]:
     from fastmlp.dense.engine import dense_engine
 
     return dense_engine(shape.n_in, shape.n_out)
-
-
-def _require_memory(data: checks.Samples, n_hidden: int, epochs: int, record_every: int, algorithm: str) -> int:
-    """Refuse sizes whose arrays exceed the memory, counting those that dominate in float64; return a model's bytes."""
-    item = np.dtype(np.float64).itemsize
-    net = item * n_hidden * (data.x.shape[1] + data.y.shape[1] + 1)
-    copies = 10  # measured: dense 8.1 at two million units, univariate 9.2 at ten million
-    layer = 3 * item * n_hidden * len(data.x) if algorithm == "reference" else 0
-    checks.memory("hidden", f"{n_hidden}", copies * net + layer)
-    checks.memory("record_every", f"{record_every}", 3 * item * (epochs // record_every))
-    return int(net) + MODEL_BYTES

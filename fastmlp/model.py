@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,11 @@ class FitInfo:
         The engine that "auto" stood for.
     method : str
         What the engine did within that, at the end: the kernel that it ran.
-    lr : float, dict or None
-        The rate, in the coordinates trained in; by parameter group when it was given so. None if Ctrl-C came before
-        the automatic one was found.
+    optimizer : {"sgd", "adam"}
+        What followed the gradients.
+    lr : float, dict, callable or None
+        The rate, in the coordinates trained in; by parameter group or by epoch when it was given so. None if Ctrl-C
+        came before the automatic one was found.
     epochs_run : int
         Updates done.
     best_epoch : int
@@ -51,7 +53,8 @@ class FitInfo:
 
     algorithm: str
     method: str
-    lr: float | dict[str, float] | None
+    optimizer: str
+    lr: float | dict[str, float] | Callable[[int], float] | None
     epochs_run: int
     best_epoch: int
     stop_reason: str | None

@@ -95,7 +95,7 @@ CASES = [
     (
         {"algorithm": "univariate", "x": columns(2)},
         ValueError,
-        'algorithm must be "univariate" only for one input and at most 32 outputs, got 2 and 1.',
+        'algorithm must be "univariate" only for one input, at most 32 outputs and no batch_size, got 2, 1 and None.',
     ),
     ({"algorithm": 1}, TypeError, 'algorithm must be one of "auto", "univariate", "dense", "reference", got 1.'),
     ({"snapshots": [0, 11]}, ValueError, "snapshots must be integers from 0 to epochs (10), got 11."),

@@ -14,7 +14,7 @@ import pytest
 
 import fastmlp
 from fastmlp import driving
-from fastmlp.engine import Problem, Rates, Status, Weights
+from fastmlp.engine import Problem, Rates, Settings, Status, Weights
 from fastmlp.recording import Recorder
 from fastmlp.reference import ReferenceEngine
 
@@ -275,7 +275,7 @@ def test_a_stop_at_the_first_crossing_leaves_the_weights_of_that_epoch(problem):
     whole = fastmlp.fit(x, y, epochs=300, **options)
     first = int(np.argmax(whole.history.crossings > 0))
     assert first > 5
-    engine = ReferenceEngine(Problem(x, y, np.full(len(x), 1 / len(x))), Weights(*init), Rates(*[0.01] * 4), 0.0)
+    engine = ReferenceEngine(Problem(x, y, np.full(len(x), 1 / len(x))), Weights(*init), Settings(Rates(*[0.01] * 4)))
     outcome, history = drive(engine, 300)
     assert (outcome.stop_reason, outcome.epochs_run) == ("crossing", first)
     np.testing.assert_array_equal(history.crossings, whole.history.crossings[: first + 1])

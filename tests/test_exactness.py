@@ -11,7 +11,7 @@ from sklearn.neural_network import MLPRegressor
 
 import fastmlp
 from fastmlp.dense.engine import dense_engine
-from fastmlp.engine import Problem, Rates, Record, Status, Weights
+from fastmlp.engine import Problem, Rates, Record, Settings, Status, Weights
 from fastmlp.reference import ReferenceEngine
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
@@ -184,7 +184,7 @@ def engines(problem, n_in, n_out, negative_slope=0.1, dtype=np.float64):
     x, y, sample_weight, init = problem(n_in, n_out, dtype=dtype)
     data = Problem(x, y, (sample_weight / sample_weight.sum()).astype(dtype))
     for engine_type in (ReferenceEngine, dense_engine(n_in, n_out)):
-        yield engine_type(data, Weights(*init), Rates(0.02, 0.02, 0.03, 0.01), negative_slope)
+        yield engine_type(data, Weights(*init), Settings(Rates(0.02, 0.02, 0.03, 0.01), negative_slope))
 
 
 @pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (5, 1), (3, 2)])

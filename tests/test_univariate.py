@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import fastmlp
 from fastmlp.compiling import OPTIONS
-from fastmlp.engine import Problem, Rates, Record, Shape, Status, Weights
+from fastmlp.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.univariate import choice, patterns
 from fastmlp.univariate.codes import codes, plane_size
 from fastmlp.univariate.engine import Univariate
@@ -297,7 +297,7 @@ def engine_of(n_samples=30, n_hidden=40, n_out=1, negative_slope=0.1, seed=0):
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n_samples, 1))
     data = Problem(x, rng.normal(size=(n_samples, n_out)), np.full(n_samples, 1 / n_samples))
-    return Univariate(data, Weights(*start(n_hidden, n_out)), Rates(0.05, 0.05, 0.05, 0.01), negative_slope)
+    return Univariate(data, Weights(*start(n_hidden, n_out)), Settings(Rates(0.05, 0.05, 0.05, 0.01), negative_slope))
 
 
 # Of so few units the moments are no bargain: the engine goes from method to method.

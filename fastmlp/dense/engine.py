@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp.compiling import compiled
 from fastmlp.dense import few_inputs, many_inputs
-from fastmlp.engine import Array, Engine, Problem, Rates, Record, Shape, Status, Weights
+from fastmlp.engine import Array, Engine, Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.vectors import mark_dtype, n_lanes
 
 # What a block of samples occupies in the kernel for few inputs. Of 8, 12, 16, 20, 24, 32 and 48 KiB, 24 and 32 were the
@@ -80,7 +80,7 @@ class FewInputs(_Dense):
     method = "few inputs"
     _kernels = few_inputs
 
-    def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
+    def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
         n_samples, n_in = problem.x.shape
         dtype = problem.x.dtype
         n_arrays = n_in + 3  # x, and y, sample_weight, error
@@ -111,14 +111,14 @@ class FewInputs(_Dense):
             y,
             sample_weight,
             tuple(range(n_in)),
-            np.array(rates, dtype),
-            dtype.type(negative_slope),
+            np.array(settings.rates, dtype),
+            dtype.type(settings.negative_slope),
         )
 
     @classmethod
-    def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
+    def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
         """Compile the kernel for so many inputs by training the smallest net there is."""
-        cls(*_smallest(shape.n_in, dtype), 0.0)
+        cls(*_smallest(shape.n_in, dtype))
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
@@ -133,7 +133,7 @@ class ManyInputs(_Dense):
     method = "many inputs"
     _kernels = many_inputs
 
-    def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
+    def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
         n_samples, self._n_in = problem.x.shape
         self._n_hidden = weights.b1.size
         n_out = problem.y.shape[1]
@@ -163,8 +163,8 @@ class ManyInputs(_Dense):
             _padded(problem.x, (n_padded, n_in), dtype),
             _padded(problem.y, (n_padded, n_out), dtype),
             _padded(problem.sample_weight, (n_padded,), dtype),
-            -np.array(rates, dtype),
-            np.array([negative_slope], dtype),
+            -np.array(settings.rates, dtype),
+            np.array([settings.negative_slope], dtype),
         )
 
     def _in_panels(self, rows: Array, n_rows: int, dtype: np.dtype[Any]) -> Array:
@@ -178,9 +178,9 @@ class ManyInputs(_Dense):
         return panels.swapaxes(0, 1).reshape(panels.shape[1], -1)[:n_rows, : self._n_hidden].copy()
 
     @classmethod
-    def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
+    def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
         """Compile the kernel, one for all sizes, by training the smallest net there is."""
-        cls(*_smallest(1, dtype), 0.0)
+        cls(*_smallest(1, dtype))
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
@@ -213,7 +213,7 @@ def _padded(array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array
     return padded
 
 
-def _smallest(n_in: int, dtype: np.dtype[Any]) -> tuple[Problem, Weights, Rates]:
+def _smallest(n_in: int, dtype: np.dtype[Any]) -> tuple[Problem, Weights, Settings]:
     one_sample = Problem(np.zeros((1, n_in), dtype), np.zeros((1, 1), dtype), np.ones(1, dtype))
     one_unit = Weights(np.zeros((n_in, 1)), np.zeros(1), np.zeros((1, 1)), np.zeros(1))
-    return one_sample, one_unit, Rates(0.0, 0.0, 0.0, 0.0)
+    return one_sample, one_unit, Settings(Rates(0.0, 0.0, 0.0, 0.0))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engine import Array, Engine, Problem, Rates, Record, Shape, Status, Weights
+from fastmlp.engine import Array, Engine, Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.kinks import active_ranges
 from fastmlp.univariate import choice
 from fastmlp.univariate.codes import codes, tables
@@ -26,12 +26,12 @@ class Univariate:
 
     counts_crossings = True
 
-    def __init__(self, problem: Problem, weights: Weights, rates: Rates, negative_slope: float) -> None:
+    def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
         self._dtype = problem.x.dtype
-        self._rates = Rates(*map(float, rates))
-        self._negative_slope = float(negative_slope)
+        self._rates = Rates(*map(float, settings.rates))
+        self._negative_slope = float(settings.negative_slope)
         # Without a hidden bias to train there is nothing to gain, and b1 must stay what it is to the last bit.
-        self._samples = sorted_samples(problem, may_centre=rates.b1 != 0)
+        self._samples = sorted_samples(problem, may_centre=self._rates.b1 != 0)
         w1, b1, w2, b2 = (np.asarray(w, self._dtype).astype(np.float64) for w in weights)
         code = codes(*active_ranges(self._samples.raw_x, w1[0], b1), self._samples.x.size)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -125,7 +125,7 @@ class Univariate:
         self._method.restore(state)
 
     @classmethod
-    def compile(cls, shape: Shape, dtype: np.dtype[Any]) -> None:
+    def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
         """Compile the kernel of the method that a fit of this shape starts with, by training the smallest net."""
         zeros = np.zeros((1, shape.n_out))
         smallest = sorted_samples(Problem(zeros[:, :1], zeros, np.ones(1)), may_centre=False)
