@@ -229,7 +229,7 @@ class Drive:
         if interrupt.requested:  # in the last chunk too: a Ctrl-C may have been meant for what comes next
             reason = "interrupted"
             text = f"fit was interrupted after {self._epoch} of {self._epochs} epochs; the model so far is returned."
-            warnings.warn(text, RuntimeWarning, stacklevel=3)
+            warnings.warn(text, RuntimeWarning, stacklevel=4)
         self._recorder.finish(self._epoch, self._last_row)
         return self._outcome(reason or "epochs")
 
