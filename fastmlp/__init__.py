@@ -2,11 +2,24 @@
 
 from importlib.metadata import version as _version
 
+from fastmlp.archives import FileFormatError
 from fastmlp.driving import CallbackInfo, DivergenceError
 from fastmlp.fitting import fit, warmup
 from fastmlp.model import FitInfo, Model
 from fastmlp.recording import History
+from fastmlp.storage import load
 from fastmlp.versions import show_versions
 
-__all__ = ["CallbackInfo", "DivergenceError", "FitInfo", "History", "Model", "fit", "show_versions", "warmup"]
+__all__ = [
+    "CallbackInfo",
+    "DivergenceError",
+    "FileFormatError",
+    "FitInfo",
+    "History",
+    "Model",
+    "fit",
+    "load",
+    "show_versions",
+    "warmup",
+]
 __version__ = _version("fastmlp")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
@@ -334,6 +335,37 @@ class Model:
         from fastmlp.plotting import plot_model
 
         return plot_model(self, x, y, ax)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a file that `fastmlp.load` reads.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, by exactly this name. One that is there already is replaced when the new one is complete and on
+            the disk, so that at any moment there is the one or the other.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; the one before is untouched.
+
+        Notes
+        -----
+        The file is an npz archive without pickle and holds all of the model, with history and info, but for a callable
+        `info.lr`, of which None is left.
+
+        Examples
+        --------
+        >>> import fastmlp, pathlib, tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).save(pathlib.Path(folder, "line.npz"))
+        ...     [path.name for path in pathlib.Path(folder).iterdir()]
+        ['line.npz']
+        """
+        from fastmlp.storage import save
+
+        save(self, path)
 
     def _samples(self, x: object, y: object, sample_weight: object) -> checks.Samples:
         checks.inputs(x, self.n_in)

@@ -45,13 +45,14 @@ class History:
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without the mapping proxy, which cannot be pickled."""
         fields = (self.epoch, self.rmse, self.val_rmse, dict(self.snapshots), self.crossings)
-        return (_history, fields)
+        return (read_only_history, fields)
 
 
-def _history(
+def read_only_history(
     epoch: Array, rmse: Array, val_rmse: Array | None, snapshots: Mapping[int, Model], crossings: Array | None
 ) -> History:
-    for array in (epoch, rmse, crossings):
+    """Return a history of these arrays, which nobody may change any more."""
+    for array in (epoch, rmse, val_rmse, crossings):
         if array is not None:
             array.flags.writeable = False
     return History(epoch, rmse, val_rmse, MappingProxyType(dict(snapshots)), crossings)
@@ -109,4 +110,4 @@ class Recorder:
 
     def history(self) -> History:
         """Return what was collected."""
-        return _history(self._epoch, self._rmse, None, self.snapshots, self._crossings)
+        return read_only_history(self._epoch, self._rmse, None, self.snapshots, self._crossings)
