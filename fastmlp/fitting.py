@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -240,9 +241,9 @@ def warmup() -> None:
     from fastmlp.univariate.engine import each_univariate_kernel
 
     plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
-    for dtype in DTYPES:
+    for dtype, settings in product(DTYPES, (plain, replace(plain, optimizer="adam"))):
         for engine, shape in (*each_kernel(), *each_univariate_kernel()):
-            engine.compile(shape, dtype, plain)
+            engine.compile(shape, dtype, settings)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmlp.engine import Problem, Rates
+from fastmlp.engine import Problem, Rates, Settings
 from fastmlp.univariate.codes import plane_size
 from fastmlp.univariate.samples import sorted_samples
 from fastmlp.univariate.stretches import Stretches, running_sums
@@ -23,8 +23,7 @@ class Start(NamedTuple):
     units: np.ndarray
     code: np.ndarray
     b2: np.ndarray
-    rates: Rates
-    slope: float
+    settings: Settings
 
 
 def codes(active):
@@ -44,7 +43,7 @@ def start(x, y, w1, b1, w2, b2, rates=ALL_RATES, slope=0.0, sample_weight=None):
     weight = np.ones(x.size) if sample_weight is None else sample_weight
     samples = sorted_samples(Problem(x[:, None], y, weight / weight.sum()), may_centre=True)
     units = np.vstack([w1, b1 + samples.centre * w1, w2])
-    return Start(samples, units, codes(samples.raw_x[:, None] * w1 > -b1), b2, rates, slope)
+    return Start(samples, units, codes(samples.raw_x[:, None] * w1 > -b1), b2, Settings(rates, slope))
 
 
 def random_start(n, n_hidden, n_out=1, seed=0, *, scale=0.7, offset=0.0, duplicates=False, **options):
@@ -60,7 +59,8 @@ def random_start(n, n_hidden, n_out=1, seed=0, *, scale=0.7, offset=0.0, duplica
 
 def reference(arguments, epochs, dtype=float):
     """Train in plain NumPy: units, code, b2, squared error and crossings after 0, ..., epochs updates."""
-    samples, units, code, b2, rates, slope = arguments
+    samples, units, code, b2, settings = arguments
+    rates, slope = settings.rates, settings.negative_slope
     w, beta, v, b2 = (np.array(a, dtype) for a in (units[0], units[1], units[2:], b2))
     x, y, weight = (np.array(a, dtype) for a in (samples.x, samples.y, samples.weight))
     active, crossings = masks(code, x.size), 0

@@ -402,8 +402,7 @@ def test_no_unit_crosses_without_an_alarm_whatever_the_map(n_out):
         np.zeros((size, 1)),
         np.zeros(1, np.int64),
         np.zeros(n_out),
-        Rates(0.0, 0.0, 0.0, 0.0),
-        0.0,
+        Settings(Rates(0.0, 0.0, 0.0, 0.0)),
     )
     maps = np.zeros(patterns.LANES * method._n_fields)
     block = np.zeros(2 * n_out * patterns.LANES)

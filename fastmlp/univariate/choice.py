@@ -2,7 +2,8 @@
 
 Pattern moments count at every rebuild what an epoch costs them, and leave when training every unit by itself is cheaper
 (`patterns.rebuild`); stretches count the kinks that move, and leave likewise (`Stretches.train`). Prefix
-sums count nothing; after a stay they let the other try again.
+sums count nothing; after a stay they let the other try again. Another optimiser than plain descent is trained by
+prefix sums throughout: only they need no more than gradients.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastmlp.engine import Shape
-from fastmlp.univariate.methods import Method, PatternMoments, PrefixSums
+from fastmlp.univariate.methods import Method, OptimizedSums, PatternMoments, PrefixSums
 from fastmlp.univariate.patterns import MAX_MAPS
 from fastmlp.univariate.stretches import Stretches
 
-METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches)
+METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches, OptimizedSums)
 # Samples per unit from which stretches pay, unless kinks move all the time: against pattern moments whose maps are
 # near, and against prefix sums (2,000 samples and units: 16 us, which take 26).
 SAMPLES_PER_UNIT, FAR_SAMPLES_PER_UNIT = 2, 1

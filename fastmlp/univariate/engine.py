@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from fastmlp.engine import Array, Engine, Problem, Rates, Record, Settings, Shap
 from fastmlp.kinks import active_ranges
 from fastmlp.univariate import choice
 from fastmlp.univariate.codes import codes, tables
-from fastmlp.univariate.methods import Method, PrefixSums
+from fastmlp.univariate.methods import Method, OptimizedSums, PrefixSums
 from fastmlp.univariate.samples import SortedSamples, sorted_samples
 
 
@@ -28,10 +29,10 @@ class Univariate:
 
     def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
         self._dtype = problem.x.dtype
-        self._rates = Rates(*map(float, settings.rates))
-        self._negative_slope = float(settings.negative_slope)
-        # Without a hidden bias to train there is nothing to gain, and b1 must stay what it is to the last bit.
-        self._samples = sorted_samples(problem, may_centre=self._rates.b1 != 0)
+        self._settings = replace(settings, rates=Rates(*map(float, settings.rates)))
+        # Without a hidden bias to train there is nothing to gain, and b1 must stay what it is to the last bit. Another
+        # optimiser than plain descent would act on b + centre w, not on b.
+        self._samples = sorted_samples(problem, may_centre=settings.rates.b1 != 0 and settings.is_plain)
         w1, b1, w2, b2 = (np.asarray(w, self._dtype).astype(np.float64) for w in weights)
         code = codes(*active_ranges(self._samples.raw_x, w1[0], b1), self._samples.x.size)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -41,12 +42,12 @@ class Univariate:
         self._stay = choice.FIRST_STAY
         self._until = 0  # the epoch at which prefix sums have stayed long enough
         self._shape = Shape(self._samples.x.size, 1, b1.size, b2.size)
-        self._method: Method = self._entered(choice.first_method(self._shape), units, code, b2, 0)
+        self._method: Method = self._entered(_first_method(self._shape, settings), units, code, b2, 0)
         self._squared_error = self._method.squared_error.copy()
         self._crossings = 0
 
     def _entered(self, method: type[Method], units: Array, code: Array, b2: Array, crossings: int) -> Method:
-        return method(self._samples, units, code, b2, self._rates, self._negative_slope, crossings)
+        return method(self._samples, units, code, b2, self._settings, crossings)
 
     @property
     def method(self) -> str:
@@ -129,10 +130,13 @@ class Univariate:
         """Compile the kernel of the method that a fit of this shape starts with, by training the smallest net."""
         zeros = np.zeros((1, shape.n_out))
         smallest = sorted_samples(Problem(zeros[:, :1], zeros, np.ones(1)), may_centre=False)
-        method = choice.first_method(shape)
-        method(
-            smallest, np.zeros((2 + shape.n_out, 1)), np.zeros(1, np.int64), zeros[0], Rates(0.0, 0.0, 0.0, 0.0), 0.0
-        )
+        method = _first_method(shape, settings)
+        still = replace(settings, rates=Rates(0.0, 0.0, 0.0, 0.0), negative_slope=0.0)
+        method(smallest, np.zeros((2 + shape.n_out, 1)), np.zeros(1, np.int64), zeros[0], still)
+
+
+def _first_method(shape: Shape, settings: Settings) -> type[Method]:
+    return choice.first_method(shape) if settings.is_plain else OptimizedSums
 
 
 def _centred(samples: SortedSamples, w: Array, b: Array, code: Array) -> tuple[Array, Array]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from fastmlp.compiling import compiled, plain
-from fastmlp.engine import Array, Rates
+from fastmlp.engine import BETA1, BETA2, EPSILON, Array, Settings
 from fastmlp.univariate import patterns
 from fastmlp.univariate.codes import plane_size, tables
 from fastmlp.univariate.samples import SortedSamples
@@ -31,8 +31,7 @@ class Method(Protocol):
         units: Array,
         code: Array,
         b2: Array,
-        rates: Rates,
-        negative_slope: float,
+        settings: Settings,
         crossings: int = 0,
     ) -> None: ...
 
@@ -71,17 +70,15 @@ class _ByPattern:
     _kernel: Any
     _compiled: ClassVar[dict[int, Any]]  # by the number of outputs, on which alone the types of the arguments depend
 
-    def __init__(
-        self, samples: SortedSamples, n_out: int, b2: Array, rates: Rates, negative_slope: float, crossings: int
-    ) -> None:
-        n = samples.x.size
+    def __init__(self, samples: SortedSamples, b2: Array, settings: Settings, crossings: int) -> None:
+        n, n_out = samples.x.size, b2.size
         plane = plane_size(n)
         self._n_codes = 2 * plane
         x, weight = (_padded(row, plane) for row in (samples.x, samples.weight))
         y = np.stack([_padded(column, plane) for column in samples.y.T])
         self._samples = patterns.Samples(x, y, weight, samples.scatter, samples.n_before)
         self._patterns = tables(samples.x)
-        self._rule = patterns.Rule(*rates, negative_slope, samples.centre)
+        self._rule = patterns.Rule(*settings.rates, float(settings.negative_slope), samples.centre)
         self._passed = patterns.Passed(
             sums=np.zeros(2 * n_out * self._n_codes),
             base=np.zeros(2 * n_out),
@@ -146,13 +143,11 @@ class _ByPattern:
             array[...] = state[f"{k}"]
 
 
-class PrefixSums(_ByPattern):
+class _UnitByUnit(_ByPattern):
     """Every unit by itself: O(n_samples + n_hidden) per epoch."""
 
     method = "prefix sums"
     live_units = None
-    _kernel = staticmethod(patterns.train_units)
-    _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
         self,
@@ -160,19 +155,14 @@ class PrefixSums(_ByPattern):
         units: Array,
         code: Array,
         b2: Array,
-        rates: Rates,
-        negative_slope: float,
+        settings: Settings,
         crossings: int = 0,
     ) -> None:
-        super().__init__(samples, b2.size, b2, rates, negative_slope, crossings)
+        super().__init__(samples, b2, settings, crossings)
         # In the order of their patterns neighbouring units touch the same sums.
         self._order = np.argsort(code, kind="stable")
         self._units = np.ascontiguousarray(units[:, self._order])
         self._code = code[self._order]
-        self._evaluate()
-
-    def _held(self) -> tuple[Any, ...]:
-        return tuple(self._units), self._code, self._passed, self._counters
 
     def _arrays(self) -> list[Array]:
         return [
@@ -191,6 +181,72 @@ class PrefixSums(_ByPattern):
         return units, code
 
 
+class PrefixSums(_UnitByUnit):
+    """Units one by one, by plain gradient descent."""
+
+    _kernel = staticmethod(patterns.train_units)
+    _compiled: ClassVar[dict[int, Any]] = {}
+
+    def __init__(
+        self,
+        samples: SortedSamples,
+        units: Array,
+        code: Array,
+        b2: Array,
+        settings: Settings,
+        crossings: int = 0,
+    ) -> None:
+        super().__init__(samples, units, code, b2, settings, crossings)
+        self._evaluate()
+
+    def _held(self) -> tuple[Any, ...]:
+        return tuple(self._units), self._code, self._passed, self._counters
+
+
+class OptimizedSums(_UnitByUnit):
+    """Units one by one, by any optimiser and schedule; for samples that are not centred."""
+
+    _kernel = staticmethod(patterns.train_optimized)
+    _compiled: ClassVar[dict[int, Any]] = {}
+
+    def __init__(
+        self,
+        samples: SortedSamples,
+        units: Array,
+        code: Array,
+        b2: Array,
+        settings: Settings,
+        crossings: int = 0,
+    ) -> None:
+        super().__init__(samples, units, code, b2, settings, crossings)
+        self._settings = settings
+        self._optimizer = patterns.Optimizer(
+            settings.optimizer == "adam",
+            float(settings.weight_decay),
+            float(settings.momentum),
+            settings.nesterov,
+            BETA1,
+            BETA2,
+            EPSILON,
+        )
+        self._parameters = (*self._units, self._passed.b2)
+        self._memory = patterns.Memory(*(tuple(map(np.zeros_like, self._parameters)) for _ in patterns.Memory._fields))
+        self._factors = np.ones(1)
+        self._evaluate()
+
+    def _held(self) -> tuple[Any, ...]:
+        optimizer = self._memory, self._optimizer, self._factors
+        return self._parameters, self._code, *optimizer, self._passed, self._counters
+
+    def _arrays(self) -> list[Array]:
+        return [*super()._arrays(), *self._memory.first, *self._memory.second]
+
+    def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
+        """Train as `Method.train` says."""
+        self._factors = self._settings.factors(int(self._counters[patterns.EPOCH]), n_epochs)
+        return super().train(n_epochs, squared_error, crossings)
+
+
 class PatternMoments(_ByPattern):
     """Units by pattern, and those that may cross a sample by class: O(patterns + live units) per epoch."""
 
@@ -204,11 +260,10 @@ class PatternMoments(_ByPattern):
         units: Array,
         code: Array,
         b2: Array,
-        rates: Rates,
-        negative_slope: float,
+        settings: Settings,
         crossings: int = 0,
     ) -> None:
-        super().__init__(samples, b2.size, b2, rates, negative_slope, crossings)
+        super().__init__(samples, b2, settings, crossings)
         size, n_hidden = units.shape
         n_classes = 2 * samples.x.size
         self._n_fields = plain(patterns.map_fields)(tuple(range(b2.size)))[-1]

@@ -10,6 +10,8 @@ S = slope S_all + (1 - slope) S_active.
 
     w -= rate_w sum_o v_o S1_o      b -= rate_b sum_o v_o S0_o      v_o -= rate_v (w S1_o + b S0_o)
 
+An optimiser that needs no more than these gradients runs on the same sums (`train_optimized`).
+
 **Pattern moments** (`train_moments`): this is one linear map for all units of a pattern, theta <- M theta with
 theta = (w, b, v). So a pattern keeps the product P of its maps and the second moment Q = sum theta theta^T of its units
 at its last rebuild: sum v w and sum v b are entries of P Q P^T. A unit is touched only when it may cross a sample:
@@ -107,6 +109,29 @@ class Rule(NamedTuple):
     rate_b2: Any
     slope: Any
     centre: Any
+
+
+class Optimizer(NamedTuple):
+    """Which optimiser and its numbers; momentum is not Adam's, the last three are."""
+
+    is_adam: Any
+    weight_decay: Any
+    momentum: Any
+    is_nesterov: Any
+    beta1: Any
+    beta2: Any
+    epsilon: Any
+
+
+class Memory(NamedTuple):
+    """Per row of parameters (w, b, v_0, ..., b2): the gradient, which is overwritten, and what an optimiser remembers.
+
+    first: the velocity, or for Adam the mean gradient; second: for Adam the mean of its square.
+    """
+
+    gradient: Any
+    first: Any
+    second: Any
 
 
 class Passed(NamedTuple):
@@ -366,6 +391,130 @@ def train_units(
         counters[CROSSINGS] += move_singly(
             units, codes, 0, codes.size, passed, samples, patterns, rule, plane, outputs, is_moving
         )
+        total = forward(passed, squared_error[epoch], samples, rule, outputs)
+        crossings[epoch] = counters[CROSSINGS]
+        if not np.isfinite(total):
+            return epoch
+    return n_epochs
+
+
+@inlined
+def gradients(parameters: Any, codes: Any, gradient: Any, passed: Any, rule: Any, plane: Any, outputs: Any) -> None:
+    """Write the gradient of each row of parameters."""
+    n_out = len(outputs)
+    for j in range(np.uint64(codes.size)):
+        code = codes[j] & NONNEGATIVE
+        w = parameters[0][j]
+        b = parameters[1][j]
+        t0 = 0.0
+        t1 = 0.0
+        for o in range(n_out):
+            s0 = gradient_sum(code, 2 * o, passed, plane, rule, outputs)
+            s1 = gradient_sum(code, 2 * o + 1, passed, plane, rule, outputs)
+            v = parameters[2 + o][j]
+            t0 += v * s0
+            t1 += v * s1
+            gradient[2 + o][j] = w * s1 + b * s0
+        gradient[0][j] = t1
+        gradient[1][j] = t0
+    for o in range(n_out):
+        gradient[2 + n_out][o] = passed.totals[2 * o]
+
+
+@inlined
+def descend(row: Any, gradient: Any, first: Any, second: Any, rate: Any, step: Any, optimizer: Any) -> None:
+    """Update one row of parameters from its gradient, as torch.optim.SGD or Adam does in its step-th step from 1 on."""
+    decay = optimizer.weight_decay
+    if optimizer.is_adam:
+        beta1, beta2 = optimizer.beta1, optimizer.beta2
+        adam_rate = rate / (1.0 - beta1 ** np.float64(step))
+        scale = 1.0 / np.sqrt(1.0 - beta2 ** np.float64(step))
+        for j in range(row.size):
+            g = gradient[j] + decay * row[j]
+            mean = beta1 * first[j] + (1.0 - beta1) * g
+            square = beta2 * second[j] + (1.0 - beta2) * g * g
+            first[j] = mean
+            second[j] = square
+            row[j] -= adam_rate * mean / (scale * np.sqrt(square) + optimizer.epsilon)
+        return
+    momentum = optimizer.momentum
+    of_gradient = 1.0 if optimizer.is_nesterov else 0.0
+    of_velocity = momentum if optimizer.is_nesterov else 1.0
+    for j in range(row.size):
+        g = gradient[j] + decay * row[j]
+        velocity = momentum * first[j] + g
+        first[j] = velocity
+        row[j] -= rate * (of_gradient * g + of_velocity * velocity)
+
+
+@inlined
+def place_singly(units: Any, codes: Any, passed: Any, samples: Any, patterns: Any, rule: Any, outputs: Any) -> Any:
+    """Look up anew the patterns of units that left theirs, and add all to their sums; return their crossings."""
+    plane = passed.errors.size // (2 * len(outputs))
+    n_crossings = 0
+    for j in range(np.uint64(codes.size)):
+        code = codes[j] & NONNEGATIVE
+        w = units[0][j]
+        b = units[1][j]
+        if is_astray(w, b, code, patterns):
+            old = code
+            code = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
+            n_crossings += flips(old, code, samples.n_before, plane)
+            codes[j] = code
+        add_outputs(units, j, code, passed, plane, rule, outputs)
+    return n_crossings
+
+
+@njit
+def train_optimized(
+    parameters: Any,
+    codes: Any,
+    memory: Any,
+    optimizer: Any,
+    factors: Any,
+    passed: Any,
+    counters: Any,
+    squared_error: Any,
+    crossings: Any,
+    samples: Any,
+    patterns: Any,
+    rule: Any,
+    outputs: Any,
+    is_moving: Any,
+    n_epochs: Any,
+) -> Any:
+    """Do what `train_units` does with another optimiser than plain descent; x must not be centred.
+
+    In three passes over the units, of which the second, the optimiser's, is SIMD.
+
+    Parameters
+    ----------
+    parameters : tuple of arrays
+        w, b, v_0, v_1, ... (n_hidden,) and b2 (n_out,), which is passed.b2; updated in place.
+    codes, memory, passed, counters
+        Updated in place. counters[EPOCH] counts the steps of the optimiser.
+    optimizer
+        Read.
+    factors (n_epochs,)
+        What the rates are multiplied by in each epoch.
+    squared_error, crossings, samples, patterns, rule, outputs, is_moving
+        As in `train_units`.
+    """
+    n_out = len(outputs)
+    plane = passed.errors.size // (2 * n_out)
+    for epoch in range(n_epochs):
+        if is_moving:
+            counters[EPOCH] += 1
+            gradients(parameters, codes, memory.gradient, passed, rule, plane, outputs)
+            for k in range(len(parameters)):
+                layer_rate = rule.rate_v if k < 2 + n_out else rule.rate_b2
+                rate = rule.rate_w if k == 0 else (rule.rate_b if k == 1 else layer_rate)
+                if rate != 0.0:
+                    row, gradient, first, second = parameters[k], memory.gradient[k], memory.first[k], memory.second[k]
+                    descend(row, gradient, first, second, rate * factors[epoch], counters[EPOCH], optimizer)
+        passed.sums[:] = 0
+        passed.base[:] = 0
+        counters[CROSSINGS] += place_singly(parameters, codes, passed, samples, patterns, rule, outputs)
         total = forward(passed, squared_error[epoch], samples, rule, outputs)
         crossings[epoch] = counters[CROSSINGS]
         if not np.isfinite(total):

@@ -39,7 +39,7 @@ import numpy as np
 from numba.extending import intrinsic
 
 from fastmlp.compiling import compiled, exact, inlined, njit
-from fastmlp.engine import Array, Rates
+from fastmlp.engine import Array, Settings
 from fastmlp.univariate.codes import plane_size, round_up
 from fastmlp.univariate.samples import SortedSamples
 
@@ -560,8 +560,7 @@ class Stretches:
         units: Array,
         code: Array,
         b2: Array,
-        rates: Rates,
-        negative_slope: float,
+        settings: Settings,
         crossings: int = 0,
     ) -> None:
         """Take the units (2 + n_out, n_hidden), rows w, beta and v of each output, and the codes of their active sets.
@@ -617,9 +616,9 @@ class Stretches:
             samples.n_before,
             sums,
             samples.scatter,
-            np.array(rates, np.float64),
+            np.array(settings.rates, np.float64),
             float(samples.centre),
-            float(negative_slope),
+            float(settings.negative_slope),
         )
         start = np.empty((1, n_out))
         start_crossings = np.empty(1, np.int64)
