@@ -10,6 +10,7 @@ import numpy as np
 
 from fastmlp.engine import Array
 from fastmlp.univariate.patterns import LANES, Patterns
+from fastmlp.vectors import aligned_zeros
 
 
 def round_up(size: int, multiple: int) -> int:
@@ -31,7 +32,7 @@ def codes(first: Array, stop: Array, n: int) -> Array:
 def tables(x: Array) -> Patterns:
     """Return the samples beside the kinks of each pattern; of "all" and "none" the first and the last sample."""
     n, plane = x.size, plane_size(x.size)
-    beside = np.zeros((2, 2 * plane))
+    beside = aligned_zeros(2, 2 * plane)
     active = np.empty((2, 2 * plane), np.bool_)
     active[:] = [[True], [False]]  # of codes without a pattern, to equal samples: no unit has these
     for start, left_active in ((0, False), (plane, True)):

@@ -12,6 +12,7 @@ from fastmlp.engine import BETA1, BETA2, EPSILON, Array, Settings
 from fastmlp.univariate import patterns
 from fastmlp.univariate.codes import plane_size, tables
 from fastmlp.univariate.samples import SortedSamples
+from fastmlp.vectors import aligned_zeros
 
 FIRST_HORIZON = 128
 
@@ -80,9 +81,9 @@ class _ByPattern:
         self._patterns = tables(samples.x)
         self._rule = patterns.Rule(*settings.rates, float(settings.negative_slope), samples.centre)
         self._passed = patterns.Passed(
-            sums=np.zeros(2 * n_out * self._n_codes),
+            sums=aligned_zeros(2 * n_out * self._n_codes),
             base=np.zeros(2 * n_out),
-            errors=np.zeros(2 * n_out * plane),
+            errors=aligned_zeros(2 * n_out * plane),
             totals=np.zeros(4 * n_out),
             b2=b2.copy(),
         )
@@ -279,7 +280,7 @@ class PatternMoments(_ByPattern):
             indices(n_hidden),
             indices(self._n_codes),
             indices(self._n_codes),
-            np.zeros(self._n_codes * self._n_fields),
+            aligned_zeros(self._n_codes * self._n_fields),
             indices(self._n_codes // patterns.LANES),
         )
         self._live = patterns.Live(

@@ -46,6 +46,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastmlp.compiling import inlined, njit, registers
+from fastmlp.vectors import (
+    absolute,
+    add,
+    everywhere,
+    fma,
+    fnma,
+    lanes,
+    load,
+    multiply,
+    spread,
+    store,
+    subtract,
+    total,
+    vectors,
+    where_greater,
+    where_no_less,
+    zeros,
+)
 
 LANES = 16  # shorter loops are not vectorised where they need a check at run time that arrays do not overlap
 MAX_MAPS = 4  # outputs for which pattern moments pay: a map has (2 + n_out)^2 entries
@@ -391,9 +409,9 @@ def train_units(
         counters[CROSSINGS] += move_singly(
             units, codes, 0, codes.size, passed, samples, patterns, rule, plane, outputs, is_moving
         )
-        total = forward(passed, squared_error[epoch], samples, rule, outputs)
+        error = forward(passed, squared_error[epoch], samples, rule, outputs)
         crossings[epoch] = counters[CROSSINGS]
-        if not np.isfinite(total):
+        if not np.isfinite(error):
             return epoch
     return n_epochs
 
@@ -527,14 +545,14 @@ def train_optimized(
 
 @inlined
 def map_fields(outputs: Any) -> Any:
-    """Return where a block of maps has Q, x beside, K, the bounds and the alarms (P comes first), and its size.
+    """Return where a block of maps has Q, K and the bounds (P comes first), and its size.
 
     Q holds its upper triangle, row by row; bounds are [output][side][least, greatest].
     """
     size = len(outputs) + 2
     moment = size * size
-    beside = moment + size * (size + 1) // 2
-    return moment, beside, beside + 2, beside + 3, beside + 3 + 4 * len(outputs), beside + 4 + 4 * len(outputs)
+    room = moment + size * (size + 1) // 2
+    return moment, room, room + 1, room + 1 + 4 * len(outputs)
 
 
 @inlined
@@ -545,76 +563,76 @@ def triangle(i: Any, k: Any, size: Any) -> Any:
 
 
 @inlined
-def step_block(z: Any, sums: Any, errors: Any, passed: Any, rule: Any, is_prefix: Any, outputs: Any) -> Any:
-    """P <- M P for LANES patterns; write their sums and their alarms; return how many there are.
+def step_block(
+    z: Any, sums: Any, errors: Any, beside: Any, position: Any, base: Any, passed: Any, rule: Any, is_prefix: Any, outputs: Any
+) -> Any:
+    """P <- M P for LANES patterns; write their sums; return one bit for each alarm.
 
-    z [field][lane] is their block of maps, sums [field][lane] theirs, errors [field][lane] of the same positions.
+    z [field][lane] is their block of maps, sums [field][lane] theirs, errors [field][lane] of the same positions,
+    beside [side][code] the samples beside their kinks, from position on. Adds to the vectors base (2 n_out,) what the
+    patterns add to the sums left of all samples.
     """
     n_out = len(outputs)
     size = n_out + 2
-    moment, beside, room, bounds, alarms, _ = map_fields(outputs)
-    sign = 1.0 - rule.slope if is_prefix else rule.slope - 1.0
-    total = registers(z, 8)
-    added = registers(z, 8)
-    for k in range(2 * n_out):
-        total[k] = passed.totals[k + 2 * n_out] if is_prefix else passed.totals[k]
-        added[k] = 0.0
-    pull_w = registers(z, 4)
-    pull_b = registers(z, 4)
-    push_w = registers(z, 4)
-    push_b = registers(z, 4)
-    p = registers(z, 36)
-    n_alarms: Any = 0
-    for lane in range(LANES):
+    moment, room, bounds, _ = map_fields(outputs)
+    sign = everywhere(1.0 - rule.slope if is_prefix else rule.slope - 1.0)
+    gain = everywhere(1.0 if is_prefix else rule.slope)
+    first_total = (2 * n_out if is_prefix else 0) & NONNEGATIVE
+    rate_w, rate_b, rate_v = everywhere(rule.rate_w), everywhere(rule.rate_b), everywhere(rule.rate_v)
+    centre, one = everywhere(rule.centre), everywhere(1.0)
+    pull_w = vectors(z, 4)
+    pull_b = vectors(z, 4)
+    push_w = vectors(z, 4)
+    push_b = vectors(z, 4)
+    p = vectors(z, 36)
+    alarms: Any = 0
+    for part in range(LANES // lanes(z)):
+        lane = part * lanes(z)
         for o in range(n_out):
-            s0 = total[2 * o] + sign * errors[2 * o * LANES + lane]
-            s1 = total[2 * o + 1] + sign * errors[(2 * o + 1) * LANES + lane]
-            pull_w[o] = rule.rate_w * (s1 + rule.centre * s0)
-            pull_b[o] = rule.rate_b * s0 + rule.centre * pull_w[o]
-            push_w[o] = rule.rate_v * s1
-            push_b[o] = rule.rate_v * s0
+            s0 = fma(sign, load(errors, (2 * o * LANES + lane,)), spread(passed.totals, (first_total + 2 * o,)))
+            s1 = fma(sign, load(errors, ((2 * o + 1) * LANES + lane,)), spread(passed.totals, (first_total + 2 * o + 1,)))
+            pull_w[o] = multiply(rate_w, fma(centre, s0, s1))
+            pull_b[o] = fma(rate_b, s0, multiply(centre, pull_w[o]))
+            push_w[o] = multiply(rate_v, s1)
+            push_b[o] = multiply(rate_v, s0)
         for j in range(size):
-            w = z[j * LANES + lane]
-            b = z[(size + j) * LANES + lane]
+            w = load(z, (j * LANES + lane,))
+            b = load(z, ((size + j) * LANES + lane,))
             p[j] = w
             p[size + j] = b
             for o in range(n_out):
-                v = z[((2 + o) * size + j) * LANES + lane]
-                p[j] -= pull_w[o] * v
-                p[size + j] -= pull_b[o] * v
-                p[(2 + o) * size + j] = v - (push_w[o] * w + push_b[o] * b)
+                v = load(z, (((2 + o) * size + j) * LANES + lane,))
+                p[j] = fnma(pull_w[o], v, p[j])
+                p[size + j] = fnma(pull_b[o], v, p[size + j])
+                p[(2 + o) * size + j] = fnma(push_w[o], w, fnma(push_b[o], b, v))
         for k in range(size * size):
-            z[k * LANES + lane] = p[k]
+            store(z, (k * LANES + lane,), p[k])
 
-        left = z[beside * LANES + lane]
-        right = z[(beside + 1) * LANES + lane]
-        excess = abs(p[0] - 1.0) + abs(p[1]) + abs(p[size]) + abs(p[size + 1] - 1.0)
-        is_alarm = excess >= z[room * LANES + lane]
+        stretch = add(absolute(subtract(p[0], one)), absolute(subtract(p[size + 1], one)))
+        excess = add(stretch, add(absolute(p[1]), absolute(p[size])))
+        is_alarm = where_no_less(excess, load(z, (room * LANES + lane,)))
         for o in range(n_out):
-            left_drift = left * p[2 + o] + p[size + 2 + o]
-            right_drift = right * p[2 + o] + p[size + 2 + o]
-            at = (bounds + 4 * o) * LANES + lane
-            is_alarm |= (left_drift < z[at]) | (left_drift > z[at + LANES])
-            is_alarm |= (right_drift < z[at + 2 * LANES]) | (right_drift > z[at + 3 * LANES])
-        z[alarms * LANES + lane] = np.float64(is_alarm)
-        n_alarms += np.int64(is_alarm)
+            for side in range(2):
+                drift = fma(load(beside, (side, position + lane)), p[2 + o], p[size + 2 + o])
+                at = (bounds + 4 * o + 2 * side) * LANES + lane
+                is_alarm |= where_greater(load(z, (at,)), drift) | where_greater(drift, load(z, (at + LANES,)))
+        alarms |= is_alarm << lane
 
         for o in range(n_out):
-            vw = 0.0
-            vb = 0.0
+            vw = zeros(z)
+            vb = zeros(z)
             for k in range(size):
-                q = 0.0
+                q = zeros(z)
                 for i in range(size):
-                    q += z[(moment + triangle(i, k, size)) * LANES + lane] * p[(2 + o) * size + i]
-                vw += q * p[k]
-                vb += q * p[size + k]
-            sums[2 * o * LANES + lane] = vw
-            sums[(2 * o + 1) * LANES + lane] = vb
-            added[2 * o] += vw
-            added[2 * o + 1] += vb
-    for k in range(2 * n_out):
-        passed.base[k] += added[k] if is_prefix else rule.slope * added[k]
-    return n_alarms
+                    moments = load(z, ((moment + triangle(i, k, size)) * LANES + lane,))
+                    q = fma(moments, p[(2 + o) * size + i], q)
+                vw = fma(q, p[k], vw)
+                vb = fma(q, p[size + k], vb)
+            store(sums, (2 * o * LANES + lane,), vw)
+            store(sums, ((2 * o + 1) * LANES + lane,), vb)
+            base[2 * o] = fma(gain, vw, base[2 * o])
+            base[2 * o + 1] = fma(gain, vb, base[2 * o + 1])
+    return alarms
 
 
 @inlined
@@ -684,17 +702,15 @@ def settle(code: Any, units: Any, first: Any, stop: Any, maps: Any, expected: An
     """Start the map of a pattern anew: P = 1, Q and the bounds from its units first .. stop."""
     n_out = len(outputs)
     size = n_out + 2
-    moment, beside, room, bounds, _, n_fields = map_fields(outputs)
+    moment, room, bounds, n_fields = map_fields(outputs)
     at = ((code // LANES) * n_fields * LANES + code % LANES) & NONNEGATIVE
-    for field in range(beside):
+    for field in range(room):
         maps[at + field * LANES] = 0.0
     if first == stop:  # P = 0 stays 0, whatever the sums: it neither grows nor is alarmed
         maps[at + room * LANES] = np.inf
         return
     for k in range(size):
         maps[at + k * (size + 1) * LANES] = 1.0
-    for side in range(2):
-        maps[at + (beside + side) * LANES] = patterns.beside[side, code]
     excess = expected[0, code] + LEAST_EXCESS
     maps[at + room * LANES] = excess
     for k in range(2 * n_out):
@@ -731,7 +747,7 @@ def apply_map(code: Any, units: Any, j: Any, target: Any, to: Any, maps: Any, ou
     One unit, not all of a pattern: vectorised, the loop was 700 lines of LLVM code in each of its callers.
     """
     size = len(outputs) + 2
-    at = ((code // LANES) * map_fields(outputs)[5] * LANES + code % LANES) & NONNEGATIVE
+    at = ((code // LANES) * map_fields(outputs)[3] * LANES + code % LANES) & NONNEGATIVE
     old = registers(maps, 6)
     for k in range(size):
         old[k] = units[k][j]
@@ -755,6 +771,7 @@ def release(units: Any, origin: Any, j: Any, live: Any, counters: Any, code: Any
 
 @inlined
 def answer_alarms(
+    alarms: Any,
     block: Any,
     settled: Any,
     live: Any,
@@ -775,12 +792,12 @@ def answer_alarms(
     n_out = len(outputs)
     size = n_out + 2
     units, maps = settled.units, settled.maps
-    moment, _, _, _, alarms, n_fields = map_fields(outputs)
+    moment, _, _, n_fields = map_fields(outputs)
     for lane in range(LANES):
+        if not alarms >> lane & 1:
+            continue
         code = block * LANES + lane
         at = block * n_fields * LANES + lane
-        if maps[at + alarms * LANES] == 0.0:
-            continue
         first = settled.first[code]
         stop = first + settled.count[code]
         remaining = max(counters[NEXT_REBUILD] - counters[EPOCH], 1)
@@ -1197,9 +1214,10 @@ def train_moments(
     """
     n_out = len(outputs)
     plane = passed.errors.size // (2 * n_out)
-    map_size = map_fields(outputs)[5] * LANES
+    map_size = map_fields(outputs)[3] * LANES
     sum_size = 2 * n_out * LANES
     n_suffix_blocks = plane // LANES
+    base = vectors(settled.maps, 8)
     for epoch in range(n_epochs):
         if is_moving:
             n_freed = counters[N_LIVE] - counters[N_LOOSE]
@@ -1212,17 +1230,38 @@ def train_moments(
         n_live = counters[N_LIVE]
         passed.sums[:] = 0
         passed.base[:] = 0
-        for index in range(counters[N_BLOCKS]):
-            block = settled.block_id[index] & NONNEGATIVE
+        for k in range(2 * n_out):
+            base[k] = zeros(settled.maps)
+        n_blocks = counters[N_BLOCKS]
+        for index in range(n_blocks):
+            # There and back: what the first-level cache still holds of maps larger than it comes first.
+            turn = n_blocks - 1 - index if counters[EPOCH] & 1 else index
+            block = settled.block_id[turn & NONNEGATIVE] & NONNEGATIVE
             is_prefix = block >= n_suffix_blocks
             position = (block - n_suffix_blocks if is_prefix else block) & NONNEGATIVE
             z = settled.maps[block * map_size : (block + 1) * map_size]
             sums = passed.sums[block * sum_size : (block + 1) * sum_size]
             errors = passed.errors[position * sum_size : (position + 1) * sum_size]
-            if step_block(z, sums, errors, passed, rule, is_prefix, outputs):
+            alarms = step_block(
+                z, sums, errors, patterns.beside, position * LANES, base, passed, rule, is_prefix, outputs
+            )
+            if alarms:
                 answer_alarms(
-                    block, settled, live, counters, spare.expected, passed, samples, patterns, rule, plane, outputs
+                    alarms,
+                    block,
+                    settled,
+                    live,
+                    counters,
+                    spare.expected,
+                    passed,
+                    samples,
+                    patterns,
+                    rule,
+                    plane,
+                    outputs,
                 )
+        for k in range(2 * n_out):
+            passed.base[k] += total(base[k])
         for j in range(n_live, counters[N_LIVE]):
             add_outputs(live.units, np.uint64(j), live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
         for index in range(counters[N_CLASSES]):
@@ -1243,8 +1282,8 @@ def train_moments(
         if is_moving:
             for o in range(n_out):
                 passed.b2[o] -= rule.rate_b2 * passed.totals[2 * o]
-        total = forward(passed, squared_error[epoch], samples, rule, outputs)
+        error = forward(passed, squared_error[epoch], samples, rule, outputs)
         crossings[epoch] = counters[CROSSINGS]
-        if not np.isfinite(total):
+        if not np.isfinite(error):
             return epoch
     return n_epochs
