@@ -174,6 +174,12 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, b, c), codegen
 
 
+@instruction(lambda a: -a)
+def negative(typing_context: Any, a: Any) -> Any:
+    """Return -a."""
+    return a(a), lambda context, builder, signature, arguments: builder.fneg(arguments[0])
+
+
 @instruction(lambda a, b, c: c - a * b)
 def fnma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """Return c - a b, rounded once where the processor can."""
@@ -276,6 +282,25 @@ def where_no_less(typing_context: Any, a: Any, b: Any) -> Any:
         return _bits_where(builder, ">=", arguments)
 
     return numba.types.int64(a, b), codegen
+
+
+@instruction(lambda bits, value, other: np.where(bits >> np.arange(value.size) & 1, value, other))
+def where_set(typing_context: Any, bits: Any, value: Any, other: Any) -> Any:
+    """Return value in the lanes whose bits are set, and other elsewhere."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        lanes_set = builder.trunc(arguments[0], ir.IntType(value.n_lanes))
+        is_set = builder.bitcast(lanes_set, ir.VectorType(ir.IntType(1), value.n_lanes))
+        return builder.select(is_set, arguments[1], arguments[2])
+
+    return value(numba.types.int64, value, other), codegen
+
+
+@instruction(lambda bits: int(bits).bit_count())
+def n_set(typing_context: Any, bits: Any) -> Any:
+    """Return how many bits of an integer are set."""
+    signature = numba.types.int64(numba.types.int64)
+    return signature, lambda context, builder, signature, arguments: builder.ctpop(arguments[0])
 
 
 @instruction(lambda marks, index, value: np.where(marks[index] >> np.arange(value.size) & 1, value, 0))

@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.compiling import compiled, plain
 from fastmlp.engine import BETA1, BETA2, EPSILON, Array, Settings
 from fastmlp.univariate import patterns
-from fastmlp.univariate.codes import plane_size, tables
+from fastmlp.univariate.codes import plane_size, round_up, tables
 from fastmlp.univariate.samples import SortedSamples
 from fastmlp.vectors import aligned_zeros
 
@@ -272,8 +272,11 @@ class PatternMoments(_ByPattern):
         def indices(count: int) -> Array:
             return np.zeros(count, np.int64)
 
+        # Every unit may be live, in a class and afterwards free; the last vector of each class is filled up.
+        n_filled = (patterns.WIDTH - 1) * min(n_classes, n_hidden // patterns.LEAST_CLASS)
+        room = round_up(2 * n_hidden + n_filled, patterns.WIDTH)
         self._settled_units, self._live_units, spare_units = (
-            np.zeros((size, count)) for count in (n_hidden, 2 * n_hidden, n_hidden)
+            aligned_zeros(size, count) for count in (n_hidden, room, n_hidden)
         )
         self._settled = patterns.Settled(
             tuple(self._settled_units),
@@ -285,8 +288,8 @@ class PatternMoments(_ByPattern):
         )
         self._live = patterns.Live(
             tuple(self._live_units),
-            indices(2 * n_hidden),
-            indices(2 * n_hidden),
+            indices(room),
+            indices(room),
             indices(n_classes),
             indices(n_classes),
             indices(n_classes),

@@ -55,6 +55,9 @@ from fastmlp.vectors import (
     lanes,
     load,
     multiply,
+    n_lanes,
+    n_set,
+    negative,
     spread,
     store,
     subtract,
@@ -62,6 +65,7 @@ from fastmlp.vectors import (
     vectors,
     where_greater,
     where_no_less,
+    where_set,
     zeros,
 )
 
@@ -72,6 +76,7 @@ NONNEGATIVE = 2**62 - 1  # `& NONNEGATIVE` tells LLVM the sign of an index, whic
 SAFETY = 1.5  # bounds are set for this many times the drift expected until the next rebuild
 SLACK = 0.1  # and for this part of it in the direction not expected
 LEAST_EXCESS = 1e-5
+WIDTH = n_lanes(np.dtype(np.float64))  # of a vector; the units of a class fill whole ones
 LEAST_CLASS = 3  # units; fewer are trained one by one: 13 ns each against 30 for a class
 SHORTEST, LONGEST = 8, 2**16  # epochs between rebuilds
 
@@ -875,7 +880,6 @@ def class_guards(group: Any, n: Any) -> Any:
 @inlined
 def free_astray(
     index: Any,
-    added: Any,
     live: Any,
     counters: Any,
     passed: Any,
@@ -885,42 +889,38 @@ def free_astray(
     plane: Any,
     outputs: Any,
 ) -> None:
-    """Free the units that left a class, add them to the sums of their patterns, and overwrite added by the others."""
-    n_out = len(outputs)
+    """Free the units that left a class, and add them to the sums of their patterns."""
+    size = len(outputs) + 2
     units = live.units
     n = samples.n_before.size - 1
     sample, on, off = class_codes(live.class_id[index], n, plane)
     below, below_active, above, above_active = class_guards(live.class_id[index], n)
     x, x_below, x_above = samples.x[sample], samples.x[below], samples.x[above]
-    for k in range(4 * n_out):
-        added[k] = 0.0
     j = live.class_first[index]
     stop = j + live.class_count[index]
     while j < stop:
         w = units[0][j]
         b = units[1][j]
-        is_active = w * x > -b
-        if ((w * x_below > -b) != below_active) | ((w * x_above > -b) != above_active):
-            old = on if is_active else off
-            new = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
-            counters[CROSSINGS] += flips(old, new, samples.n_before, plane)
-            release(units, live.origin, j, live, counters, new)
-            add_outputs(units, np.uint64(j), new, passed, plane, rule, outputs)
-            stop -= 1
-            for k in range(n_out + 2):
-                units[k][j] = units[k][stop]
-            live.origin[j] = live.origin[stop]
+        if ((w * x_below > -b) == below_active) & ((w * x_above > -b) == above_active):
+            j += 1
             continue
-        for o in range(n_out):
-            for row in range(2):
-                added[4 * o + (0 if is_active else 2) + row] += units[2 + o][j] * units[row][j]
-        j += 1
+        old = on if w * x > -b else off
+        new = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
+        counters[CROSSINGS] += flips(old, new, samples.n_before, plane)
+        release(units, live.origin, j, live, counters, new)
+        add_outputs(units, np.uint64(j), new, passed, plane, rule, outputs)
+        stop -= 1
+        for k in range(size):
+            units[k][j] = units[k][stop]
+            units[k][stop] = 0.0
+        live.origin[j] = live.origin[stop]
     live.class_count[index] = stop - live.class_first[index]
 
 
 @inlined
 def move_class(
     index: Any,
+    base: Any,
     live: Any,
     counters: Any,
     passed: Any,
@@ -930,69 +930,79 @@ def move_class(
     plane: Any,
     outputs: Any,
 ) -> None:
-    """Update the units of a class and add them to the sums of its two patterns; free those that left it."""
+    """Update the units of a class and add them to the sums of its two patterns; free those that left it.
+
+    Adds to the vectors base (2 n_out,) as `step_block` does. The units of zeros that fill the last vector are
+    active nowhere and stay zeros.
+    """
     n_out = len(outputs)
     n = samples.n_before.size - 1
     units = live.units
-    first = live.class_first[index]
-    stop = first + live.class_count[index]
+    like = units[0]
+    first = live.class_first[index] & NONNEGATIVE
+    count = live.class_count[index]
     sample, on, off = class_codes(live.class_id[index], n, plane)
     below, below_active, above, above_active = class_guards(live.class_id[index], n)
-    x, x_below, x_above = samples.x[sample], samples.x[below], samples.x[above]
-    s_on = registers(passed.base, 8)
-    s_off = registers(passed.base, 8)
-    added = registers(passed.base, 16)  # [output][on, off][v w, v b]
+    x, x_below, x_above = everywhere(samples.x[sample]), everywhere(samples.x[below]), everywhere(samples.x[above])
+    all_below, all_above = -np.int64(below_active), -np.int64(above_active)
+    s_on = vectors(like, 8)
+    s_off = vectors(like, 8)
+    added_on = vectors(like, 8)
+    added_off = vectors(like, 8)
     for k in range(2 * n_out):
-        s_on[k] = gradient_sum(on, k, passed, plane, rule, outputs)
-        s_off[k] = gradient_sum(off, k, passed, plane, rule, outputs)
-        added[2 * k] = 0.0
-        added[2 * k + 1] = 0.0
-    rate_w, rate_b, rate_v, centre = rule.rate_w, rule.rate_b, rule.rate_v, rule.centre
-    n_flips = 0
-    n_astray = 0
-    for j in range(np.uint64(first), np.uint64(stop)):
-        w = units[0][j]
-        b = units[1][j]
-        was_active = w * x > -b
-        t0 = 0.0
-        t1 = 0.0
+        s_on[k] = everywhere(gradient_sum(on, k, passed, plane, rule, outputs))
+        s_off[k] = everywhere(gradient_sum(off, k, passed, plane, rule, outputs))
+        added_on[k] = zeros(like)
+        added_off[k] = zeros(like)
+    rate_w, rate_b, rate_v = everywhere(rule.rate_w), everywhere(rule.rate_b), everywhere(rule.rate_v)
+    centre = everywhere(rule.centre)
+    n_flips: Any = 0
+    astray: Any = 0
+    for part in range((count + WIDTH - 1) // WIDTH):
+        j = (first + part * WIDTH) & NONNEGATIVE
+        w = load(units[0], (j,))
+        b = load(units[1], (j,))
+        was_active = where_greater(multiply(w, x), negative(b))
+        t0 = zeros(like)
+        t1 = zeros(like)
         for o in range(n_out):
-            s0 = s_on[2 * o] if was_active else s_off[2 * o]
-            s1 = s_on[2 * o + 1] if was_active else s_off[2 * o + 1]
-            v = units[2 + o][j]
-            t0 += v * s0
-            t1 += v * s1
-            units[2 + o][j] = v - rate_v * (w * s1 + b * s0)
-        step = rate_w * (t1 + centre * t0)
-        w -= step
-        b -= rate_b * t0 + centre * step
-        units[0][j] = w
-        units[1][j] = b
-        is_active = w * x > -b
-        n_flips += 1 if was_active != is_active else 0
-        is_out = ((w * x_below > -b) != below_active) | ((w * x_above > -b) != above_active)
-        n_astray += 1 if is_out else 0
-        # Products by 0 and 1: LLVM takes a sum under a condition for a reduction only with all of fastmath on.
-        is_on = 1.0 if is_active else 0.0
-        is_off = 0.0 if is_active else 1.0
+            s0 = where_set(was_active, s_on[2 * o], s_off[2 * o])
+            s1 = where_set(was_active, s_on[2 * o + 1], s_off[2 * o + 1])
+            v = load(units[2 + o], (j,))
+            t0 = fma(v, s0, t0)
+            t1 = fma(v, s1, t1)
+            store(units[2 + o], (j,), fnma(rate_v, fma(w, s1, multiply(b, s0)), v))
+        step = multiply(rate_w, fma(centre, t0, t1))
+        w = subtract(w, step)
+        b = fnma(centre, step, fnma(rate_b, t0, b))
+        store(units[0], (j,), w)
+        store(units[1], (j,), b)
+        is_active = where_greater(multiply(w, x), negative(b))
+        n_flips += n_set(was_active ^ is_active)
+        # Which lanes hold no unit: those are not astray.
+        is_unit = (1 << min(count - part * WIDTH, WIDTH)) - 1
+        is_out = where_greater(multiply(w, x_below), negative(b)) ^ all_below
+        is_out |= where_greater(multiply(w, x_above), negative(b)) ^ all_above
+        is_out &= is_unit
+        astray |= is_out
         for o in range(n_out):
-            vw = units[2 + o][j] * w
-            vb = units[2 + o][j] * b
-            added[4 * o] += is_on * vw
-            added[4 * o + 1] += is_on * vb
-            added[4 * o + 2] += is_off * vw
-            added[4 * o + 3] += is_off * vb
+            v = load(units[2 + o], (j,))
+            for row in range(2):
+                term = multiply(v, b if row else w)
+                k = 2 * o + row
+                added_on[k] = where_set(is_active & ~is_out, add(added_on[k], term), added_on[k])
+                added_off[k] = where_set(~(is_active | is_out), add(added_off[k], term), added_off[k])
     counters[CROSSINGS] += n_flips * (samples.n_before[sample + 1] - samples.n_before[sample])
-    if n_astray > 0 and n > 1:
-        free_astray(index, added, live, counters, passed, samples, patterns, rule, plane, outputs)
-    for side in range(2):
-        code = on if side == 0 else off
-        at = ((code // LANES) * 2 * n_out * LANES + code % LANES) & NONNEGATIVE
-        gain = rule.slope + (1.0 - rule.slope) * np.int64(code > plane)
-        for k in range(2 * n_out):
-            total = added[4 * (k // 2) + 2 * side + k % 2]
-            passed.sums[at + k * LANES] += total
-            passed.base[k] += gain * total
+    if astray and n > 1:
+        free_astray(index, live, counters, passed, samples, patterns, rule, plane, outputs)
+    at_on = ((on // LANES) * 2 * n_out * LANES + on % LANES) & NONNEGATIVE
+    at_off = ((off // LANES) * 2 * n_out * LANES + off % LANES) & NONNEGATIVE
+    gain_on = everywhere(rule.slope + (1.0 - rule.slope) * np.int64(on > plane))
+    gain_off = everywhere(rule.slope + (1.0 - rule.slope) * np.int64(off > plane))
+    for k in range(2 * n_out):
+        passed.sums[at_on + k * LANES] += total(added_on[k])
+        passed.sums[at_off + k * LANES] += total(added_off[k])
+        base[k] = fma(gain_on, added_on[k], fma(gain_off, added_off[k], base[k]))
 
 
 # Rebuilding
@@ -1091,7 +1101,10 @@ def count_groups(settled: Any, live: Any, spare: Any, counters: Any, least: Any,
         live.class_count[n_classes] = count
         n_classes += 1
         spare.class_count[group] = at
-        at += count
+        at += -(-count // WIDTH) * WIDTH
+        for k in range(len(live.units)):
+            for j in range(max(at - WIDTH, 0), at):
+                live.units[k][j] = 0.0
     counters[N_BLOCKS] = n_blocks
     counters[N_CLASSES] = n_classes
     counters[N_CLASSED] = at
@@ -1260,12 +1273,12 @@ def train_moments(
                     plane,
                     outputs,
                 )
-        for k in range(2 * n_out):
-            passed.base[k] += total(base[k])
         for j in range(n_live, counters[N_LIVE]):
             add_outputs(live.units, np.uint64(j), live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
         for index in range(counters[N_CLASSES]):
-            move_class(index, live, counters, passed, samples, patterns, rule, plane, outputs)
+            move_class(index, base, live, counters, passed, samples, patterns, rule, plane, outputs)
+        for k in range(2 * n_out):
+            passed.base[k] += total(base[k])
         counters[CROSSINGS] += move_singly(
             live.units,
             live.code,
