@@ -351,6 +351,20 @@ def vectors(typing_context: Any, like: Any, length: Any) -> Any:
     return numba.types.CPointer(Vector(like.dtype))(like, length), codegen
 
 
+@instruction(lambda array, index: None)
+def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
+    """Let the cache begin to fetch array[index], which is read later."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer])
+        function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        address = builder.bitcast(_pointer(context, builder, signature, arguments), byte)
+        builder.call(function, [address, *(integer(choice) for choice in (0, 3, 1))])  # to read, to keep, data
+
+    return numba.types.void(array, index), codegen
+
+
 @instruction(lambda: None)
 def in_order(typing_context: Any) -> Any:
     """Let no load or store be moved across here; no instruction.

@@ -15,6 +15,7 @@ from fastmlp.univariate.engine import Univariate
 from fastmlp.univariate.methods import PatternMoments, PrefixSums
 from fastmlp.univariate.samples import sorted_samples
 from fastmlp.univariate.stretches import Stretches
+from fastmlp.vectors import vectors, zeros
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
 METHODS = {"prefix sums": PrefixSums, "pattern moments": PatternMoments, "stretches": Stretches}
@@ -387,8 +388,11 @@ def alarms_of(units, product, samples_at, expected, passed, rule, outputs):
     patterns.settle(1, units, 0, n_units, maps, expected, patterns_of, outputs)
     for k in range(size * size):
         maps[k * patterns.LANES + 1] = product[k]
-    patterns.step_block(maps, sums, errors, passed, rule, False, outputs)
-    return maps[patterns.map_fields(outputs)[4] * patterns.LANES + 1] != 0
+    base = vectors(maps, 8)
+    for k in range(2 * len(outputs)):
+        base[k] = zeros(maps)
+    alarms = patterns.step_block(maps, sums, errors, patterns_of.beside, 0, base, passed, rule, False, outputs)
+    return alarms >> 1 & 1 != 0
 
 
 @pytest.mark.parametrize("n_out", [1, pytest.param(3, marks=pytest.mark.slow)])
@@ -396,9 +400,8 @@ def test_no_unit_crosses_without_an_alarm_whatever_the_map(n_out):
     rng = np.random.default_rng(n_out)
     outputs, size = tuple(range(n_out)), 2 + n_out
     x = np.array([-0.4, 0.7, 1.5])
-    zeros = np.zeros((3, n_out))
     method = PatternMoments(
-        sorted_samples(Problem(x[:, None], zeros, np.full(3, 1 / 3)), may_centre=False),
+        sorted_samples(Problem(x[:, None], np.zeros((3, n_out)), np.full(3, 1 / 3)), may_centre=False),
         np.zeros((size, 1)),
         np.zeros(1, np.int64),
         np.zeros(n_out),

@@ -42,6 +42,7 @@ from fastmlp.compiling import compiled, exact, inlined, njit
 from fastmlp.engine import Array, Settings
 from fastmlp.univariate.codes import plane_size, round_up
 from fastmlp.univariate.samples import SortedSamples
+from fastmlp.vectors import prefetch
 
 # Units lie in blocks of LANES in the order of their kinks, each field of a block contiguous: its fields are a constant
 # distance apart, so that LLVM need not check whether they overlap. Stretch i ends at kink i. Positions after the units'
@@ -268,7 +269,9 @@ def sift(units: Any, kink: Any, index: Any, moved: Any, stale: Any, position: An
 
 
 @inlined
-def move(units: Any, kink: Any, index: Any, moved: Any, stale: Any, x: Any, n_before: Any, n_fields: Any) -> Any:
+def move(
+    units: Any, kink: Any, index: Any, moved: Any, stale: Any, x: Any, n_before: Any, sums: Any, n_fields: Any
+) -> Any:
     """Find the kinks of the units in moved (n_positions,) anew and bring them to their places; zeroes moved.
 
     Return the number of these units, the number of samples whose sign changed, and whether the order is still one.
@@ -289,6 +292,8 @@ def move(units: Any, kink: Any, index: Any, moved: Any, stale: Any, x: Any, n_be
             k, side = (0 if beta > 0 else n), 1.0
         else:
             k, side = find_kink(x, w, beta, old_k), (1.0 if w > 0 else -1.0)
+        prefetch(sums, (k, 0))  # for `refresh`: from main memory
+        prefetch(sums, (k, sums.shape[1] - 1))
         between = abs(n_before[k] - n_before[old_k])
         n_crossings += between if side == old_side else n_before[n] - between
         n_moved += 1
@@ -530,7 +535,9 @@ def train(
             b2[o] -= rates[3] * totals[2 * o]
         counts[N_MOVED] = 0
         if moved.sum() > 0.0:
-            n_moved, n_crossings, is_sorted = move(units, kink, index, moved, stale, x, n_before, n_fields)
+            n_moved, n_crossings, is_sorted = move(
+                units, kink, index, moved, stale, x, n_before, sums, n_fields
+            )
             counts[CROSSINGS] += n_crossings
             counts[N_MOVED] = n_moved
             counts[N_MOVED_SINCE] += n_moved
