@@ -161,15 +161,24 @@ def multiply(typing_context: Any, a: Any, b: Any) -> Any:
     return a(a, b), lambda context, builder, signature, arguments: builder.fmul(*arguments)
 
 
+def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
+    name = f"llvm.fmuladd.v{a.type.count}f{64 if a.type.element == ir.DoubleType() else 32}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(a.type, [a.type] * 3), name)
+    return builder.call(function, [a, b, c])
+
+
 @instruction(lambda a, b, c: a * b + c)
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a b + c, rounded once where the processor can."""
+    return a(a, b, c), lambda context, builder, signature, arguments: _multiply_add(builder, *arguments)
+
+
+@instruction(lambda a, b, c: c - a * b)
+def fnma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
+    """Return c - a b, rounded once where the processor can."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = arguments[0].type
-        name = f"llvm.fmuladd.v{a.n_lanes}f{a.dtype.bitwidth}"
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(vector, [vector] * 3), name)
-        return builder.call(function, arguments)
+        return _multiply_add(builder, builder.fneg(arguments[0]), *arguments[1:])
 
     return a(a, b, c), codegen
 
@@ -178,19 +187,6 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
 def negative(typing_context: Any, a: Any) -> Any:
     """Return -a."""
     return a(a), lambda context, builder, signature, arguments: builder.fneg(arguments[0])
-
-
-@instruction(lambda a, b, c: c - a * b)
-def fnma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
-    """Return c - a b, rounded once where the processor can."""
-
-    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        negated = builder.fneg(arguments[0])
-        name = f"llvm.fmuladd.v{a.n_lanes}f{a.dtype.bitwidth}"
-        function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(negated.type, [negated.type] * 3), name)
-        return builder.call(function, [negated, *arguments[1:]])
-
-    return a(a, b, c), codegen
 
 
 @instruction(lambda a: abs(a))

@@ -9,7 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.engine import Array
-from fastmlp.univariate.patterns import LANES, Patterns
+from fastmlp.univariate import patterns
+from fastmlp.univariate.patterns import LANES, Classes, Patterns
+from fastmlp.univariate.samples import SortedSamples
 from fastmlp.vectors import aligned_zeros
 
 
@@ -42,3 +44,42 @@ def tables(x: Array) -> Patterns:
     beside[:, [0, n]] = x[[0, -1], None]
     active[:, [0, n]] = True, False
     return Patterns(beside, active, np.sqrt(1 + beside**2))
+
+
+def classes(samples: SortedSamples, n_out: int, slope: float) -> Classes:
+    """Return what does not change of the classes of live units: n of suffixes, n of prefixes."""
+    n, plane = samples.x.size, plane_size(samples.x.size)
+    s = np.tile(np.arange(n), 2)
+    is_prefix = np.repeat([False, True], n)
+    is_first, is_last = s == 0, s == n - 1
+    code = {
+        "ON": np.where(is_prefix, np.where(is_last, 0, plane + s + 1), s),
+        "OFF": np.where(is_prefix, np.where(is_first, n, plane + s), s + 1),
+    }
+    below_active = is_prefix ^ is_first
+    above_active = np.where(is_last, below_active, ~is_prefix)
+    places = np.empty((2 * n, patterns.N_PLACES), np.int64)
+    factors = np.zeros((2 * n, patterns.N_FACTORS))
+    for side, its_code in code.items():
+        in_prefixes = its_code > plane
+        of_side = {
+            "CODE": its_code,
+            "SUM": _place(its_code, n_out),
+            "ERROR": _place(its_code - plane * in_prefixes, n_out),
+            "TOTAL": 2 * n_out * in_prefixes,
+        }
+        for name, column in of_side.items():
+            places[:, getattr(patterns, f"{name}_{side}")] = column
+        factors[:, getattr(patterns, f"SIGN_{side}")] = (1 - slope) * np.where(in_prefixes, 1, -1)
+        factors[:, getattr(patterns, f"GAIN_{side}")] = np.where(in_prefixes, 1, slope)
+    places[:, patterns.GUARDED] = below_active + 2 * above_active
+    places[:, patterns.MULTIPLICITY] = np.diff(samples.n_before)[s]
+    factors[:, patterns.X] = samples.x[s]
+    factors[:, patterns.X_BELOW] = samples.x[np.where(is_first, n - 1, s - 1)]
+    factors[:, patterns.X_ABOVE] = samples.x[np.where(is_last, 0, s + 1)]
+    return Classes(places, factors)
+
+
+def _place(code: Array, n_out: int) -> Array:
+    """Return where the first field of a code lies in blocks [2 n_out fields][LANES codes]."""
+    return np.asarray(code // LANES * (2 * n_out * LANES) + code % LANES)

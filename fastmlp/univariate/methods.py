@@ -10,7 +10,7 @@ import numpy as np
 from fastmlp.compiling import compiled, plain
 from fastmlp.engine import BETA1, BETA2, EPSILON, Array, Settings
 from fastmlp.univariate import patterns
-from fastmlp.univariate.codes import plane_size, round_up, tables
+from fastmlp.univariate.codes import classes, plane_size, round_up, tables
 from fastmlp.univariate.samples import SortedSamples
 from fastmlp.vectors import aligned_zeros
 
@@ -294,6 +294,7 @@ class PatternMoments(_ByPattern):
             indices(n_classes),
             indices(n_classes),
         )
+        self._classes = classes(samples, b2.size, settings.negative_slope)
         self._spare = patterns.Spare(
             tuple(spare_units),
             indices(n_hidden),
@@ -316,7 +317,7 @@ class PatternMoments(_ByPattern):
         return int(classed + self._counters[patterns.N_LIVE] - self._counters[patterns.N_CLASSED])
 
     def _held(self) -> tuple[Any, ...]:
-        return self._settled, self._live, self._spare, self._passed, self._counters
+        return self._settled, self._live, self._spare, self._classes, self._passed, self._counters
 
     def _arrays(self) -> list[Array]:
         settled, live, passed = self._settled, self._live, self._passed
@@ -349,14 +350,14 @@ class PatternMoments(_ByPattern):
         units[:, origin] = np.einsum("jik,kj->ij", products, self._settled_units[:, place])
         code[origin] = its_code
 
-        n_samples = self._samples.n_before.size - 1
         for index in range(counters[patterns.N_CLASSES]):
             first, count = live.class_first[index], live.class_count[index]
-            x_index, on, off = plain(patterns.class_codes)(live.class_id[index], n_samples, plane_size(n_samples))
+            x = self._classes.factors[live.class_id[index], patterns.X]
+            on, off = self._classes.places[live.class_id[index], [patterns.CODE_ON, patterns.CODE_OFF]]
             members = self._live_units[:, first : first + count]
             origin = live.origin[first : first + count]
             units[:, origin] = members
-            code[origin] = np.where(members[0] * self._samples.x[x_index] > -members[1], on, off)
+            code[origin] = np.where(members[0] * x > -members[1], on, off)
         free = slice(counters[patterns.N_CLASSED], counters[patterns.N_LIVE])
         units[:, live.origin[free]] = self._live_units[:, free]
         code[live.origin[free]] = live.code[free]

@@ -77,7 +77,7 @@ SAFETY = 1.5  # bounds are set for this many times the drift expected until the 
 SLACK = 0.1  # and for this part of it in the direction not expected
 LEAST_EXCESS = 1e-5
 WIDTH = n_lanes(np.dtype(np.float64))  # of a vector; the units of a class fill whole ones
-LEAST_CLASS = 3  # units; fewer are trained one by one: 13 ns each against 30 for a class
+LEAST_CLASS = 2  # units; one is trained by itself: 10 ns against 20 for a class
 SHORTEST, LONGEST = 8, 2**16  # epochs between rebuilds
 
 # Nanoseconds, measured (benchmarks/NOTES.md): they weigh counts, so that choices depend on nothing else.
@@ -87,6 +87,24 @@ COST_OF_LIVE = 3.0
 COST_OF_REBUILD = 20.0  # per unit
 COST_OF_CODE = 5.0  # of a rebuild, per code
 COST_OF_UNIT = 7.0
+
+# Columns of `Classes`. ..._ON are of units that have the class's sample active, ..._OFF of those that have not: where
+# their pattern lies among errors, sums, totals; its code. GUARDED: bit 0, 1 set if the sample below, above is active.
+(
+    ERROR_ON,
+    ERROR_OFF,
+    SUM_ON,
+    SUM_OFF,
+    TOTAL_ON,
+    TOTAL_OFF,
+    GUARDED,
+    MULTIPLICITY,
+    CODE_ON,
+    CODE_OFF,
+) = range(10)
+N_PLACES = 10
+SIGN_ON, SIGN_OFF, GAIN_ON, GAIN_OFF, X, X_BELOW, X_ABOVE = range(7)
+N_FACTORS = 8
 
 # What the entries of `counters` count.
 (
@@ -199,6 +217,18 @@ class Live(NamedTuple):
     class_id: Any
     class_first: Any
     class_count: Any
+
+
+class Classes(NamedTuple):
+    """What does not change of each class: places (2 n, N_PLACES) and factors (2 n, N_FACTORS), rows of the table.
+
+    Class s < n holds suffixes that begin at s or s + 1, class n + s prefixes of length s + 1 or s. Units stay in it
+    while two samples keep their signs: the neighbours of sample s; at an end, where one is missing, the sample at the
+    other end.
+    """
+
+    places: Any
+    factors: Any
 
 
 class Spare(NamedTuple):
@@ -569,7 +599,16 @@ def triangle(i: Any, k: Any, size: Any) -> Any:
 
 @inlined
 def step_block(
-    z: Any, sums: Any, errors: Any, beside: Any, position: Any, base: Any, passed: Any, rule: Any, is_prefix: Any, outputs: Any
+    z: Any,
+    sums: Any,
+    errors: Any,
+    beside: Any,
+    position: Any,
+    base: Any,
+    passed: Any,
+    rule: Any,
+    is_prefix: Any,
+    outputs: Any,
 ) -> Any:
     """P <- M P for LANES patterns; write their sums; return one bit for each alarm.
 
@@ -594,8 +633,9 @@ def step_block(
     for part in range(LANES // lanes(z)):
         lane = part * lanes(z)
         for o in range(n_out):
-            s0 = fma(sign, load(errors, (2 * o * LANES + lane,)), spread(passed.totals, (first_total + 2 * o,)))
-            s1 = fma(sign, load(errors, ((2 * o + 1) * LANES + lane,)), spread(passed.totals, (first_total + 2 * o + 1,)))
+            k = 2 * o
+            s0 = fma(sign, load(errors, (k * LANES + lane,)), spread(passed.totals, (first_total + k,)))
+            s1 = fma(sign, load(errors, ((k + 1) * LANES + lane,)), spread(passed.totals, (first_total + k + 1,)))
             pull_w[o] = multiply(rate_w, fma(centre, s0, s1))
             pull_b[o] = fma(rate_b, s0, multiply(centre, pull_w[o]))
             push_w[o] = multiply(rate_v, s1)
@@ -838,18 +878,6 @@ def answer_alarms(
 
 
 @inlined
-def class_codes(group: Any, n: Any, plane: Any) -> Any:
-    """Return the sample of a class, and the codes of its units that have it active and that have not.
-
-    Class s < n: suffixes that begin at s or s + 1. Class n + s: prefixes of length s + 1 or s.
-    """
-    if group < n:
-        return group, group, group + 1
-    s = group - n
-    return s, (plane + s + 1 if s + 1 < n else 0), (plane + s if s > 0 else n)
-
-
-@inlined
 def class_of(code: Any, side: Any, n: Any, plane: Any) -> Any:
     """Return the class of a unit that may cross the sample on one side (0: left, 1: right) of its kink."""
     if code == 0:
@@ -862,24 +890,9 @@ def class_of(code: Any, side: Any, n: Any, plane: Any) -> Any:
 
 
 @inlined
-def class_guards(group: Any, n: Any) -> Any:
-    """Return two samples whose signs keep a unit in its class, and whether each is active.
-
-    The neighbours of the class's sample; at an end, where one is missing, the sample at the other end.
-    """
-    s = group if group < n else group - n
-    below, below_active = s - 1, group >= n
-    above, above_active = s + 1, group < n
-    if s == 0:
-        below, below_active = n - 1, above_active
-    if s == n - 1:
-        above, above_active = 0, below_active
-    return below, below_active, above, above_active
-
-
-@inlined
 def free_astray(
     index: Any,
+    classes: Any,
     live: Any,
     counters: Any,
     passed: Any,
@@ -892,10 +905,9 @@ def free_astray(
     """Free the units that left a class, and add them to the sums of their patterns."""
     size = len(outputs) + 2
     units = live.units
-    n = samples.n_before.size - 1
-    sample, on, off = class_codes(live.class_id[index], n, plane)
-    below, below_active, above, above_active = class_guards(live.class_id[index], n)
-    x, x_below, x_above = samples.x[sample], samples.x[below], samples.x[above]
+    places, factors = classes.places[live.class_id[index]], classes.factors[live.class_id[index]]
+    x, x_below, x_above = factors[X], factors[X_BELOW], factors[X_ABOVE]
+    below_active, above_active = places[GUARDED] & 1 != 0, places[GUARDED] & 2 != 0
     j = live.class_first[index]
     stop = j + live.class_count[index]
     while j < stop:
@@ -904,7 +916,7 @@ def free_astray(
         if ((w * x_below > -b) == below_active) & ((w * x_above > -b) == above_active):
             j += 1
             continue
-        old = on if w * x > -b else off
+        old = places[CODE_ON] if w * x > -b else places[CODE_OFF]
         new = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
         counters[CROSSINGS] += flips(old, new, samples.n_before, plane)
         release(units, live.origin, j, live, counters, new)
@@ -921,6 +933,7 @@ def free_astray(
 def move_class(
     index: Any,
     base: Any,
+    classes: Any,
     live: Any,
     counters: Any,
     passed: Any,
@@ -936,22 +949,25 @@ def move_class(
     active nowhere and stay zeros.
     """
     n_out = len(outputs)
-    n = samples.n_before.size - 1
     units = live.units
     like = units[0]
     first = live.class_first[index] & NONNEGATIVE
     count = live.class_count[index]
-    sample, on, off = class_codes(live.class_id[index], n, plane)
-    below, below_active, above, above_active = class_guards(live.class_id[index], n)
-    x, x_below, x_above = everywhere(samples.x[sample]), everywhere(samples.x[below]), everywhere(samples.x[above])
-    all_below, all_above = -np.int64(below_active), -np.int64(above_active)
+    group = live.class_id[index] & NONNEGATIVE
+    places, factors = classes.places, classes.factors
+    x = spread(factors, (group, X))
+    x_below, x_above = spread(factors, (group, X_BELOW)), spread(factors, (group, X_ABOVE))
+    all_below, all_above = -(places[group, GUARDED] & 1), -(places[group, GUARDED] >> 1)
     s_on = vectors(like, 8)
     s_off = vectors(like, 8)
     added_on = vectors(like, 8)
     added_off = vectors(like, 8)
+    sign_on, sign_off = spread(factors, (group, SIGN_ON)), spread(factors, (group, SIGN_OFF))
     for k in range(2 * n_out):
-        s_on[k] = everywhere(gradient_sum(on, k, passed, plane, rule, outputs))
-        s_off[k] = everywhere(gradient_sum(off, k, passed, plane, rule, outputs))
+        error_on = spread(passed.errors, ((places[group, ERROR_ON] + k * LANES) & NONNEGATIVE,))
+        error_off = spread(passed.errors, ((places[group, ERROR_OFF] + k * LANES) & NONNEGATIVE,))
+        s_on[k] = fma(sign_on, error_on, spread(passed.totals, ((places[group, TOTAL_ON] + k) & NONNEGATIVE,)))
+        s_off[k] = fma(sign_off, error_off, spread(passed.totals, ((places[group, TOTAL_OFF] + k) & NONNEGATIVE,)))
         added_on[k] = zeros(like)
         added_off[k] = zeros(like)
     rate_w, rate_b, rate_v = everywhere(rule.rate_w), everywhere(rule.rate_b), everywhere(rule.rate_v)
@@ -989,19 +1005,18 @@ def move_class(
             v = load(units[2 + o], (j,))
             for row in range(2):
                 term = multiply(v, b if row else w)
+                if is_out:
+                    term = where_set(is_out, zeros(like), term)
                 k = 2 * o + row
-                added_on[k] = where_set(is_active & ~is_out, add(added_on[k], term), added_on[k])
-                added_off[k] = where_set(~(is_active | is_out), add(added_off[k], term), added_off[k])
-    counters[CROSSINGS] += n_flips * (samples.n_before[sample + 1] - samples.n_before[sample])
-    if astray and n > 1:
-        free_astray(index, live, counters, passed, samples, patterns, rule, plane, outputs)
-    at_on = ((on // LANES) * 2 * n_out * LANES + on % LANES) & NONNEGATIVE
-    at_off = ((off // LANES) * 2 * n_out * LANES + off % LANES) & NONNEGATIVE
-    gain_on = everywhere(rule.slope + (1.0 - rule.slope) * np.int64(on > plane))
-    gain_off = everywhere(rule.slope + (1.0 - rule.slope) * np.int64(off > plane))
+                added_on[k] = where_set(is_active, add(added_on[k], term), added_on[k])
+                added_off[k] = where_set(is_active, added_off[k], add(added_off[k], term))
+    counters[CROSSINGS] += n_flips * places[group, MULTIPLICITY]
+    if astray and samples.n_before.size > 2:
+        free_astray(index, classes, live, counters, passed, samples, patterns, rule, plane, outputs)
+    gain_on, gain_off = spread(factors, (group, GAIN_ON)), spread(factors, (group, GAIN_OFF))
     for k in range(2 * n_out):
-        passed.sums[at_on + k * LANES] += total(added_on[k])
-        passed.sums[at_off + k * LANES] += total(added_off[k])
+        passed.sums[(places[group, SUM_ON] + k * LANES) & NONNEGATIVE] += total(added_on[k])
+        passed.sums[(places[group, SUM_OFF] + k * LANES) & NONNEGATIVE] += total(added_off[k])
         base[k] = fma(gain_on, added_on[k], fma(gain_off, added_off[k], base[k]))
 
 
@@ -1009,10 +1024,9 @@ def move_class(
 
 
 @inlined
-def gather(settled: Any, live: Any, spare: Any, counters: Any, samples: Any, plane: Any, outputs: Any) -> None:
+def gather(settled: Any, live: Any, spare: Any, counters: Any, classes: Any, outputs: Any) -> None:
     """Write all units as they are now, with their places and codes, into spare."""
     size = len(outputs) + 2
-    n = samples.n_before.size - 1
     to = np.int64(0)  # as elsewhere: a literal would compile `apply_map` a second time
     for code in range(settled.count.size):
         first = settled.first[code]
@@ -1022,8 +1036,8 @@ def gather(settled: Any, live: Any, spare: Any, counters: Any, samples: Any, pla
             spare.code[to] = code
             to += 1
     for index in range(counters[N_CLASSES]):
-        sample, on, off = class_codes(live.class_id[index], n, plane)
-        x = samples.x[sample]
+        x = classes.factors[live.class_id[index], X]
+        on, off = classes.places[live.class_id[index], CODE_ON], classes.places[live.class_id[index], CODE_OFF]
         for j in range(live.class_first[index], live.class_first[index] + live.class_count[index]):
             live.code[j] = on if live.units[0][j] * x > -live.units[1][j] else off
             for k in range(size):
@@ -1147,6 +1161,7 @@ def rebuild(
     passed: Any,
     samples: Any,
     patterns: Any,
+    classes: Any,
     rule: Any,
     plane: Any,
     outputs: Any,
@@ -1158,7 +1173,7 @@ def rebuild(
     is_early = counters[EPOCH] < counters[NEXT_REBUILD]
     if is_early:
         counters[HORIZON] = max(counters[HORIZON] // 2, SHORTEST)
-    gather(settled, live, spare, counters, samples, plane, outputs)
+    gather(settled, live, spare, counters, classes, outputs)
     settled.count[:] = 0
     for j in range(np.uint64(spare.code.size)):
         settled.count[spare.code[j]] += 1
@@ -1195,6 +1210,7 @@ def train_moments(
     settled: Any,
     live: Any,
     spare: Any,
+    classes: Any,
     passed: Any,
     counters: Any,
     squared_error: Any,
@@ -1218,7 +1234,7 @@ def train_moments(
         Overwritten.
     squared_error (n_epochs, n_out), crossings (n_epochs,)
         Written: the error after each update, the crossings so far.
-    samples, patterns, rule
+    classes, samples, patterns, rule
         Read.
     outputs : tuple of n_out integers
         Its length tells the compiler the number of outputs.
@@ -1236,7 +1252,7 @@ def train_moments(
             n_freed = counters[N_LIVE] - counters[N_LOOSE]
             most_freed = 16 + counters[N_LOOSE] // 2 + spare.code.size // 64
             if counters[EPOCH] >= counters[NEXT_REBUILD] or n_freed > most_freed:
-                rebuild(settled, live, spare, counters, passed, samples, patterns, rule, plane, outputs)
+                rebuild(settled, live, spare, counters, passed, samples, patterns, classes, rule, plane, outputs)
                 if counters[LEAVES]:
                     return epoch
             counters[EPOCH] += 1
@@ -1276,7 +1292,7 @@ def train_moments(
         for j in range(n_live, counters[N_LIVE]):
             add_outputs(live.units, np.uint64(j), live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
         for index in range(counters[N_CLASSES]):
-            move_class(index, base, live, counters, passed, samples, patterns, rule, plane, outputs)
+            move_class(index, base, classes, live, counters, passed, samples, patterns, rule, plane, outputs)
         for k in range(2 * n_out):
             passed.base[k] += total(base[k])
         counters[CROSSINGS] += move_singly(

@@ -535,9 +535,7 @@ def train(
             b2[o] -= rates[3] * totals[2 * o]
         counts[N_MOVED] = 0
         if moved.sum() > 0.0:
-            n_moved, n_crossings, is_sorted = move(
-                units, kink, index, moved, stale, x, n_before, sums, n_fields
-            )
+            n_moved, n_crossings, is_sorted = move(units, kink, index, moved, stale, x, n_before, sums, n_fields)
             counts[CROSSINGS] += n_crossings
             counts[N_MOVED] = n_moved
             counts[N_MOVED_SINCE] += n_moved
