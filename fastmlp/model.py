@@ -145,6 +145,12 @@ class Model:
         rmse = f", rmse={self.history.rmse[-1]:.4g}" if self.history is not None else ""
         return f"Model({sizes}, negative_slope={self.negative_slope:g}, dtype={self.w1.dtype}{rmse})"
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from fastmlp.notebook import html
+
+        return html(self)
+
     @property
     def n_in(self) -> int:
         """Number of inputs."""
@@ -309,12 +315,16 @@ class Model:
             return np.asarray(-self.b1 / slope)
 
     def plot(self, x: npt.ArrayLike | None = None, y: npt.ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the curve of a net of one input, its kinks, and data if given.
+        """Draw the net: as a curve, as a map, or against the data.
+
+        One input: the curve with its kinks along the axis, and the data if given. Two inputs and one output: filled
+        contours, and the data in the same colours. More: what is predicted against what was observed.
 
         Parameters
         ----------
         x, y : array_like, optional
-            Samples to draw; x alone sets the range, which is that of the training data by default.
+            Samples to draw; x alone sets the range, which is that of the training data by default. More than two
+            inputs, or two and several outputs, need both.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
 
@@ -324,8 +334,8 @@ class Model:
 
         Raises
         ------
-        ValueError
-            If the net has several inputs, or if no range is known.
+        TypeError, ValueError
+            If the samples are of the wrong kind or shape, or missing where they or a range are needed.
 
         Examples
         --------
