@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-import io
 import json
 import os
 import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import fastmlp
 from fastmlp.engine import Array
@@ -39,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     command = f"fastmlp {args.command}"
 
-    def show_warning(message: Warning | str, *_: object) -> None:
+    def show_warning(message: Warning | str, *_: object, **__: object) -> None:
         _tell(f"{command}: warning: {message}")
 
     try:
@@ -124,18 +123,21 @@ def _predict(args: argparse.Namespace) -> None:
         text = f"the inputs of the net must be {model.n_in} columns, but {given}. Name them with --inputs."
         raise UsageError(text)
     predicted = model.predict(table.columns(inputs)).reshape(len(table.rows), -1)
-    names = ["predicted"] if model.n_out == 1 else [f"predicted_{k}" for k in range(1, model.n_out + 1)]
-    if args.json:
-        text = json.dumps({name: column.tolist() for name, column in zip(names, predicted.T, strict=True)}) + "\n"
+    if not args.out:
+        _write_predictions(sys.stdout, predicted, args.json)
+        return
+    with replacing(args.out) as temporary, temporary.open("x", encoding="utf-8") as file:
+        _write_predictions(file, predicted, args.json)
+
+
+def _write_predictions(file: TextIO, predicted: Array, as_json: bool) -> None:
+    n_out = predicted.shape[1]
+    names = ["predicted"] if n_out == 1 else [f"predicted_{k}" for k in range(1, n_out + 1)]
+    if as_json:
+        json.dump({name: column.tolist() for name, column in zip(names, predicted.T, strict=True)}, file)
+        file.write("\n")
     else:
-        buffer = io.StringIO()
-        csv.writer(buffer, lineterminator="\n").writerows([names, *predicted.astype(str)])
-        text = buffer.getvalue()
-    if args.out:
-        with replacing(args.out) as temporary:
-            temporary.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+        csv.writer(file, lineterminator="\n").writerows([names, *predicted.astype(str)])
 
 
 def _info(args: argparse.Namespace) -> None:
