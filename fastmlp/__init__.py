@@ -6,6 +6,7 @@ from fastmlp.archives import FileFormatError
 from fastmlp.driving import CallbackInfo, DivergenceError
 from fastmlp.fitting import fit, warmup
 from fastmlp.model import FitInfo, Model
+from fastmlp.piecewise import PiecewiseLinear
 from fastmlp.recording import History
 from fastmlp.storage import load
 from fastmlp.versions import show_versions
@@ -17,6 +18,7 @@ __all__ = [
     "FitInfo",
     "History",
     "Model",
+    "PiecewiseLinear",
     "fit",
     "load",
     "show_versions",

@@ -6,14 +6,11 @@ JSON: what the file is, the version of its format, and whatever is not an array.
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import math
 import os
 import re
-import secrets
-import shutil
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -24,6 +21,8 @@ import numpy as np
 
 from fastmlp.checks import physical_memory, wording
 from fastmlp.engine import Array
+from fastmlp.files import remove_leftovers as remove_leftovers
+from fastmlp.files import replacing
 
 # A hostile file may claim anything, so nothing is read in one piece that is longer than this.
 MAX_READ = 2**20
@@ -65,47 +64,14 @@ def checked_path(name: str, path: Any) -> Path:
 
 
 def write(path: Path, kind: str, version: int, facts: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-    """Write a file under another name in the same folder, have it reach the disk, and rename it.
-
-    Whatever happens, `path` holds the old file or the new one.
-    """
+    """Write a file whole or not at all."""
     text = json.dumps({"kind": kind, "version": version, "arrays": [*arrays], **facts}, allow_nan=False).encode()
     if len(text) > MAX_FACTS:
         raise ValueError(wording("snapshots", f"few enough for {MAX_FACTS >> 20} MB of facts", f"{len(text)} bytes"))
     members = {"facts": np.frombuffer(text, np.uint8)}
     members |= {name: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
-            np.savez(file, **members)  # type: ignore[arg-type]
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copymode(path, temporary)
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = f"{os.strerror(error.errno or 0)}; the file before it, if any, is untouched"
-        raise OSError(error.errno, reason, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(path.parent)
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what writers of this path left behind that were killed."""
-    for leftover in path.parent.iterdir():
-        if re.fullmatch(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.tmp", leftover.name):
-            leftover.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the rename reach the disk too, where the file system can do that with folders."""
-    with contextlib.suppress(OSError, AttributeError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    with replacing(path) as temporary, temporary.open("xb") as file:
+        np.savez(file, **members)  # type: ignore[arg-type]
 
 
 def read(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str, Array]]:

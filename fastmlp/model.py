@@ -19,6 +19,8 @@ from fastmlp.scaling import Standardization
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from fastmlp.piecewise import PiecewiseLinear
+
 
 @dataclass(frozen=True, eq=False)
 class FitInfo:
@@ -142,6 +144,12 @@ class Model:
         sizes = f"n_in={self.n_in}, n_hidden={self.n_hidden}, n_out={self.n_out}"
         rmse = f", rmse={self.history.rmse[-1]:.4g}" if self.history is not None else ""
         return f"Model({sizes}, negative_slope={self.negative_slope:g}, dtype={self.w1.dtype}{rmse})"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from fastmlp.notebook import html
+
+        return html(self)
 
     @property
     def n_in(self) -> int:
@@ -307,12 +315,16 @@ class Model:
             return np.asarray(-self.b1 / slope)
 
     def plot(self, x: npt.ArrayLike | None = None, y: npt.ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the curve of a net of one input, its kinks, and data if given.
+        """Draw the net: as a curve, as a map, or against the data.
+
+        One input: the curve with its kinks along the axis, and the data if given. Two inputs and one output: filled
+        contours, and the data in the same colours. More: what is predicted against what was observed.
 
         Parameters
         ----------
         x, y : array_like, optional
-            Samples to draw; x alone sets the range, which is that of the training data by default.
+            Samples to draw; x alone sets the range, which is that of the training data by default. More than two
+            inputs, or two and several outputs, need both.
         ax : matplotlib Axes, optional
             Where to draw; a new figure by default.
 
@@ -322,8 +334,8 @@ class Model:
 
         Raises
         ------
-        ValueError
-            If the net has several inputs, or if no range is known.
+        TypeError, ValueError
+            If the samples are of the wrong kind or shape, or missing where they or a range are needed.
 
         Examples
         --------
@@ -366,6 +378,106 @@ class Model:
         from fastmlp.storage import save
 
         save(self, path)
+
+    def to_onnx(self, path: str | os.PathLike[str]) -> None:
+        """Write the net as an ONNX graph in float32, from "x" (n_samples, n_in) to "y" (n_samples, n_out).
+
+        Needs the extra ``fastmlp[onnx]``.
+
+        Parameters
+        ----------
+        path : str or path
+            The file, exactly so named; it is replaced whole or not at all.
+
+        Raises
+        ------
+        ImportError
+            If the package onnx is missing.
+        ValueError
+            If a weight is beyond float32.
+
+        Examples
+        --------
+        >>> import fastmlp
+        >>> fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).to_onnx("net.onnx")  # doctest: +SKIP
+        """
+        from fastmlp.exporting import to_onnx
+
+        to_onnx(self, path)
+
+    def to_torch_state(self) -> dict[str, Array]:
+        """Return the weights under the names, and in the shapes, of ``nn.Sequential(Linear, ReLU, Linear)``.
+
+        The middle module is ``LeakyReLU(negative_slope)`` for a net with a slope. To load them:
+        ``module.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})``.
+
+        Returns
+        -------
+        dict of str to ndarray
+            "0.weight" (hidden, n_in), "0.bias" (hidden,), "2.weight" (n_out, hidden), "2.bias" (n_out,): copies, of the
+            model's dtype.
+
+        Examples
+        --------
+        >>> import fastmlp
+        >>> fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).to_torch_state()["2.weight"]
+        array([[3.]])
+        """
+        from fastmlp.exporting import to_torch_state
+
+        return to_torch_state(self)
+
+    def to_c(self, name: str = "predict", numbers: str = "float") -> str:
+        """Return the net as the text of a C99 function without library, heap or global state.
+
+        Parameters
+        ----------
+        name : str, default "predict"
+            Of the function, ``void name(const float x[n_in], float y[n_out])``; also what the names of its tables,
+            which are ``static const``, begin with.
+        numbers : {"float", "double", "fixed"}, default "float"
+            What tables and sums consist of. "fixed" is for processors without floating point: 32-bit integers with
+            64-bit sums, scaled so that no input can overflow; the scales of x and y are in the text. It is made for
+            the range of inputs that the net was trained on and takes up to twice that.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If an argument is not one of these, if a weight is beyond float32 with "float", or if the range of inputs is
+            unknown with "fixed".
+
+        Examples
+        --------
+        >>> import fastmlp
+        >>> source = fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).to_c("curve")
+        >>> "void curve(const float x[1], float y[1])" in source
+        True
+        """
+        from fastmlp.c_source import to_c
+
+        return to_c(self, name, numbers)
+
+    def to_piecewise(self) -> PiecewiseLinear:
+        """Return the exact breakpoints, values and slopes of a net of one input, which is a piecewise-linear curve.
+
+        Returns
+        -------
+        PiecewiseLinear
+
+        Raises
+        ------
+        ValueError
+            If the net has several inputs.
+
+        Examples
+        --------
+        >>> import fastmlp
+        >>> fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).to_piecewise().slopes
+        array([0., 6.])
+        """
+        from fastmlp.piecewise import to_piecewise
+
+        return to_piecewise(self)
 
     def _samples(self, x: object, y: object, sample_weight: object) -> checks.Samples:
         checks.inputs(x, self.n_in)

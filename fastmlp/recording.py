@@ -12,6 +12,8 @@ import numpy as np
 from fastmlp.engine import Array, Record
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from fastmlp.model import Model
 
 MAX_DEFAULT_RECORDS = 10**6
@@ -46,6 +48,30 @@ class History:
         """Pickle without the mapping proxy, which cannot be pickled."""
         fields = (self.epoch, self.rmse, self.val_rmse, dict(self.snapshots), self.crossings)
         return (read_only_history, fields)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the RMSE, and that on the validation data if there is any, against the epoch; both axes logarithmic.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Examples
+        --------
+        >>> import fastmlp, matplotlib
+        >>> matplotlib.use("Agg")
+        >>> model = fastmlp.fit([0.0, 1.0], [1.0, 3.0], hidden=5, epochs=50, rng=0, algorithm="reference")
+        >>> model.history.plot().get_ylabel()
+        'RMSE'
+        """
+        from fastmlp.plotting import plot_history
+
+        return plot_history(self, ax)
 
 
 def read_only_history(

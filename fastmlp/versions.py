@@ -26,18 +26,22 @@ def show_versions() -> None:
     >>> fastmlp.show_versions()  # doctest: +ELLIPSIS
     fastmlp    ...
     """
+    for name, fact in installation().items():
+        print(f"{name:10} {fact}")
+
+
+def installation() -> dict[str, str]:
+    """Return the versions, processor and compile cache by name."""
     import numba
     from llvmlite.binding import get_host_cpu_name
 
     facts = {name: _version(name) for name in PACKAGES}
-    facts |= {
+    return facts | {
         "python": platform.python_version(),
         "system": platform.platform(),
         "processor": f"{get_host_cpu_name()}, {os.cpu_count()} cores",
         "cache": numba.config.CACHE_DIR or "__pycache__ beside each module, else the user's cache folder",
     }
-    for name, fact in facts.items():
-        print(f"{name:10} {fact}")
 
 
 def _version(name: str) -> str:

@@ -1,0 +1,69 @@
+"""A net in the formats of others: an ONNX graph, the arrays of a PyTorch module. C is in `c_source`."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastmlp.checks import wording
+from fastmlp.engine import Array, Weights
+from fastmlp.files import replacing
+
+if TYPE_CHECKING:
+    from fastmlp.model import Model
+
+# The oldest that the operators used need, so that old runtimes read the file.
+ONNX_OPSET = 13
+ONNX_IR = 7
+
+
+def to_onnx(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write what `fastmlp.Model.to_onnx` says."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise ImportError("to_onnx needs the package onnx: pip install 'fastmlp[onnx]'.") from error
+    from onnx import TensorProto, helper, numpy_helper
+
+    tensors = [numpy_helper.from_array(array, name) for name, array in weights_in_float32(model)._asdict().items()]
+    activation = (
+        helper.make_node("Relu", ["h1"], ["a1"])
+        if model.negative_slope == 0
+        else helper.make_node("LeakyRelu", ["h1"], ["a1"], alpha=model.negative_slope)
+    )
+    nodes = [
+        helper.make_node("Gemm", ["x", "w1", "b1"], ["h1"]),
+        activation,
+        helper.make_node("Gemm", ["a1", "w2", "b2"], ["y"]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n_samples", model.n_in])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n_samples", model.n_out])
+    graph = helper.make_graph(nodes, "two_layer_net", [x], [y], tensors)
+    opset = helper.make_opsetid("", ONNX_OPSET)
+    onnx_model = helper.make_model(graph, opset_imports=[opset], ir_version=ONNX_IR, producer_name="fastmlp")
+    onnx.checker.check_model(onnx_model, full_check=True)
+    with replacing(path) as temporary:
+        temporary.write_bytes(onnx_model.SerializeToString())
+
+
+def to_torch_state(model: Model) -> dict[str, Array]:
+    """Return what `fastmlp.Model.to_torch_state` says."""
+    return {
+        "0.weight": np.array(model.w1.T, order="C"),
+        "0.bias": model.b1.copy(),
+        "2.weight": np.array(model.w2.T, order="C"),
+        "2.bias": model.b2.copy(),
+    }
+
+
+def weights_in_float32(model: Model) -> Weights:
+    """Return the weights rounded to float32; a ValueError where that overflows."""
+    with np.errstate(over="ignore"):
+        rounded = Weights(*(array.astype(np.float32) for array in model.weights))
+    for name, array in rounded._asdict().items():
+        if not np.isfinite(array).all():
+            largest = np.abs(getattr(model, name)).max()
+            raise ValueError(wording(name, "of a scale that float32 can hold", f"{largest:.3g}", "Rescale the data."))
+    return rounded

@@ -1,0 +1,242 @@
+"""The command, used as a person uses it in a terminal."""
+
+import importlib.metadata
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastmlp
+from fastmlp.cli import main
+from fastmlp.tables import TableError, read_table
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    """Write a table and stand in its folder: two inputs, a target, text, and weights."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 2))
+    y = x[:, 0] - np.abs(x[:, 1])
+    lines = [f"{a!r},row {i},{b!r},{c!r},{1 + i % 3}" for i, (a, b, c) in enumerate(np.c_[x, y].tolist())]
+    Path("data.csv").write_text("\n".join(["a,name,b,y,w", *lines]) + "\n")
+    return x, y
+
+
+FIT = ("fit", "data.csv", "--target", "y", "--inputs", "a,b", "--out", "model.npz", "--hidden", "8", "--epochs", "30")
+
+
+@pytest.fixture
+def run(capsys):
+    """Run the command in this process: (exit code, standard output, standard error)."""
+
+    def call(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:  # argparse's
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_fit_is_fastmlp_fit_of_the_columns(data, run):
+    x, y = data
+    code, out, err = run(*FIT, "--seed", 3, "--plot", "fit.png", "--weight", "w", "--json")
+    assert (code, err) == (0, "data.csv: 40 rows; fitting 'y' from 'a', 'b'\n")
+    expected = fastmlp.fit(x, y, hidden=8, epochs=30, rng=3, sample_weight=1 + np.arange(40) % 3)
+    got = fastmlp.load("model.npz")
+    np.testing.assert_array_equal(got.predict(x), expected.predict(x))
+    facts = json.loads(out)
+    assert facts["rmse"] == expected.history.rmse[-1]
+    assert (facts["epochs_run"], facts["n_samples"], facts["inputs"]) == (30, 40, ["a", "b"])
+    assert Path("fit.png").read_bytes().startswith(b"\x89PNG")
+    assert {path.name for path in Path().iterdir()} == {"data.csv", "model.npz", "fit.png"}
+
+
+def test_options_reach_fit(data, run):
+    x, y = data
+    options = {"lr": 0.01, "negative_slope": 0.2, "optimizer": "adam", "weight_decay": 0.1, "batch_size": 10}
+    flags = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", value)]
+    assert run(*FIT, *flags)[0] == 0
+    expected = fastmlp.fit(x, y, hidden=8, epochs=30, rng=0, **options)
+    np.testing.assert_array_equal(fastmlp.load("model.npz").predict(x), expected.predict(x))
+
+
+def test_other_columns_are_inputs_and_targets_may_be_several(data, run):
+    code, out, _ = run("fit", "data.csv", "--target", "y,a", "--out", "model.npz", "--epochs", 2, "--hidden", 3)
+    assert code == 1  # the names are no numbers
+    assert out == ""
+    Path("data.csv").write_text("a;b;y\n1;2;3\n4;5;7\n")
+    assert run("fit", "data.csv", "--target", "y,a", "--out", "model.npz", "--epochs", 2, "--hidden", 3)[0] == 0
+    model = fastmlp.load("model.npz")
+    assert (model.n_in, model.n_out) == (1, 2)
+    code, out, _ = run("predict", "model.npz", "data.csv", "--inputs", "b")
+    assert out.splitlines()[0] == "predicted_1,predicted_2"
+
+
+def test_predictions_are_those_of_the_model(data, run):
+    x, _ = data
+    run(*FIT)
+    expected = fastmlp.load("model.npz").predict(x)
+    code, out, err = run("predict", "model.npz", "data.csv", "--inputs", "a,b")
+    assert (code, err) == (0, "")
+    assert [float(line) for line in out.splitlines()[1:]] == expected.tolist()
+    assert json.loads(run("predict", "model.npz", "data.csv", "--inputs", "a,b", "--json")[1]) == {
+        "predicted": expected.tolist()
+    }
+    assert run("predict", "model.npz", "data.csv", "--inputs", "a,b", "--out", "p.csv") == (0, "", "")
+    assert Path("p.csv").read_text() == out
+
+
+def test_info_says_what_the_model_is(data, run):
+    run(*FIT)
+    facts = json.loads(run("info", "model.npz", "--json")[1])
+    model = fastmlp.load("model.npz")
+    assert (facts["n_in"], facts["n_hidden"], facts["rmse"]) == (2, 8, model.history.rmse[-1])
+    assert facts["lr"] == model.info.lr
+    assert facts["x_range"] == model.x_range.tolist()
+    words = run("info", "model.npz")[1]
+    assert "n_hidden        8\n" in words
+
+
+def test_versions_are_told(run):
+    assert json.loads(run("versions", "--json")[1])["fastmlp"] == fastmlp.__version__
+    assert run("versions")[1].startswith("fastmlp ")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a,b,y\n1,2,3\n1,x,3\n", "data.csv: line 3, column 'b' must be a finite number, got 'x'."),
+        ("a,b,y\n\n1,,3\n", "data.csv: line 3, column 'b' must be a finite number, got an empty field."),
+        ("a,b,y\n1,inf,3\n", "data.csv: line 2, column 'b' must be a finite number, got 'inf'."),
+        ('a,b,y\n"1\n",2,3\n1,nan,3\n', "data.csv: line 4, column 'b' must be a finite number, got 'nan'."),
+        ("a,b,y\n1,2,3\n1,2\n", "data.csv: line 3 must be of 3 fields, as the header is, got 2."),
+        ('a,b,y\n1,2,3\n1,"2,3\n', "data.csv: what follows line 2 cannot be read: unexpected end of data."),
+        ("1,2,3\n4,5,6\n", "line 1 must be the names of the columns, got numbers ('1', '2', '3'). Put a header above"),
+        ("a,a,y\n1,2,3\n", "data.csv: line 1 must be the names of the columns, got 'a' twice."),
+        ("a,,y\n1,2,3\n", "data.csv: line 1 must be the names of the columns, got no name for column 2."),
+        ("", "data.csv: line 1 must be the names of the columns, got nothing."),
+        ("a,b,y\n", "data.csv must have at least one row below its header, got none."),
+        (b"a,b,y\n1,\xff,3\n", "data.csv must be text in UTF-8"),
+    ],
+)
+def test_a_bad_table_is_one_line_that_says_where(data, run, text, words):
+    Path("data.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
+    code, out, err = run(*FIT)
+    assert (code, out) == (1, "")
+    assert words in err
+    assert err.count("\n") == 1
+    assert not Path("model.npz").exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2\n", "a;b\r\n1;2\r\n", "a\tb\n\n1\t2", "\ufeffa, b\n1, 2\n", '"a","b"\n"1",2\n']
+)
+def test_tables_of_many_kinds_are_read(tmp_path, text):
+    path = tmp_path / "data"
+    path.write_text(text, newline="")
+    table = read_table(str(path))
+    np.testing.assert_array_equal(table.columns(["b", "a"]), [[2.0, 1.0]])
+    with pytest.raises(TableError, match="data has no column 'c'; it has 'a', 'b'"):
+        table.columns(["c"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("fit", "data.csv"), 2, "the following arguments are required: --target, --out"),
+        ((*FIT, "--hidden", "0"), 2, "hidden must be at least 1, got 0."),
+        ((*FIT, "--hidden", "1e3"), 2, "argument --hidden: invalid int value: '1e3'"),
+        ((*FIT, "--lr", "fast"), 2, "argument --lr: invalid"),
+        ((*FIT, "--lr", "1e300"), 1, "lr must be small enough for the RMSE to stay finite"),
+        ((*FIT, "--target", "z"), 2, "data.csv has no column 'z'; it has 'a', 'name', 'b', 'y', 'w'."),
+        ((*FIT, "--target", "a"), 2, "column 'a' must be used once, got it twice."),
+        ((*FIT, "--inputs", "a", "--weight", "b"), 1, "column 'b' must be weights of at least 0 that are not all 0."),
+        ((*FIT, "--plot", "fit.docx"), 2, "--plot must end in one of"),
+        ((*FIT, "--out", "nowhere/model.npz"), 1, "nowhere/model.npz must be the name of a file in a folder"),
+        (("fit", "none.csv", *FIT[2:]), 1, "No such file or directory: 'none.csv'"),
+        (("predict", "data.csv", "data.csv"), 1, "data.csv must be"),
+        (("predict", "none.npz", "data.csv"), 1, "none.npz"),
+        (("forecast",), 2, "invalid choice: 'forecast'"),
+        ((), 2, "the following arguments are required: COMMAND"),
+    ],
+)
+def test_errors_are_one_line_with_the_exit_code_of_their_kind(data, run, arguments, code, words):
+    got, out, err = run(*arguments)
+    assert (got, out) == (code, "")
+    assert words in err.splitlines()[-1]
+    assert not Path("model.npz").exists()
+
+
+def test_the_inputs_of_a_prediction_must_be_as_many_as_the_nets(data, run):
+    run(*FIT)
+    code, _, err = run("predict", "model.npz", "data.csv")
+    assert code == 2
+    assert "must be 2 columns, but data.csv has 5 columns. Name them with --inputs." in err
+    code, _, err = run("predict", "model.npz", "data.csv", "--inputs", "a")
+    assert code == 2
+    assert "must be 2 columns, but --inputs names 1." in err
+
+
+def test_a_failed_command_leaves_the_old_files(data, run):
+    run(*FIT)
+    before = Path("model.npz").read_bytes()
+    assert run(*FIT, "--lr", "1e300")[0] == 1
+    assert Path("model.npz").read_bytes() == before
+
+
+COMMAND = [sys.executable, "-m", "fastmlp"]
+
+
+def test_it_stands_in_a_pipe(data):
+    text = Path("data.csv").read_text()
+    done = subprocess.run([*COMMAND, "fit", "-", *FIT[2:]], input=text, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "standard input: 40 rows; fitting 'y' from 'a', 'b'\n"
+    many = text + text.partition("\n")[2] * 500
+    predict = subprocess.Popen(
+        [*COMMAND, "predict", "model.npz", "-", "--inputs", "a,b"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    predict.stdin.write(many)
+    predict.stdin.close()
+    assert predict.stdout.readline() == "predicted\n"
+    predict.stdout.close()  # as `head -1` does
+    assert predict.stderr.read() == ""
+    predict.stderr.close()
+    assert predict.wait(timeout=60) == 1
+
+
+def test_ctrl_c_keeps_the_model_so_far(data):
+    arguments = [*COMMAND, *FIT, "--epochs", str(10**10)]
+    fit = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "40 rows" in fit.stderr.readline()
+    time.sleep(4)
+    os.kill(fit.pid, signal.SIGINT)
+    out, err = fit.communicate(timeout=120)  # a signal during compilation waits for its end
+    assert fit.returncode == 1
+    assert "Traceback" not in err
+    assert err.splitlines()[-1] == "fastmlp fit: error: interrupted; model.npz holds the model so far."
+    assert "interrupted" in out
+    assert fastmlp.load("model.npz").info.stop_reason == "interrupted"
+
+
+def test_the_entry_point_is_installed():
+    (entry,) = (point for point in importlib.metadata.entry_points(group="console_scripts") if point.name == "fastmlp")
+    assert entry.load() is main
+
+
+@pytest.mark.slow
+def test_warmup_compiles(run):
+    assert run("warmup")[:2] == (0, "")

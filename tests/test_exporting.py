@@ -1,0 +1,235 @@
+"""Nets in the formats of others, judged by the others: ONNX Runtime, PyTorch, gcc."""
+
+import ctypes
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import fastmlp
+
+SHAPES = [(1, 1), (1, 3), (4, 1), (5, 2)]
+
+
+@pytest.fixture
+def make_net():
+    """Make a net and inputs for it of given sizes."""
+
+    def make(n_in, n_out, negative_slope=0.0, dtype=np.float64, scale=1.0):
+        rng = np.random.default_rng(n_in + 10 * n_out)
+        x = rng.normal(size=(200, n_in)) * scale
+        x_range = np.stack([x.min(axis=0), x.max(axis=0)], axis=1)
+        weights = (rng.normal(size=shape).astype(dtype) for shape in ((n_in, 30), 30, (30, n_out), n_out))
+        return fastmlp.Model(*weights, negative_slope, x_range=x_range), x
+
+    return make
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, 0.1])
+@pytest.mark.parametrize(("n_in", "n_out"), SHAPES)
+def test_onnx_runtime_computes_what_predict_does(make_net, tmp_path, n_in, n_out, negative_slope):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, x = make_net(n_in, n_out, negative_slope)
+    model.to_onnx(tmp_path / "net.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    (got,) = session.run(["y"], {"x": x.astype(np.float32)})
+    expected = model.predict(x).reshape(len(x), n_out)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+    (empty,) = session.run(["y"], {"x": x[:0].astype(np.float32)})
+    assert empty.shape == (0, n_out)
+
+
+def test_an_onnx_file_is_replaced_whole_or_not_at_all(make_net, tmp_path, monkeypatch):
+    onnx = pytest.importorskip("onnx")
+    model, _ = make_net(2, 1)
+    path = tmp_path / "net"
+    model.to_onnx(path)
+    before = path.read_bytes()
+    assert [file.name for file in tmp_path.iterdir()] == ["net"]
+    too_large = fastmlp.Model([[1e300]], [0.0], [[1.0]], [0.0])
+    with pytest.raises(ValueError, match=r"w1 must be of a scale that float32 can hold, got 1e\+300"):
+        too_large.to_onnx(path)
+    monkeypatch.setattr(onnx.ModelProto, "SerializeToString", lambda self: "not bytes", raising=False)
+    with pytest.raises(TypeError):
+        model.to_onnx(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["net"]
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, 0.1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_torch_computes_what_predict_does(make_net, dtype, negative_slope):
+    torch = pytest.importorskip("torch")
+    model, x = make_net(3, 2, negative_slope, dtype)
+    middle = torch.nn.LeakyReLU(negative_slope) if negative_slope else torch.nn.ReLU()
+    module = torch.nn.Sequential(torch.nn.Linear(3, 30), middle, torch.nn.Linear(30, 2))
+    module.to(getattr(torch, np.dtype(dtype).name))
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in model.to_torch_state().items()})
+    got = module(torch.from_numpy(x.astype(dtype))).detach().numpy()
+    expected = model.predict(x.astype(dtype))
+    tolerance = 10 * np.finfo(dtype).eps
+    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+
+
+@pytest.fixture
+def compiled(tmp_path):
+    """Compile C with all warnings as errors; return the function of that name."""
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc")
+
+    def compile_c(source, name="predict"):
+        (tmp_path / "net.c").write_text(source)
+        library = tmp_path / "net.so"
+        flags = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "-shared", "-fPIC")
+        done = subprocess.run(
+            ["gcc", *flags, "-fsanitize=undefined", "-fno-sanitize-recover", tmp_path / "net.c", "-o", library],
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        function = ctypes.CDLL(str(library))[name]
+        function.restype = None
+        return function
+
+    return compile_c
+
+
+def evaluate(function, x, n_out, number):
+    """Call the compiled function for each row of x, whose numbers are of that type."""
+    rows = np.ascontiguousarray(x, dtype=number)
+    outputs = np.empty((len(rows), n_out), dtype=number)
+    for row, output in zip(rows, outputs, strict=True):
+        function(row.ctypes.data_as(ctypes.c_void_p), output.ctypes.data_as(ctypes.c_void_p))
+    return outputs
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, 0.1, -2.5])
+@pytest.mark.parametrize(("n_in", "n_out"), SHAPES)
+@pytest.mark.parametrize(("numbers", "tolerance"), [("float", 2e-6), ("double", 4e-15)])
+def test_c_computes_what_predict_does(make_net, compiled, n_in, n_out, numbers, tolerance, negative_slope):
+    model, x = make_net(n_in, n_out, negative_slope)
+    function = compiled(model.to_c("net_2", numbers), "net_2")
+    got = evaluate(function, x, n_out, np.float32 if numbers == "float" else np.float64)
+    expected = model.predict(x).reshape(len(x), n_out)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+
+
+def fixed_bits(source, name):
+    (line,) = (line for line in source.splitlines() if line.startswith(f"#define PREDICT_{name}_BITS {{"))
+    return np.array([int(number) for number in line.split("{")[1].rstrip("}").split(", ")])
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e9, 1e-9])
+@pytest.mark.parametrize("negative_slope", [0.0, 0.1, -2.5])
+@pytest.mark.parametrize(("n_in", "n_out"), SHAPES)
+def test_c_in_fixed_point_computes_what_predict_does(make_net, compiled, n_in, n_out, negative_slope, scale):
+    model, x = make_net(n_in, n_out, negative_slope, scale=scale ** np.arange(n_in))
+    model = fastmlp.Model(
+        model.w1 / scale ** np.arange(n_in)[:, None],
+        model.b1,
+        model.w2 * scale ** np.arange(n_out),
+        model.b2 * scale ** np.arange(n_out),
+        negative_slope,
+        x_range=model.x_range,
+    )
+    source = model.to_c(numbers="fixed")
+    function = compiled(source)
+    scaled = np.rint(np.ldexp(x, fixed_bits(source, "X")))
+    got = np.ldexp(evaluate(function, scaled, n_out, np.int32).astype(float), -fixed_bits(source, "Y"))
+    expected = model.predict(x).reshape(len(x), n_out)
+    np.testing.assert_array_less(np.abs(got - expected).max(axis=0) / np.abs(expected).max(axis=0), 2e-7)
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, -2.5])
+def test_c_in_fixed_point_never_overflows(make_net, compiled, negative_slope):
+    model, _ = make_net(5, 2, negative_slope)
+    source = model.to_c(numbers="fixed")
+    function = compiled(source)  # which aborts on an overflow of signed integers
+    corners = np.array(np.meshgrid(*[[-(2**31), 2**31 - 1]] * 5)).reshape(5, -1).T
+    got = np.ldexp(evaluate(function, corners, 2, np.int32).astype(float), -fixed_bits(source, "Y"))
+    expected = model.predict(np.ldexp(corners.astype(float), -fixed_bits(source, "X")))
+    np.testing.assert_allclose(got, expected, rtol=0, atol=2e-7 * np.abs(expected).max())
+
+
+def test_c_of_a_net_of_zeros(compiled):
+    model = fastmlp.Model([[0.0, 0.0]], [0.0, 0.0], [[0.0], [0.0]], [0.0], x_range=[[0.0, 0.0]])
+    function = compiled(model.to_c(numbers="fixed"))
+    assert evaluate(function, [[7]], 1, np.int32).item() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"name": "2x"}, ValueError, "name must be a C identifier, got '2x'."),
+        ({"name": "größe"}, ValueError, "name must be a C identifier"),
+        ({"name": 3}, TypeError, "name must be a C identifier, got 3."),
+        ({"numbers": "half"}, ValueError, 'numbers must be one of "float", "double", "fixed"'),
+        ({"numbers": "fixed"}, ValueError, "one whose range of inputs is unknown"),
+    ],
+)
+def test_c_that_cannot_be_is_refused(arguments, error, words):
+    with pytest.raises(error, match=words):
+        fastmlp.Model([[1.0]], [0.0], [[1.0]], [0.0]).to_c(**arguments)
+
+
+def assert_same_curve(model, x):
+    """Assert that the table and predict agree at x and at, beside and between the kinks."""
+    table = model.to_piecewise()
+    assert (np.diff(table.breakpoints) > 0).all()
+    kinks = model.kinks()
+    kinks = kinks[np.isfinite(kinks)]
+    x = np.concatenate([x, kinks, np.nextafter(kinks, -np.inf), np.nextafter(kinks, np.inf), table.breakpoints])
+    got, expected = table.evaluate(x), model.predict(x)
+    assert got.shape == expected.shape
+    reach = np.abs(x)[:, None] + np.abs(table.breakpoints).max()
+    terms = (reach[:, :, None] * np.abs(model.w1[0]) + np.abs(model.b1)) @ np.abs(model.w2) + np.abs(model.b2)
+    scale = max(1.0, abs(model.negative_slope)) * terms[:, 0].reshape(expected.shape)
+    np.testing.assert_array_less(np.abs(got - expected), 1e-14 * scale + 1e-300)
+    return table
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, 0.1, -2.5])
+@pytest.mark.parametrize("n_out", [1, 3])
+def test_the_table_is_the_curve_everywhere(make_net, n_out, negative_slope):
+    model, x = make_net(1, n_out, negative_slope)
+    table = assert_same_curve(model, np.concatenate([x[:, 0], [-1e6, 1e6]]))
+    assert table.breakpoints.shape == (30,)
+    assert table.slopes.shape == ((31,) if n_out == 1 else (31, 3))
+    middles = (table.breakpoints[1:] + table.breakpoints[:-1]) / 2
+    expected = model.input_gradient(middles)
+    np.testing.assert_allclose(table.slopes[1:-1], expected, rtol=1e-12, atol=1e-12)
+
+
+@given(
+    units=st.lists(st.tuples(*[st.sampled_from([-2.0, -1.0, -0.5, 0.0, 0.25, 1.0, 3.0])] * 3), min_size=1, max_size=8),
+    offset=st.sampled_from([0.0, 1.5]),
+    negative_slope=st.sampled_from([0.0, 0.1, 1.0, -2.0]),
+)
+def test_the_table_is_the_curve_with_equal_kinks_and_units_without(units, offset, negative_slope):
+    w, b, v = np.array(units).T
+    model = fastmlp.Model(w[None], b, v[:, None], [offset], negative_slope)
+    table = assert_same_curve(model, np.linspace(-20, 20, 161))
+    assert table.breakpoints.size == max(1, np.unique(model.kinks()[w != 0]).size)
+
+
+def test_the_table_of_a_fit_is_the_curve():
+    x = np.linspace(1e4, 1e4 + 1, 50)
+    assert_same_curve(fastmlp.fit(x, np.sin(6 * x), hidden=300, epochs=300, rng=0, algorithm="reference"), x)
+
+
+def test_a_kink_beyond_float64_is_none():
+    model = fastmlp.Model([[1e-320, -1e-320, 1.0]], [1e10, -1e10, -1.0], [[1.0], [1.0], [1.0]], [0.0])
+    table = model.to_piecewise()
+    np.testing.assert_array_equal(table.breakpoints, [1.0])
+    np.testing.assert_array_equal(table.evaluate([-3.0, 2.0]), [1e10, 1e10 + 1])
+
+
+def test_the_table_is_read_only_and_of_one_input(make_net):
+    table = make_net(1, 1)[0].to_piecewise()
+    with pytest.raises(ValueError, match="read-only"):
+        table.values[0] = 1
+    with pytest.raises(ValueError, match="to_piecewise must be asked of a net of one input, got 2 inputs"):
+        make_net(2, 1)[0].to_piecewise()

@@ -1,0 +1,149 @@
+"""Pictures: what they hold, and that none is left half written."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.collections import PathCollection
+from PIL import Image
+
+import fastmlp
+from fastmlp.plotting import film
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def fitted(problem):
+    """Make data of given sizes and a model fitted to it, with snapshots."""
+
+    def make(n_in, n_out):
+        x, y, _, init = problem(n_in, n_out)
+        y = y[:, 0] if n_out == 1 else y
+        return x, y, fastmlp.fit(x, y, init=init, lr=0.01, epochs=8, snapshots=[1, 4], algorithm="reference")
+
+    return make
+
+
+def test_two_inputs_are_contours_with_the_data(fitted):
+    x, y, model = fitted(2, 1)
+    ax = model.plot(x, y)
+    (points,) = (drawn for drawn in ax.collections if isinstance(drawn, PathCollection))
+    np.testing.assert_array_equal(points.get_offsets(), x)
+    np.testing.assert_array_equal(points.get_array(), y)
+    surface = next(drawn for drawn in ax.collections if not isinstance(drawn, PathCollection))
+    assert (surface.cmap, surface.norm) == (points.cmap, points.norm)
+    low, high = surface.levels[[0, -1]]
+    assert low <= min(y.min(), model.predict(x).min())
+    assert high >= max(y.max(), model.predict(x).max())
+    assert len(ax.figure.axes) == 2
+    assert model.plot().get_xlim() == tuple(model.x_range[0])
+
+
+def test_contours_of_a_constant_net_can_be_drawn():
+    model = fastmlp.Model([[0.0], [0.0]], [0.0], [[0.0]], [3.0])
+    assert model.plot(np.ones((4, 2))).get_xlim() == (0.5, 1.5)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(2, 2), (3, 1), (5, 2)])
+def test_more_inputs_are_predicted_against_observed(fitted, n_in, n_out):
+    x, y, model = fitted(n_in, n_out)
+    ax = model.plot(x, y)
+    diagonal, *outputs = ax.lines
+    np.testing.assert_array_equal(diagonal.get_xdata(), diagonal.get_ydata())
+    assert len(outputs) == n_out
+    for k, drawn in enumerate(outputs):
+        np.testing.assert_array_equal(drawn.get_xdata(), y.reshape(len(x), -1)[:, k])
+        np.testing.assert_array_equal(drawn.get_ydata(), model.predict(x).reshape(len(x), -1)[:, k])
+    for missing in ((), (x,)):
+        with pytest.raises(ValueError, match=f"x and y must be given to draw a net of {n_in} inputs"):
+            model.plot(*missing)
+
+
+def test_samples_that_are_not_the_nets_are_refused(fitted):
+    x, y, model = fitted(2, 1)
+    with pytest.raises(ValueError, match=r"x must be of shape \(n, 2\)"):
+        model.plot(x[:, :1], y)
+    with pytest.raises(ValueError, match=r"y must be of as many columns as outputs \(1\), got 2"):
+        model.plot(x, np.stack([y, y], axis=1))
+    with pytest.raises(ValueError, match="x must be given with y"):
+        model.plot(y=y)
+
+
+def test_a_history_is_drawn_on_logarithmic_axes(fitted):
+    _, _, model = fitted(3, 1)
+    ax = model.history.plot()
+    (line,) = ax.lines
+    np.testing.assert_array_equal(line.get_xdata(), model.history.epoch[1:])
+    np.testing.assert_array_equal(line.get_ydata(), model.history.rmse[1:])
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert model.history.plot(ax) is ax
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (2, 1), (3, 2)])
+def test_a_film_has_a_frame_for_each_snapshot_and_holds_the_end(fitted, tmp_path, n_in, n_out):
+    x, y, model = fitted(n_in, n_out)
+    film(model, tmp_path / "fit.gif", x, y, fps=2)
+    with Image.open(tmp_path / "fit.gif") as picture:
+        assert picture.format == "GIF"
+        frames = []
+        for k in range(picture.n_frames):
+            picture.seek(k)
+            frames.append(np.asarray(picture.convert("RGB"), dtype=int))
+    assert len(frames) == 3  # after epochs 1, 4 and 8; the last is held
+    for before, after in itertools.pairwise(frames):
+        assert np.abs(after - before).max() > 100
+    assert [file.name for file in tmp_path.iterdir()] == ["fit.gif"]
+    assert plt.get_fignums() == []
+
+
+def test_a_film_that_cannot_be_leaves_nothing(fitted, tmp_path):
+    x, y, model = fitted(3, 1)
+    with pytest.raises(ValueError, match="x and y must be given to draw a net of 3 inputs"):
+        film(model, tmp_path / "fit.gif")
+    with pytest.raises(ValueError, match=r'path must be a name that ends in "\.gif"'):
+        film(model, tmp_path / "fit.mp4", x, y)
+    with pytest.raises(ValueError, match="fps must be positive, got 0"):
+        film(model, tmp_path / "fit.gif", x, y, fps=0)
+    with pytest.raises(ValueError, match="model must be of a fit with snapshots, got one without"):
+        film(model.history.snapshots[1], tmp_path / "fit.gif", x, y)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("n_out", [1, 2])
+def test_a_notebook_shows_the_curve(fitted, n_out):
+    _, _, model = fitted(1, n_out)
+    shown = ElementTree.fromstring(model._repr_html_().replace("<br>", "<br/>"))
+    assert shown.find("code").text == repr(model)
+    space = "{http://www.w3.org/2000/svg}"
+    lines = shown.find(f"{space}svg").findall(f"{space}polyline")
+    assert len(lines) == n_out
+    points = np.array([[float(part) for part in pair.split(",")] for pair in lines[0].get("points").split()])
+    x = np.linspace(*model.x_range[0], len(points))
+    height = model.predict(x).reshape(len(x), -1)[:, 0]
+    assert np.corrcoef(points[:, 0], x)[0, 1] == pytest.approx(1, abs=1e-5)
+    assert np.corrcoef(points[:, 1], height)[0, 1] == pytest.approx(-1, abs=1e-3)
+
+
+def test_a_notebook_shows_other_nets_in_words(fitted):
+    assert "svg" not in fitted(3, 1)[2]._repr_html_()
+    constant = fastmlp.Model([[0.0]], [0.0], [[0.0]], [3.0], x_range=[[0.0, 1.0]])
+    assert "nan" not in constant._repr_html_()
+
+
+def test_a_notebook_shows_a_model_without_matplotlib():
+    code = """
+import sys, fastmlp
+fastmlp.Model([[1.0]], [0.0], [[1.0]], [3.0], x_range=[[0.0, 1.0]])._repr_html_()
+assert not {"matplotlib", "numba"} & set(sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent).returncode == 0
