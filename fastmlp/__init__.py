@@ -3,12 +3,13 @@
 from importlib.metadata import version as _version
 
 from fastmlp.archives import FileFormatError
-from fastmlp.driving import CallbackInfo, DivergenceError
+from fastmlp.driving import DivergenceError
 from fastmlp.fitting import fit, warmup
 from fastmlp.model import FitInfo, Model
 from fastmlp.recording import History
 from fastmlp.storage import load
 from fastmlp.versions import show_versions
+from fastmlp.watching import CallbackInfo
 
 __all__ = [
     "CallbackInfo",
