@@ -3,13 +3,14 @@
 from importlib.metadata import version as _version
 
 from fastmlp.archives import FileFormatError
-from fastmlp.driving import CallbackInfo, DivergenceError
+from fastmlp.driving import DivergenceError
 from fastmlp.fitting import fit, warmup
 from fastmlp.model import FitInfo, Model
 from fastmlp.piecewise import PiecewiseLinear
 from fastmlp.recording import History
 from fastmlp.storage import load
 from fastmlp.versions import show_versions
+from fastmlp.watching import CallbackInfo
 
 __all__ = [
     "CallbackInfo",

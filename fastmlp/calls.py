@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from fastmlp import checks
-from fastmlp.driving import CallbackInfo
 from fastmlp.engine import Weights
 from fastmlp.model import Model
 from fastmlp.recording import default_record_every
 from fastmlp.starting import NAMED_STARTS
+from fastmlp.watching import CallbackInfo
 
 ALGORITHMS = ("auto", "univariate", "dense", "reference")
 OPTIMIZERS = ("sgd", "adam")
@@ -50,6 +50,9 @@ class Call:
     record_every: int
     snapshots: Sequence[int]
     stop_at_crossing: bool
+    validation: checks.Samples | None
+    patience: int | None
+    min_delta: float
     callback: Callable[[CallbackInfo], bool | None] | None
     progress: bool | None
 
@@ -78,6 +81,9 @@ def checked_call(
     record_every: object,
     snapshots: Iterable[int] | None,
     stop_at_crossing: object,
+    validation: object,
+    patience: object,
+    min_delta: object,
     callback: Any,
     progress: object,
 ) -> Call:
@@ -97,9 +103,11 @@ def checked_call(
     optimizer = checks.choice("optimizer", optimizer, OPTIMIZERS)
     memory = _momentum(momentum, optimizer)
     chosen = _algorithm(algorithm, data.x.shape[1], data.y.shape[1], batch)
-    spacing = (
-        default_record_every(n_epochs) if record_every is None else checks.epoch_count("record_every", record_every)
-    )
+    held_out = None if validation is None else _validation(validation, data)
+    spacing = default_record_every(n_epochs, validates=held_out is not None)
+    if record_every is not None:
+        spacing = checks.epoch_count("record_every", record_every)
+    waits = None if patience is None else checks.epoch_count("patience", patience)
     if callback is not None and not callable(callback):
         raise TypeError(checks.wording("callback", "callable", repr(callback)))
     net_bytes = _require_memory(data, n_hidden, n_epochs, spacing, chosen)
@@ -123,6 +131,9 @@ def checked_call(
         record_every=spacing,
         snapshots=checks.snapshots(snapshots, n_epochs, net_bytes),
         stop_at_crossing=_stop_at_crossing(stop_at_crossing, chosen),
+        validation=held_out,
+        patience=waits,
+        min_delta=_min_delta(min_delta, waits),
         callback=callback,
         progress=checks.optional_flag("progress", progress),
     )
@@ -170,6 +181,29 @@ def _stop_at_crossing(stop_at_crossing: object, algorithm: str) -> bool:
     if checked and algorithm != "univariate":
         rule = 'False unless the algorithm is "univariate"'
         raise ValueError(checks.wording("stop_at_crossing", rule, f'True with "{algorithm}"'))
+    return checked
+
+
+def _validation(validation: object, data: checks.Samples) -> checks.Samples:
+    """Check data of as many columns as the training data."""
+    rule = "a tuple (x, y) or (x, y, sample_weight)"
+    if not isinstance(validation, (tuple, list)):
+        raise TypeError(checks.wording("validation", rule, repr(validation)))
+    if len(validation) not in (2, 3):
+        raise ValueError(checks.wording("validation", rule, f"{len(validation)} items"))
+    x, y, sample_weight = (*validation, None)[:3]
+    held_out = checks.samples(x, y, sample_weight, name="validation ").of_positive_weight()
+    for name in ("x", "y"):
+        got, expected = getattr(held_out, name).shape[1], getattr(data, name).shape[1]
+        if got != expected:
+            raise ValueError(checks.wording(f"validation {name}", f"of {expected} columns, as {name} is", f"{got}"))
+    return held_out
+
+
+def _min_delta(min_delta: object, patience: int | None) -> float:
+    checked = checks.at_least("min_delta", min_delta, 0.0)
+    if checked and patience is None:
+        raise ValueError(checks.wording("min_delta", "0 without patience", repr(min_delta)))
     return checked
 
 

@@ -48,20 +48,21 @@ def wording(name: str, rule: str, got: str, remedy: str = "") -> str:
     return f"{name} must be {rule}, got {shown}.{' ' if remedy else ''}{remedy}"
 
 
-def samples(x: object, y: object, sample_weight: object = None) -> Samples:
-    """Check the data of a fit or of a score."""
-    x_raw, y_raw = _numbers("x", x), _numbers("y", y)
-    for name, array in (("x", x_raw), ("y", y_raw)):
+def samples(x: object, y: object, sample_weight: object = None, *, name: str = "") -> Samples:
+    """Check the data of a fit or of a score; `name` is put before x, y and sample_weight in errors."""
+    x_name, y_name, weight_name = f"{name}x", f"{name}y", f"{name}sample_weight"
+    x_raw, y_raw = _numbers(x_name, x), _numbers(y_name, y)
+    for label, array in ((x_name, x_raw), (y_name, y_raw)):
         if array.size == 0:
             rule = "an array of at least one sample and one column"
-            raise ValueError(wording(name, rule, f"shape {array.shape}"))
+            raise ValueError(wording(label, rule, f"shape {array.shape}"))
     if len(y_raw) != len(x_raw):
-        rule = f"as long as x ({len(x_raw)} samples)"
-        raise ValueError(wording("y", rule, f"{len(y_raw)}"))
+        rule = f"as long as {x_name} ({len(x_raw)} samples)"
+        raise ValueError(wording(y_name, rule, f"{len(y_raw)}"))
     return Samples(
-        _columns("x", x_raw),
-        _columns("y", y_raw),
-        _weights_of_samples(sample_weight, len(x_raw)),
+        _columns(x_name, x_raw),
+        _columns(y_name, y_raw),
+        _weights_of_samples(weight_name, sample_weight, len(x_raw)),
         x_raw.ndim,
         y_raw.ndim,
         np.dtype(np.float32 if x_raw.dtype == y_raw.dtype == np.float32 else np.float64),
@@ -112,18 +113,18 @@ def _require_finite(name: str, array: Array) -> None:
         raise ValueError(wording(name, "finite", f"{array[position]} at {place}"))
 
 
-def _weights_of_samples(sample_weight: object, n_samples: int) -> Array:
+def _weights_of_samples(name: str, sample_weight: object, n_samples: int) -> Array:
     if sample_weight is None:
         return np.full(n_samples, 1 / n_samples)
-    weight = _numbers("sample_weight", sample_weight)
+    weight = _numbers(name, sample_weight)
     if weight.shape != (n_samples,):
-        raise ValueError(wording("sample_weight", f"of shape ({n_samples},)", f"shape {weight.shape}"))
-    _require_finite("sample_weight", weight)
+        raise ValueError(wording(name, f"of shape ({n_samples},)", f"shape {weight.shape}"))
+    _require_finite(name, weight)
     if (weight < 0).any():
         position = int(np.argmax(weight < 0))
-        raise ValueError(wording("sample_weight", "at least 0", f"{weight[position]} at position {position}"))
+        raise ValueError(wording(name, "at least 0", f"{weight[position]} at position {position}"))
     if not weight.any():
-        raise ValueError(wording("sample_weight", "positive for at least one sample", "zeros"))
+        raise ValueError(wording(name, "positive for at least one sample", "zeros"))
     weight = weight.astype(np.float64) / float(weight.max())  # so that the sum cannot overflow
     return np.asarray(weight / weight.sum())
 

@@ -1,4 +1,4 @@
-"""Runs any engine in chunks: progress, callback, Ctrl-C, snapshots, the first crossing, divergence.
+"""Runs any engine in chunks: progress, callback, Ctrl-C, snapshots, validation, an early end, divergence.
 
 Compiled code cannot be interrupted, so the epochs run in chunks of 50 - 100 ms, which changes no bit of the result.
 """
@@ -6,20 +6,21 @@ Compiled code cannot be interrupted, so the epochs run in chunks of 50 - 100 ms,
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from fastmlp.checks import wording
-from fastmlp.engine import Engine, Record, Status, Weights
+from fastmlp.engine import Array, Engine, Record, Status, Weights
 from fastmlp.recording import Recorder
+from fastmlp.stopping import Stopping
+from fastmlp.watching import CallbackInfo, progress_bar
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
@@ -57,40 +58,23 @@ class DivergenceError(ArithmeticError):
 
 
 @dataclass(frozen=True)
-class CallbackInfo:
-    """What a callback is told between two chunks.
+class Outcome:
+    """How far a drive has come.
 
-    Attributes
-    ----------
-    epoch, epochs : int
-        Updates done, and asked for.
-    rmse : float
-        RMSE after that many updates, in y's units.
-    elapsed : float
-        Seconds since training began, without compilation.
-    model : Model
-        The model now, without history; made when it is asked for, so ask within the call.
+    The updates done, those of the weights that are returned, crossings if counted, why it stopped (None: it has not).
     """
 
-    epoch: int
-    epochs: int
-    rmse: float
-    elapsed: float
-    _make_model: Callable[[], Model]
-
-    @property
-    def model(self) -> Model:
-        """The model now."""
-        return self._make_model()
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How far a drive has come: the updates done, their crossings if counted, why it stopped (None: it has not)."""
-
     epochs_run: int
+    best_epoch: int
     crossings: int | None
     stop_reason: str | None
+
+
+class _Place(NamedTuple):
+    """Where an engine stood: its state, and the epochs that it had done."""
+
+    state: Mapping[str, Array]
+    epoch: int
 
 
 class Interrupt:
@@ -144,8 +128,8 @@ class Drive:
         recorder: Recorder,
         make_model: Callable[[Weights, Outcome], Model],
         lr: float | dict[str, float] | Callable[[int], float] | None,
-        *,
-        stop_at_crossing: bool = False,
+        stopping: Stopping,
+        validate: Callable[[Weights], float] | None = None,
     ) -> None:
         """Evaluate the start.
 
@@ -161,15 +145,18 @@ class Drive:
             Makes a model of the engine's weights and how far it has come.
         lr : float, dict, callable or None
             For the message of `DivergenceError`.
-        stop_at_crossing : bool
-            As in `fastmlp.fit`; the engine must count crossings.
+        stopping : Stopping
+            When to end before the last epoch; with patience the engine goes back to the best epoch at the end.
+        validate : callable, optional
+            Returns the validation RMSE of the engine's weights, which is asked for at recorded epochs.
         """
         self._engine = engine
         self._epochs = epochs
         self._recorder = recorder
         self._make_model = make_model
         self._lr = lr
-        self._stop_at_crossing = stop_at_crossing
+        self._stopping = stopping
+        self._validate = validate
         longest = min(epochs, max(1, MAX_RECORD // recorder.n_out))
         self._record = Record.empty(longest, recorder.n_out)
         self._pace = _Pace(longest)
@@ -179,10 +166,14 @@ class Drive:
         self._last_row = self._record[:1].copy()
         if not np.isfinite(self._last_row.squared_error).all():
             raise DivergenceError(0, lr, self.model())
+        # A state at or before the best epoch, and its epoch: at the end the way from there is gone again.
+        self._best: _Place = _Place(engine.state(), 0)
+        if validate is not None:
+            self._judge_weights(self._best)
 
     def model(self) -> Model:
         """Return the model now."""
-        return self._make_model(self._engine.weights(), self._outcome(None))
+        return self._make_model(self._engine.weights(), self._outcome(self._epoch, None))
 
     def run(
         self,
@@ -191,7 +182,7 @@ class Drive:
         callback: Callable[[CallbackInfo], bool | None] | None = None,
         progress: bool | None = None,
     ) -> Outcome:
-        """Train to the last epoch, or until a crossing, the callback, Ctrl-C or divergence ends it.
+        """Train to the last epoch, or until a crossing, patience, the callback, Ctrl-C or divergence ends it.
 
         Parameters
         ----------
@@ -203,25 +194,25 @@ class Drive:
             As in `fastmlp.fit`.
         """
         reason = None
-        n_untold = 0  # epochs since the last callback
-        with _bar(self._epochs, progress) as bar:
-            kept = set(snapshots)
+        kept = set(snapshots)
+        n_untold, told = 0, time.perf_counter()  # epochs since the last callback, and when it was
+        with progress_bar(self._epochs, progress) as bar:
             for stop in sorted({*kept, self._epochs}):
                 while self._epoch < stop and reason is None:
                     if interrupt.requested:
                         reason = "interrupted"
                         break
                     n_wanted = self._pace.n_epochs
-                    n_done, crossed = self._chunk(stop)
-                    ended = crossed or self._epoch == self._epochs
-                    reason = "crossing" if crossed else None
+                    n_done, reason = self._chunk(stop)
+                    ended = reason is not None or self._epoch == self._epochs
                     bar.update(n_done)
                     info = self._info()
-                    bar.set_postfix_str(f"RMSE {info.rmse:.3g}", refresh=False)
+                    bar.set_postfix_str(self._recorder.shown(self._epoch, info.rmse), refresh=False)
                     n_untold += n_done
-                    if callback is None or (n_untold < n_wanted and not ended):
-                        continue  # a snapshot has cut the chunk short
-                    n_untold = 0
+                    is_due = n_untold >= n_wanted or time.perf_counter() - told >= CHUNK_SECONDS
+                    if callback is None or not (is_due or ended):
+                        continue  # a snapshot or a validation has cut the chunk short
+                    n_untold, told = 0, time.perf_counter()
                     if callback(info) and not ended:
                         reason = "callback"
                 if self._epoch == stop and stop in kept:
@@ -230,56 +221,75 @@ class Drive:
             reason = "interrupted"
             text = f"fit was interrupted after {self._epoch} of {self._epochs} epochs; the model so far is returned."
             warnings.warn(text, RuntimeWarning, stacklevel=4)
+        return self._finish(reason or "epochs")
+
+    def _finish(self, reason: str) -> Outcome:
+        """Close the history; with patience go back to the best epoch."""
+        if not self._recorder.records(self._epoch):
+            here = _Place(self._engine.state(), self._epoch)
+            if self._validate is not None:
+                self._judge_weights(here)
+            else:
+                self._judge(here, [self._epoch], self._recorder.rmse(self._last_row.squared_error).tolist())
         self._recorder.finish(self._epoch, self._last_row)
-        return self._outcome(reason or "epochs")
+        best_epoch = self._epoch if self._stopping.patience is None else self._stopping.best_epoch
+        if best_epoch != self._epoch:
+            self._engine.restore(self._best.state)
+            self._engine.advance(best_epoch - self._best.epoch, self._record)
+        return self._outcome(best_epoch, reason)
 
-    def _outcome(self, stop_reason: str | None) -> Outcome:
+    def _outcome(self, best_epoch: int, stop_reason: str | None) -> Outcome:
         crossings = int(self._last_row.crossings[0]) if self._engine.counts_crossings else None
-        return Outcome(self._epoch, crossings, stop_reason)
+        return Outcome(self._epoch, best_epoch, crossings, stop_reason)
 
-    def _chunk(self, stop: int) -> tuple[int, bool]:
-        """Train for one chunk that ends at `stop` at the latest; return its epochs and whether a crossing ended it."""
-        before = self._engine.state()
+    def _chunk(self, stop: int) -> tuple[int, str | None]:
+        """Train for one chunk that ends at `stop` at the latest; return its epochs and what ends the fit with them."""
+        if self._validate is not None:
+            stop = min(stop, self._recorder.next_recorded(self._epoch))
+        before = _Place(self._engine.state(), self._epoch)
         n_epochs = min(self._pace.n_epochs, stop - self._epoch)
         started = time.perf_counter()
         n_done, status = self._engine.advance(n_epochs, self._record)
         self._pace.measure(n_epochs, time.perf_counter() - started)
-        # The diverging update may be the first to cross: then it is divergence that the fit ends with.
-        crossed = self._record.crossings[: n_done + 1] > self._record.crossings[0]
-        must_stop = self._stop_at_crossing and bool(crossed[-1])
-        if must_stop:
-            n_done = int(np.argmax(crossed))
-        if must_stop or status is Status.DIVERGED:
-            self._engine.restore(before)
+        n_done, reason = self._recorded(before, n_done)
+        if n_done < n_epochs:
+            self._engine.restore(before.state)
             self._engine.advance(n_done, self._record)
-        self._recorder.add(self._epoch, self._record[: n_done + 1])
         self._last_row = self._record[n_done : n_done + 1].copy()
         self._epoch += n_done
-        if status is Status.DIVERGED and not must_stop:
+        if status is Status.DIVERGED and reason is None:
             raise DivergenceError(self._epoch + 1, self._lr, self.model())
-        return n_done, must_stop
+        if self._validate is not None and self._recorder.records(self._epoch) and self._judge_weights(before):
+            reason = reason or "patience"
+        return n_done, reason
+
+    def _recorded(self, before: _Place, n_done: int) -> tuple[int, str | None]:
+        """Record what a chunk trained; return its epochs up to the one that ends the fit, and why that one does."""
+        # The diverging update may be the first to cross: then it is divergence that the fit ends with.
+        first = self._stopping.first_crossing(self._record[: n_done + 1])
+        reason = None if first is None else "crossing"
+        n_done = n_done if first is None else first
+        epochs, errors = self._recorder.add(self._epoch, self._record[: n_done + 1])
+        end = None if self._validate is not None else self._judge(before, epochs.tolist(), errors.tolist())
+        if end is not None and end - self._epoch < n_done + (reason is None):
+            return end - self._epoch, "patience"
+        return n_done, reason
+
+    def _judge_weights(self, before: _Place) -> bool:
+        """Take the validation RMSE of the weights now; return whether patience ends with it."""
+        assert self._validate is not None
+        error = self._validate(self._engine.weights())
+        self._recorder.add_validation(self._epoch, error)
+        return self._judge(before, [self._epoch], [error]) is not None
+
+    def _judge(self, before: _Place, epochs: Sequence[int], errors: Sequence[float]) -> int | None:
+        """Take errors of epochs that follow a state; return the epoch that patience ends with."""
+        known = self._stopping.best_epoch
+        end = self._stopping.ends_at(epochs, errors)
+        if self._stopping.best_epoch != known:
+            self._best = before
+        return end
 
     def _info(self) -> CallbackInfo:
         rmse = float(self._recorder.rmse(self._last_row.squared_error[0]))
         return CallbackInfo(self._epoch, self._epochs, rmse, time.perf_counter() - self._started, self.model)
-
-
-class _NoBar:
-    """Stands in for tqdm where no bar is shown, so that tqdm is imported only where one is."""
-
-    def __enter__(self) -> _NoBar:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def update(self, n: int) -> None: ...
-
-    def set_postfix_str(self, text: str, refresh: bool) -> None: ...
-
-
-def _bar(epochs: int, progress: bool | None) -> Any:
-    if progress is False or (progress is None and (sys.stderr is None or not sys.stderr.isatty())):
-        return _NoBar()
-    from tqdm.auto import tqdm
-
-    return tqdm(total=epochs, unit="epoch", unit_scale=True, delay=0.0 if progress else 2.0)

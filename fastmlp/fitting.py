@@ -12,14 +12,17 @@ import numpy.typing as npt
 
 from fastmlp import checks
 from fastmlp.calls import Call, Rate, checked_call
-from fastmlp.driving import CallbackInfo, Drive, Interrupt, Outcome
+from fastmlp.driving import Drive, Interrupt, Outcome
 from fastmlp.engine import Engine, Problem, Rates, Settings, Shape, Weights
 from fastmlp.model import FitInfo, Model
 from fastmlp.recording import History, Recorder
 from fastmlp.reference import ReferenceEngine
 from fastmlp.scaling import Standardization, identity, standardization
 from fastmlp.starting import automatic_rate, initial_weights
+from fastmlp.stopping import Stopping
+from fastmlp.validating import validation_rmse
 from fastmlp.versions import versions
+from fastmlp.watching import CallbackInfo
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 ADAM_RATE = 1e-3  # of lr="auto"
@@ -49,6 +52,9 @@ def fit(
     record_every: int | None = None,
     snapshots: Iterable[int] | None = None,
     stop_at_crossing: bool = False,
+    validation: tuple[npt.ArrayLike, ...] | None = None,
+    patience: int | None = None,
+    min_delta: float = 0.0,
     callback: Callable[[CallbackInfo], bool | None] | None = None,
     progress: bool | None = None,
 ) -> Model:
@@ -112,12 +118,21 @@ def fit(
         Of the data and of the returned weights; None: float32 if x and y both are, else float64. "univariate" computes
         in float64 whatever it is, the others in this dtype.
     record_every : int, optional
-        Spacing in epochs of the recorded RMSE; by default the smallest that gives at most a million records.
+        Spacing in epochs of the recorded RMSE; by default the smallest that gives at most a million records, or with
+        `validation` at most a thousand.
     snapshots : iterable of int, optional
         Epochs, from 0 to `epochs`, at which to keep the model in ``model.history.snapshots``.
     stop_at_crossing : bool, default False
         Whether to end the fit right after the first update that changes any unit's set of active samples, that update
         included. Needs the algorithm "univariate".
+    validation : tuple (x, y) or (x, y, sample_weight), optional
+        Samples that are not trained on; ``model.history.val_rmse`` has the RMSE on them at the recorded epochs.
+    patience : int, optional
+        Epochs without an improvement after which training stops, at a recorded epoch. What should improve is the
+        validation RMSE or, without validation, the RMSE. However a training with patience ends, the weights of the
+        recorded epoch where that was lowest are returned; ``model.info.best_epoch`` names it.
+    min_delta : float, default 0.0
+        What the RMSE has to fall by, below that at the last improvement, to be an improvement; in y's units.
     callback : callable, optional
         Called with a `CallbackInfo` after every chunk of epochs: of 50 - 100 ms, shorter at first and before snapshots.
         Training stops when it returns True; its exceptions propagate.
@@ -183,6 +198,9 @@ def fit(
             record_every=record_every,
             snapshots=snapshots,
             stop_at_crossing=stop_at_crossing,
+            validation=validation,
+            patience=patience,
+            min_delta=min_delta,
             callback=callback,
             progress=progress,
         )
@@ -211,7 +229,7 @@ def train(call: Call) -> Model:
                 optimizer=call.optimizer,
                 lr=start.lr,
                 epochs_run=outcome.epochs_run,
-                best_epoch=outcome.epochs_run,
+                best_epoch=outcome.best_epoch,
                 stop_reason=outcome.stop_reason,
                 crossings=outcome.crossings,
                 live_units=engine.live_units,
@@ -226,9 +244,14 @@ def train(call: Call) -> Model:
             )
 
         recorder = Recorder(
-            call.epochs, call.record_every, start.maps.y_scale, counts_crossings=engine.counts_crossings
+            call.epochs,
+            call.record_every,
+            start.maps.y_scale,
+            counts_crossings=engine.counts_crossings,
+            validates=call.validation is not None,
         )
-        drive = Drive(engine, call.epochs, recorder, make_model, start.lr, stop_at_crossing=call.stop_at_crossing)
+        stopping = Stopping(call.stop_at_crossing, call.patience, call.min_delta)
+        drive = Drive(engine, call.epochs, recorder, make_model, start.lr, stopping, _validator(call, start))
         outcome = drive.run(interrupt, call.snapshots, call.callback, call.progress)
     return make_model(engine.weights(), outcome, recorder.history())
 
@@ -331,6 +354,19 @@ def _settings(call: Call, start: _Start) -> Settings:
         # Drawn after the weights, which therefore do not depend on it, and only where it is needed.
         seed=0 if call.batch_size is None else int(call.rng.integers(2**63)),
     )
+
+
+def _validator(call: Call, start: _Start) -> Callable[[Weights], float] | None:
+    """Return what gives the RMSE of an engine's weights on the validation data, in y's units."""
+    if call.validation is None:
+        return None
+    rmse = validation_rmse(call.validation, start.negative_slope)
+
+    def validate(weights: Weights) -> float:
+        with np.errstate(all="ignore"):  # beyond the training data the net may overflow
+            return rmse(_folded(start.maps, weights, call.dtype))
+
+    return validate
 
 
 def _rates(lr: Rate | None, trained: Mapping[str, bool], dtype: np.dtype[Any]) -> Rates:

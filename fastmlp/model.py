@@ -41,7 +41,7 @@ class FitInfo:
         Updates done.
     best_epoch : int
         The epoch of the weights returned.
-    stop_reason : {"epochs", "callback", "crossing", "interrupted"} or None
+    stop_reason : {"epochs", "patience", "callback", "crossing", "interrupted"} or None
         Why training ended; None in a model taken while it went on.
     crossings, live_units : int or None
         (unit, sample) sign changes in all, and units that may cross a sample in the next epochs, where the engine knows
@@ -221,9 +221,7 @@ class Model:
         1.4142135623730951
         """
         data = self._samples(x, y, sample_weight)
-        error = self._outputs(data.x) - data.y
-        unit = np.abs(error).max() or 1.0  # squares beyond 1e154 overflow
-        return float(unit * np.sqrt(np.mean(data.sample_weight @ (error / unit) ** 2)))
+        return root_mean_square(self._outputs(data.x) - data.y, data.sample_weight)
 
     def gradients(
         self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
@@ -512,3 +510,9 @@ class Model:
             block[:n_used] = x[rows]
             passed = forward(block, wide, self.negative_slope)
             yield rows, Forward(*(array[:n_used] for array in passed))
+
+
+def root_mean_square(error: Array, sample_weight: Array) -> float:
+    """Return the root of the mean square of (n, n_out) errors; the weights of the samples sum to 1."""
+    unit = np.abs(error).max() or 1.0  # squares beyond 1e154 overflow
+    return float(unit * np.sqrt(np.mean(sample_weight @ (error / unit) ** 2)))

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fastmlp.model import Model
 
 MAX_DEFAULT_RECORDS = 10**6
+MAX_DEFAULT_VALIDATIONS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,22 +85,25 @@ def read_only_history(
     return History(epoch, rmse, val_rmse, MappingProxyType(dict(snapshots)), crossings)
 
 
-def default_record_every(epochs: int) -> int:
-    """Return the spacing that keeps at most a million records."""
-    return -(-epochs // MAX_DEFAULT_RECORDS)
+def default_record_every(epochs: int, *, validates: bool = False) -> int:
+    """Return the spacing that keeps at most a million records, or a thousand where each takes a validation."""
+    return -(-epochs // (MAX_DEFAULT_VALIDATIONS if validates else MAX_DEFAULT_RECORDS))
 
 
 class Recorder:
     """Collects the history of a fit while it runs."""
 
-    def __init__(self, epochs: int, record_every: int, y_scale: Array, *, counts_crossings: bool) -> None:
+    def __init__(
+        self, epochs: int, record_every: int, y_scale: Array, *, counts_crossings: bool, validates: bool = False
+    ) -> None:
         """Make room for every record_every-th of the epochs and the last.
 
         y_scale (n_out,) is what one unit of the squared errors' root means in y's units. Without counts_crossings the
-        history has no crossings.
+        history has no crossings, and without validates no val_rmse.
         """
         self._epoch = np.append(np.arange(0, epochs, record_every, dtype=np.int64), epochs)
         self._rmse = np.empty(self._epoch.size)
+        self._val_rmse = np.empty(self._epoch.size) if validates else None
         self._crossings = np.empty(self._epoch.size, np.int64) if counts_crossings else None
         self._record_every = record_every
         self._y_scale = y_scale
@@ -113,27 +117,53 @@ class Recorder:
         largest = np.where(error.max(axis=-1) > 0, error.max(axis=-1), 1.0)
         return np.asarray(largest * np.sqrt(np.mean((error / largest[..., None]) ** 2, axis=-1)))
 
-    def add(self, epoch: int, record: Record) -> None:
-        """Take the rows of epochs epoch, epoch + 1, ..."""
-        first = -(-epoch // self._record_every)
-        self._put(first, record[first * self._record_every - epoch :: self._record_every])
+    def records(self, epoch: int) -> bool:
+        """Return whether an epoch is a multiple of record_every; the last one is kept besides."""
+        return epoch % self._record_every == 0
+
+    def next_recorded(self, epoch: int) -> int:
+        """Return the first multiple of record_every after an epoch."""
+        return (epoch // self._record_every + 1) * self._record_every
+
+    def add(self, epoch: int, record: Record) -> tuple[Array, Array]:
+        """Take the rows of epochs epoch, epoch + 1, ...; return the epochs recorded and their RMSE."""
+        first = self._entry(epoch)
+        entries = self._put(first, record[first * self._record_every - epoch :: self._record_every])
+        return self._epoch[entries], self._rmse[entries]
+
+    def add_validation(self, epoch: int, val_rmse: float) -> None:
+        """Take the validation RMSE of an epoch that is recorded, or the last."""
+        assert self._val_rmse is not None
+        self._val_rmse[self._entry(epoch)] = val_rmse
 
     def finish(self, epoch: int, last_row: Record) -> None:
         """Let the history end at an epoch, which need not be a multiple of record_every."""
-        last = -(-epoch // self._record_every)
+        last = self._entry(epoch)
         self._epoch = self._epoch[: last + 1].copy()
         self._rmse = self._rmse[: last + 1].copy()
+        if self._val_rmse is not None:
+            self._val_rmse = self._val_rmse[: last + 1].copy()
         if self._crossings is not None:
             self._crossings = self._crossings[: last + 1].copy()
         self._epoch[last] = epoch
         self._put(last, last_row)
 
-    def _put(self, first: int, rows: Record) -> None:
+    def shown(self, epoch: int, rmse: float) -> str:
+        """Return an epoch's errors as the progress bar shows them: the validation RMSE is the last one taken."""
+        text = f"RMSE {rmse:.3g}"
+        return text if self._val_rmse is None else f"{text}, val_rmse {self._val_rmse[epoch // self._record_every]:.3g}"
+
+    def _entry(self, epoch: int) -> int:
+        """Return where an epoch stands, or the next that is recorded."""
+        return -(-epoch // self._record_every)
+
+    def _put(self, first: int, rows: Record) -> slice:
         entries = slice(first, first + len(rows.squared_error))
         self._rmse[entries] = self.rmse(rows.squared_error)
         if self._crossings is not None:
             self._crossings[entries] = rows.crossings
+        return entries
 
     def history(self) -> History:
         """Return what was collected."""
-        return read_only_history(self._epoch, self._rmse, None, self.snapshots, self._crossings)
+        return read_only_history(self._epoch, self._rmse, self._val_rmse, self.snapshots, self._crossings)

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fastmlp.kinks import active_ranges
+import fastmlp
+from fastmlp.engine import Weights
+from fastmlp.kinks import active_ranges, outputs_at
 
 SPECIAL = st.sampled_from([0.0, -0.0, 5e-324, -5e-324, 1e-308, -1e-308, 1e-160, 1.0, -1.0, 3.0, 1e200, -1e200])
 NUMBERS = SPECIAL | st.floats(-10, 10) | st.floats(allow_nan=False, allow_infinity=False)
@@ -48,3 +50,16 @@ def test_weights_that_are_not_finite_are_masked_as_numpy_does():
     w1, b1 = (array.ravel() for array in np.meshgrid([np.inf, -np.inf, np.nan, 1.0], [np.inf, -np.inf, np.nan, 0.0]))
     assert_is_the_mask(np.array([-1.0, 0.0, 2.0]), w1, b1)
     assert_is_the_mask(np.array([1.0]), w1, b1)
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, 0.1])
+@pytest.mark.parametrize("offset", [0.0, 1e4])
+def test_outputs_at_sorted_samples_are_those_of_the_model(negative_slope, offset):
+    rng = np.random.default_rng(0)
+    x = offset + np.sort(rng.choice(np.linspace(-1, 1, 50), 200))
+    w1, w2 = rng.normal(size=(1, 300)), rng.normal(size=(300, 2))
+    b1 = -w1[0] * rng.choice(x, 300) * rng.choice([1.0, 1.0, 2.0, 0.0], 300)  # many kinks on samples
+    weights = Weights(w1, b1, w2, np.array([1.0, -3.0]))
+    expected = fastmlp.Model(*weights, negative_slope).predict(x)
+    largest = np.abs(w1).max() * np.abs(x).max() * np.abs(w2).sum()
+    np.testing.assert_allclose(outputs_at(x, weights, negative_slope), expected, rtol=0, atol=1e-15 * largest)
