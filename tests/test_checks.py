@@ -187,8 +187,6 @@ def test_a_net_of_several_inputs_has_no_kinks_and_takes_rows():
     net = fastmlp.Model(np.ones((2, 3)), *NET[1:])
     with pytest.raises(ValueError, match="kinks must be asked of a net of one input, got 2 inputs"):
         net.kinks()
-    with pytest.raises(ValueError, match="plot must be asked of a net of one input, got 2 inputs"):
-        net.plot(columns(2))
     with pytest.raises(
         ValueError, match=r"x must be of shape \(n, 2\), got shape \(2,\). Give one sample as x\[None\]"
     ):
