@@ -183,6 +183,12 @@ def fnma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, b, c), codegen
 
 
+@instruction(lambda a, b: a / b)
+def divide(typing_context: Any, a: Any, b: Any) -> Any:
+    """Return a / b."""
+    return a(a, b), lambda context, builder, signature, arguments: builder.fdiv(*arguments)
+
+
 @instruction(lambda a: -a)
 def negative(typing_context: Any, a: Any) -> Any:
     """Return -a."""
@@ -212,6 +218,19 @@ def total(typing_context: Any, vector: Any) -> Any:
         kind = ir.FunctionType(value, [value, arguments[0].type])
         function = cgutils.get_or_insert_function(builder.module, kind, name)
         return builder.call(function, [ir.Constant(value, -0.0), arguments[0]], fastmath=("reassoc",))
+
+    return vector.dtype(vector), codegen
+
+
+@instruction(lambda vector: np.fmax.reduce(vector))
+def largest(typing_context: Any, vector: Any) -> Any:
+    """Return the largest of the lanes that are not NaN."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        value = arguments[0].type.element
+        name = f"llvm.vector.reduce.fmax.v{vector.n_lanes}f{vector.dtype.bitwidth}"
+        kind = ir.FunctionType(value, [arguments[0].type])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
 
     return vector.dtype(vector), codegen
 

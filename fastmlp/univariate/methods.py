@@ -275,8 +275,9 @@ class PatternMoments(_ByPattern):
         # Every unit may be live, in a class and afterwards free; the last vector of each class is filled up.
         n_filled = (patterns.WIDTH - 1) * min(n_classes, n_hidden // patterns.LEAST_CLASS)
         room = round_up(2 * n_hidden + n_filled, patterns.WIDTH)
+        beyond = round_up(n_hidden + patterns.WIDTH, patterns.WIDTH)  # vectors may begin at the last unit
         self._settled_units, self._live_units, spare_units = (
-            aligned_zeros(size, count) for count in (n_hidden, room, n_hidden)
+            aligned_zeros(size, count) for count in (beyond, room, beyond)
         )
         self._settled = patterns.Settled(
             tuple(self._settled_units),
@@ -299,9 +300,10 @@ class PatternMoments(_ByPattern):
             tuple(spare_units),
             indices(n_hidden),
             indices(n_hidden),
-            indices(n_hidden),
+            np.zeros(beyond),
             indices(n_classes),
             np.zeros((1 + 2 * b2.size, self._n_codes)),
+            indices(self._n_codes // patterns.LANES),
         )
         self._live_units[:, :n_hidden] = units
         self._live.origin[:n_hidden] = np.arange(n_hidden)
@@ -338,7 +340,8 @@ class PatternMoments(_ByPattern):
     def units(self) -> tuple[Array, Array]:
         """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
         settled, live, counters = self._settled, self._live, self._counters
-        units, code = np.empty_like(self._settled_units), np.empty(settled.origin.size, np.int64)
+        code = np.empty(settled.origin.size, np.int64)
+        units = np.empty((len(self._settled_units), code.size))
 
         its_code = np.repeat(np.arange(self._n_codes), settled.count)
         before = np.cumsum(settled.count) - settled.count

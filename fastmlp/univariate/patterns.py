@@ -49,10 +49,12 @@ from fastmlp.compiling import inlined, njit, registers
 from fastmlp.vectors import (
     absolute,
     add,
+    divide,
     everywhere,
     fma,
     fnma,
     lanes,
+    largest,
     load,
     multiply,
     n_lanes,
@@ -193,8 +195,9 @@ class Passed(NamedTuple):
 class Settled(NamedTuple):
     """Units trained through the maps of their patterns, as at the last rebuild, in the order of their codes.
 
-    units: a tuple of arrays (n_hidden,), w, b, v_0, ...; origin (n_hidden,): their places in the caller's order; first,
-    count by code. maps [block][field][lane] holds P, Q and bounds (see `map_fields`), block_id the blocks in use.
+    units: a tuple of arrays (n_hidden and a vector more,), w, b, v_0, ...; origin (n_hidden,): their places in the
+    caller's order; first, count by code. maps [block][field][lane] holds P, Q and bounds (see `map_fields`), block_id
+    the blocks in use.
     """
 
     units: Any
@@ -232,7 +235,7 @@ class Classes(NamedTuple):
 
 
 class Spare(NamedTuple):
-    """Scratch of a rebuild: units, origin, code and looseness of all units; count by class; expected by code."""
+    """Scratch: units, origin, code and looseness of all units; count by class; expected by code; alarms by block."""
 
     units: Any
     origin: Any
@@ -240,6 +243,7 @@ class Spare(NamedTuple):
     looseness: Any
     class_count: Any
     expected: Any
+    alarms: Any
 
 
 # Patterns
@@ -645,6 +649,9 @@ def step_block(
     push_w = vectors(z, 4)
     push_b = vectors(z, 4)
     p = vectors(z, 36)
+    added = vectors(z, 8)
+    for k in range(2 * n_out):
+        added[k] = zeros(z)
     alarms: Any = 0
     for part in range(LANES // lanes(z)):
         lane = part * lanes(z)
@@ -691,8 +698,10 @@ def step_block(
                 vb = fma(q, p[size + k], vb)
             store(sums, (2 * o * LANES + lane,), vw)
             store(sums, ((2 * o + 1) * LANES + lane,), vb)
-            base[2 * o] = fma(gain, vw, base[2 * o])
-            base[2 * o + 1] = fma(gain, vb, base[2 * o + 1])
+            added[2 * o] = add(added[2 * o], vw)
+            added[2 * o + 1] = add(added[2 * o + 1], vb)
+    for k in range(2 * n_out):
+        base[k] = fma(gain, added[k], base[k])
     return alarms
 
 
@@ -721,41 +730,54 @@ def expect(
 
 @inlined
 def threat(v: Any, z: Any, drift: Any) -> Any:
-    """Return by how much an output weight v is expected to bring z towards 0, and some slack if it does not."""
-    towards = -v * drift if z > 0 else v * drift
-    return max(towards, 0.0) + SLACK * abs(towards)
+    """Return by how much output weights v are expected to bring z towards 0, and some slack if they do not."""
+    away = multiply(v, drift)
+    towards = where_set(where_greater(z, everywhere(0.0)), negative(away), away)
+    return fma(everywhere(0.5), towards, multiply(everywhere(0.5 + SLACK), absolute(towards)))
 
 
 @inlined
-def looseness(units: Any, j: Any, code: Any, expected: Any, patterns: Any, outputs: Any) -> Any:
-    """Return how soon a unit may cross a sample, and which side of its kink that sample lies on.
+def looseness(
+    target: Any, units: Any, first: Any, stop: Any, code: Any, expected: Any, patterns: Any, outputs: Any
+) -> None:
+    """Write how soon units of one pattern may cross a sample, and which side of their kinks that sample lies on.
 
-    0: not in two horizons; 1: in two; 2: in one; 3: in half a horizon.
+    target[first:stop], and up to WIDTH - 1 entries more, get 2 level + side with level 0: not in two horizons; 1: in
+    two; 2: in one; 3: in half a horizon.
     """
-    w = units[0][j]
-    b = units[1][j]
-    size = abs(w) + abs(b)
-    loosest: Any = 0
-    nearest = 0
-    least = np.inf
-    for side in range(2):
-        z = w * patterns.beside[side, code] + b
-        reach = patterns.reach[side, code] * size
-        drift = 0.0
-        for o in range(len(outputs)):
-            drift += threat(units[2 + o][j], z, expected[1 + 2 * o + side, code])
-        distance = abs(z) - reach * LEAST_EXCESS
-        bend = reach * expected[0, code]
-        level = (
-            np.int64(not distance > 4.0 * bend + 2.0 * drift)
-            + np.int64(not distance > bend + drift)
-            + np.int64(not distance > 0.25 * bend + 0.5 * drift)
-        )
-        if level > loosest or (level == loosest and abs(z) < least):
-            nearest = side
-            least = abs(z)
-        loosest = max(loosest, level)
-    return loosest, nearest
+    like = units[0]
+    z = vectors(like, 2)
+    distance = vectors(like, 2)
+    bend = vectors(like, 2)
+    drift = vectors(like, 2)
+    for part in range((stop - first + WIDTH - 1) // WIDTH):
+        j = (first + part * WIDTH) & NONNEGATIVE
+        w = load(units[0], (j,))
+        b = load(units[1], (j,))
+        size = add(absolute(w), absolute(b))
+        for side in range(2):
+            z[side] = fma(w, spread(patterns.beside, (side, code)), b)
+            reach = multiply(size, spread(patterns.reach, (side, code)))
+            distance[side] = fnma(reach, everywhere(LEAST_EXCESS), absolute(z[side]))
+            bend[side] = multiply(reach, spread(expected, (0, code)))
+            drift[side] = zeros(like)
+            for o in range(len(outputs)):
+                expected_drift = spread(expected, (1 + 2 * o + side, code))
+                drift[side] = add(drift[side], threat(load(units[2 + o], (j,)), z[side], expected_drift))
+        sooner: Any = 0
+        later: Any = 0
+        value = zeros(like)
+        horizons = 2.0
+        for _ in range(3):
+            once, squared = everywhere(horizons), everywhere(horizons * horizons)
+            left = ~where_greater(distance[0], fma(squared, bend[0], multiply(once, drift[0])))
+            right = ~where_greater(distance[1], fma(squared, bend[1], multiply(once, drift[1])))
+            sooner |= right & ~left
+            later |= left & ~right
+            value = add(value, where_set(left | right, everywhere(2.0), zeros(like)))
+            horizons *= 0.5
+        is_right = sooner | (where_greater(absolute(z[0]), absolute(z[1])) & ~later)
+        store(target, (j,), add(value, where_set(is_right, everywhere(1.0), zeros(like))))
 
 
 @inlined
@@ -774,31 +796,51 @@ def settle(code: Any, units: Any, first: Any, stop: Any, maps: Any, expected: An
         maps[at + k * (size + 1) * LANES] = 1.0
     excess = expected[0, code] + LEAST_EXCESS
     maps[at + room * LANES] = excess
+    zero = zeros(maps)
+    unit = vectors(maps, 6)
+    moments = vectors(maps, 21)
+    part = vectors(maps, 4)
+    least = vectors(maps, 8)  # [output][side], as what follows
+    greatest = vectors(maps, 8)
+    for k in range(size * (size + 1) // 2):
+        moments[k] = zero
     for k in range(2 * n_out):
-        maps[at + (bounds + 2 * k) * LANES] = -np.inf
-        maps[at + (bounds + 2 * k + 1) * LANES] = np.inf
-    for j in range(np.uint64(first), np.uint64(stop)):
+        least[k] = everywhere(-np.inf)
+        greatest[k] = everywhere(np.inf)
+    for vector in range((stop - first + WIDTH - 1) // WIDTH):
+        j = (first + vector * WIDTH) & NONNEGATIVE
+        is_unit = (1 << min(stop - first - vector * WIDTH, WIDTH)) - 1
+        for k in range(size):
+            unit[k] = where_set(is_unit, load(units[k], (j,)), zero)
         for i in range(size):
             for k in range(i, size):
-                maps[at + (moment + triangle(i, k, size)) * LANES] += units[i][j] * units[k][j]
-        w = units[0][j]
-        b = units[1][j]
+                entry = triangle(i, k, size)
+                moments[entry] = fma(unit[i], unit[k], moments[entry])
+        extent = multiply(everywhere(excess), add(absolute(unit[0]), absolute(unit[1])))
         for side in range(2):
-            z = w * patterns.beside[side, code] + b
-            margin = abs(z) - patterns.reach[side, code] * excess * (abs(w) + abs(b))
-            total = 0.0
+            z = fma(unit[0], spread(patterns.beside, (side, code)), unit[1])
+            margin = fnma(spread(patterns.reach, (side, code)), extent, absolute(z))
+            total_part = zero
             for o in range(n_out):
-                total += threat(units[2 + o][j], z, expected[1 + 2 * o + side, code])
+                part[o] = threat(unit[2 + o], z, spread(expected, (1 + 2 * o + side, code)))
+                total_part = add(total_part, part[o])
+            is_threatened = where_greater(total_part, zero)
             for o in range(n_out):
-                v = units[2 + o][j]
-                part = threat(v, z, expected[1 + 2 * o + side, code])
-                share = part / total if total > 0 else 1.0 / n_out
-                bound = margin * share / abs(v) if v != 0 else np.inf
-                least = at + (bounds + 4 * o + 2 * side) * LANES
-                if (v > 0) == (z > 0):
-                    maps[least] = max(maps[least], -bound)
-                else:
-                    maps[least + LANES] = min(maps[least + LANES], bound)
+                v = unit[2 + o]
+                share = where_set(is_threatened, divide(part[o], total_part), everywhere(1.0 / n_out))
+                bound = divide(multiply(margin, share), absolute(v))
+                is_bound = where_greater(absolute(v), zero)
+                is_below = ~(where_greater(v, zero) ^ where_greater(z, zero))
+                k = 2 * o + side
+                stricter = is_bound & is_below & where_greater(negative(bound), least[k])
+                least[k] = where_set(stricter, negative(bound), least[k])
+                stricter = is_bound & ~is_below & where_greater(greatest[k], bound)
+                greatest[k] = where_set(stricter, bound, greatest[k])
+    for k in range(size * (size + 1) // 2):
+        maps[at + (moment + k) * LANES] = total(moments[k])
+    for k in range(2 * n_out):
+        maps[at + (bounds + 2 * k) * LANES] = largest(least[k])
+        maps[at + (bounds + 2 * k + 1) * LANES] = -largest(negative(greatest[k]))
 
 
 @inlined
@@ -832,12 +874,10 @@ def release(units: Any, origin: Any, j: Any, live: Any, counters: Any, code: Any
 
 @inlined
 def answer_alarms(
-    alarms: Any,
-    block: Any,
     settled: Any,
     live: Any,
     counters: Any,
-    expected: Any,
+    spare: Any,
     passed: Any,
     samples: Any,
     patterns: Any,
@@ -845,7 +885,7 @@ def answer_alarms(
     plane: Any,
     outputs: Any,
 ) -> None:
-    """Start the alarmed patterns of a block anew without the units that have crossed or may; these become free.
+    """Start the patterns alarmed anew without the units that have crossed or may; these become free.
 
     The units are already updated in this epoch: the sums of their patterns are corrected here, those of the freed ones
     are left to the caller.
@@ -853,32 +893,38 @@ def answer_alarms(
     n_out = len(outputs)
     size = n_out + 2
     units, maps = settled.units, settled.maps
+    expected, loose = spare.expected, spare.looseness
     moment, _, _, n_fields = map_fields(outputs)
-    for lane in range(LANES):
-        if not alarms >> lane & 1:
+    for turn in range(counters[N_BLOCKS] * LANES):
+        lane = turn % LANES
+        if not spare.alarms[turn // LANES] >> lane & 1:
             continue
+        block = settled.block_id[turn // LANES]
         code = block * LANES + lane
         at = block * n_fields * LANES + lane
         first = settled.first[code]
         stop = first + settled.count[code]
         remaining = max(counters[NEXT_REBUILD] - counters[EPOCH], 1)
         expect(code, remaining, expected, passed, patterns, plane, rule, outputs)
+        for j in range(first, stop):
+            apply_map(code, units, j, units, j, maps, outputs)
+        looseness(loose, units, first, stop, code, expected, patterns, outputs)
         j = first
         while j < stop:
-            apply_map(code, units, j, units, j, maps, outputs)
             w = units[0][j]
             b = units[1][j]
             new = code
             if is_astray(w, b, code, patterns):
                 new = pattern(w, b, code, samples, patterns, plane)
                 counters[CROSSINGS] += flips(code, new, samples.n_before, plane)
-            elif looseness(units, np.uint64(j), code, expected, patterns, outputs)[0] < 2:
+            elif loose[j] < 4.0:
                 j += 1
                 continue
             release(units, settled.origin, j, live, counters, new)
             stop -= 1
             for k in range(size):
                 units[k][j] = units[k][stop]
+            loose[j] = loose[stop]
             settled.origin[j] = settled.origin[stop]
         settled.count[code] = stop - first
         settle(code, units, first, stop, maps, expected, patterns, outputs)
@@ -1079,10 +1125,9 @@ def choose_horizon(spare: Any, counters: Any, n_codes: Any, may_grow: Any) -> An
     n_one: Any = 0
     n_half: Any = 0
     for j in range(np.uint64(spare.code.size)):
-        level = spare.looseness[j] // 2
-        n_two += np.int64(level > 0)
-        n_one += np.int64(level > 1)
-        n_half += np.int64(level > 2)
+        n_two += np.int64(spare.looseness[j] >= 2.0)
+        n_one += np.int64(spare.looseness[j] >= 4.0)
+        n_half += np.int64(spare.looseness[j] >= 6.0)
     rebuilding = (COST_OF_REBUILD * spare.code.size + COST_OF_CODE * n_codes) / counters[HORIZON]
     half = 2 * rebuilding + COST_OF_LIVE * n_half
     one = rebuilding + COST_OF_LIVE * n_one
@@ -1106,10 +1151,10 @@ def count_groups(settled: Any, live: Any, spare: Any, counters: Any, least: Any,
     spare.class_count[:] = 0
     for j in range(np.uint64(spare.code.size)):
         code = spare.code[j]
-        if spare.looseness[j] // 2 < least:
+        if spare.looseness[j] < 2 * least:
             settled.count[code] += 1
         else:
-            spare.class_count[class_of(code, spare.looseness[j] % 2, n, plane)] += 1
+            spare.class_count[class_of(code, np.int64(spare.looseness[j]) & 1, n, plane)] += 1
     at = 0
     n_blocks = 0
     for code in range(settled.count.size):
@@ -1146,14 +1191,14 @@ def place_units(settled: Any, live: Any, spare: Any, counters: Any, least: Any, 
     n_live = counters[N_CLASSED]
     for j in range(np.uint64(spare.code.size)):
         code = spare.code[j]
-        if spare.looseness[j] // 2 < least:
+        if spare.looseness[j] < 2 * least:
             to = settled.first[code] + settled.count[code]
             settled.count[code] += 1
             for k in range(len(settled.units)):
                 settled.units[k][to] = spare.units[k][j]
             settled.origin[to] = spare.origin[j]
             continue
-        group = class_of(code, spare.looseness[j] % 2, n, plane)
+        group = class_of(code, np.int64(spare.looseness[j]) & 1, n, plane)
         to = spare.class_count[group]
         if to < 0:
             to = n_live
@@ -1196,9 +1241,14 @@ def rebuild(
     for code in range(n_codes):
         if settled.count[code] > 0:
             expect(code, counters[HORIZON], expected, passed, patterns, plane, rule, outputs)
-    for j in range(np.uint64(spare.code.size)):
-        level, side = looseness(spare.units, j, spare.code[j], expected, patterns, outputs)
-        spare.looseness[j] = 2 * level + side
+    first = np.int64(0)
+    while first < spare.code.size:
+        code = spare.code[first]
+        stop = first + 1
+        while stop < spare.code.size and spare.code[stop] == code:
+            stop += 1
+        looseness(spare.looseness, spare.units, first, stop, code, expected, patterns, outputs)
+        first = stop
     least, factor = choose_horizon(spare, counters, n_codes, not is_early)
     for code in range(n_codes):
         expected[0, code] *= factor * factor
@@ -1277,11 +1327,9 @@ def train_moments(
         passed.base[:] = 0
         for k in range(2 * n_out):
             base[k] = zeros(settled.maps)
-        n_blocks = counters[N_BLOCKS]
-        for index in range(n_blocks):
-            # There and back: what the first-level cache still holds of maps larger than it comes first.
-            turn = n_blocks - 1 - index if counters[EPOCH] & 1 else index
-            block = settled.block_id[turn & NONNEGATIVE] & NONNEGATIVE
+        any_alarm: Any = 0
+        for index in range(counters[N_BLOCKS]):
+            block = settled.block_id[index] & NONNEGATIVE
             is_prefix = block >= n_suffix_blocks
             position = (block - n_suffix_blocks if is_prefix else block) & NONNEGATIVE
             z = settled.maps[block * map_size : (block + 1) * map_size]
@@ -1290,21 +1338,10 @@ def train_moments(
             alarms = step_block(
                 z, sums, errors, patterns.beside, position * LANES, base, passed, rule, is_prefix, outputs
             )
-            if alarms:
-                answer_alarms(
-                    alarms,
-                    block,
-                    settled,
-                    live,
-                    counters,
-                    spare.expected,
-                    passed,
-                    samples,
-                    patterns,
-                    rule,
-                    plane,
-                    outputs,
-                )
+            spare.alarms[index] = alarms
+            any_alarm |= alarms
+        if any_alarm:  # not within the loop, where it would cost registers
+            answer_alarms(settled, live, counters, spare, passed, samples, patterns, rule, plane, outputs)
         for j in range(n_live, counters[N_LIVE]):
             add_outputs(live.units, np.uint64(j), live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
         for index in range(counters[N_CLASSES]):
