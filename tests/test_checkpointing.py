@@ -16,7 +16,7 @@ from fastmlp.checkpointing import Checkpoint
 ENGINES = pytest.mark.parametrize("algorithm", ["univariate", "dense", "reference"])
 
 
-class Cut(Exception):
+class CutError(Exception):
     """Stands for whatever ends a process."""
 
 
@@ -30,8 +30,9 @@ def noisy():
 
 @pytest.fixture
 def short_chunks(monkeypatch):
-    """Fits that are cut into more chunks than they take by themselves, and keep where they stand after each."""
-    monkeypatch.setattr(driving, "CHUNK_SECONDS", 1e-4)
+    """Fits in chunks of 8 epochs, whatever these take."""
+    monkeypatch.setattr(driving._Pace, "measure", lambda self, n_epochs, seconds: setattr(self, "n_epochs", 8))
+    monkeypatch.setattr("fastmlp.archives.os.fsync", lambda descriptor: None)  # ten milliseconds each
 
 
 def assert_identical(got, expected):
@@ -46,16 +47,16 @@ def assert_identical(got, expected):
         np.testing.assert_array_equal(got.history.snapshots[epoch].w1, snapshot.w1)
 
 
-def cut_and_resumed(path, x, y, *, cuts=(0.2, 0.5, 0.5, 0.9), **options):
+def cut_and_resumed(path, x, y, *, cuts=(0.2, 0.5, 0.9), **options):
     """Fit, but cut off a few times after a share of the epochs."""
     epochs = options["epochs"]
     for share in cuts:
 
         def cut(info, share=share):
             if info.epoch >= share * epochs:
-                raise Cut
+                raise CutError
 
-        with pytest.raises(Cut):
+        with pytest.raises(CutError):
             fastmlp.fit(x, y, checkpoint=path, checkpoint_every=0, resume=True, callback=cut, **options)
     return fastmlp.fit(x, y, checkpoint=path, checkpoint_every=0, resume=True, **options)
 
@@ -64,7 +65,7 @@ def cut_and_resumed(path, x, y, *, cuts=(0.2, 0.5, 0.5, 0.9), **options):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_resumed_fit_is_the_one_that_never_stopped(noisy, algorithm, dtype, tmp_path, short_chunks):
     x, y, _ = noisy
-    options = {"hidden": 30, "epochs": 900, "rng": 0, "record_every": 7, "snapshots": [0, 100, 450, 900]}
+    options = {"hidden": 30, "epochs": 400, "rng": 0, "record_every": 7, "snapshots": [0, 100, 250, 400]}
     options |= {"algorithm": algorithm, "dtype": dtype}
     got = cut_and_resumed(tmp_path / "run.npz", x, y, **options)
     assert_identical(got, fastmlp.fit(x, y, **options))
@@ -201,7 +202,7 @@ def test_other_data_or_settings_are_refused(sine, tmp_path, changed):
     before = path.read_bytes()
     bump = np.where(np.arange(100) == 50, 1 + 1e-15, 1.0)
     other = {"y": y * bump, "sample_weight": bump}
-    changed = {name: other[name] if name in other else value for name, value in changed.items()}
+    changed = {name: other.get(name, value) for name, value in changed.items()}
     with pytest.raises(ValueError, match=r"checkpoint must be of the same data, settings .* resume=False"):
         fastmlp.fit(**(options | changed), resume=True)
     assert path.read_bytes() == before
@@ -292,7 +293,7 @@ import sys, fastmlp, numpy as np
 from fastmlp import driving
 driving.CHUNK_SECONDS = 1e-3
 x = np.linspace(-3, 3, 50)
-fastmlp.fit(x, np.sin(x), hidden=50, epochs=60_000, rng=0, algorithm="dense", checkpoint=sys.argv[1], resume=True,
+fastmlp.fit(x, np.sin(x), hidden=50, epochs=20_000, rng=0, algorithm="dense", checkpoint=sys.argv[1], resume=True,
             checkpoint_every=0, callback=lambda info: print(info.epoch, flush=True))
 """
 
@@ -301,14 +302,14 @@ def test_a_killed_process_goes_on_where_it_stood(tmp_path):
     path = tmp_path / "run.npz"
     for _ in range(2):
         with subprocess.Popen([sys.executable, "-c", KILLED, path], stdout=subprocess.PIPE, text=True) as process:
-            epochs = [int(process.stdout.readline()) for _ in range(8)]
+            epochs = [int(process.stdout.readline()) for _ in range(5)]
             process.kill()
         assert fastmlp.load(path).info.epochs_run >= epochs[-1] - 1
-    assert epochs[0] > 8  # the second process did not begin at the start
-    subprocess.run([sys.executable, "-c", KILLED, path], check=True, timeout=120, stdout=subprocess.DEVNULL)
+    assert epochs[0] > 5  # the second process did not begin at the start
     x = np.linspace(-3, 3, 50)
-    expected = fastmlp.fit(x, np.sin(x), hidden=50, epochs=60_000, rng=0, algorithm="dense")
-    np.testing.assert_array_equal(fastmlp.load(path).w1, expected.w1)
+    options = {"hidden": 50, "epochs": 20_000, "rng": 0, "algorithm": "dense"}
+    got = fastmlp.fit(x, np.sin(x), checkpoint=path, resume=True, **options)
+    assert_identical(got, fastmlp.fit(x, np.sin(x), **options))
 
 
 @pytest.mark.parametrize(
