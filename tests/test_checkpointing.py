@@ -32,7 +32,7 @@ def noisy():
 def short_chunks(monkeypatch):
     """Fits in chunks of 8 epochs, whatever these take."""
     monkeypatch.setattr(driving._Pace, "measure", lambda self, n_epochs, seconds: setattr(self, "n_epochs", 8))
-    monkeypatch.setattr("fastmlp.archives.os.fsync", lambda descriptor: None)  # ten milliseconds each
+    monkeypatch.setattr("fastmlp.files.os.fsync", lambda descriptor: None)  # ten milliseconds each
 
 
 def assert_identical(got, expected):
@@ -254,7 +254,7 @@ def test_damaged_checkpoints_are_refused_and_kept(sine, tmp_path):
 
 
 def test_leftovers_of_killed_writers_are_removed(sine, tmp_path):
-    leftover, other = tmp_path / ".run.npz.0123abcd.tmp", tmp_path / ".other.npz.0123abcd.tmp"
+    leftover, other = tmp_path / ".run.npz.0123abcd.tmp.npz", tmp_path / ".other.npz.0123abcd.tmp.npz"
     leftover.write_bytes(b"half")
     other.write_bytes(b"half")
     fastmlp.fit(*sine, hidden=5, epochs=3, checkpoint=tmp_path / "run.npz")
@@ -271,7 +271,7 @@ def test_a_full_disk_ends_the_fit_and_keeps_the_old_file(sine, tmp_path, monkeyp
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("fastmlp.archives.os.fsync", full)
+        patched.setattr("fastmlp.files.os.fsync", full)
         with pytest.raises(OSError, match="No space left on device; the file before it, if any, is untouched"):
             fastmlp.fit(*sine, resume=True, **options)
     assert path.read_bytes() == before
