@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation peers costs test test-full bench bench-check bench-compare bench-publish clean
+.PHONY: help report approximation reliability coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -16,6 +16,9 @@ approximation: .venv/installed  ## RMSE against epochs up to 3e7 and width up to
 
 peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn beside fastmlp; QUICK=1: in three minutes
 	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)
+
+reliability: .venv/installed  ## interrupt, kill, damage, overfill and crowd fits, count what was lost, in out/reliability; minutes
+	$(BIN)/python scripts/reliability.py $(if $(QUICK),--quick)
 
 test: .venv/installed-dev  ## ruff, mypy, and the tests that are not marked slow
 	$(BIN)/ruff check

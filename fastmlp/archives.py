@@ -21,7 +21,6 @@ import numpy as np
 
 from fastmlp.checks import physical_memory, wording
 from fastmlp.engine import Array
-from fastmlp.files import remove_leftovers as remove_leftovers
 from fastmlp.files import replacing
 
 # A hostile file may claim anything, so nothing is read in one piece that is longer than this.
@@ -70,6 +69,7 @@ def write(path: Path, kind: str, version: int, facts: Mapping[str, Any], arrays:
         raise ValueError(wording("snapshots", f"few enough for {MAX_FACTS >> 20} MB of facts", f"{len(text)} bytes"))
     members = {"facts": np.frombuffer(text, np.uint8)}
     members |= {name: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
+    assert all(array.dtype.str[1:] in DTYPES for array in members.values())
     with replacing(path) as temporary, temporary.open("xb") as file:
         np.savez(file, **members)  # type: ignore[arg-type]
 

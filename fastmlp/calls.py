@@ -5,11 +5,13 @@ from __future__ import annotations
 import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fastmlp import checks
+from fastmlp.archives import checked_path
 from fastmlp.engine import Weights
 from fastmlp.model import Model
 from fastmlp.recording import default_record_every
@@ -28,7 +30,8 @@ Rate = float | dict[str, float] | Callable[[int], float]
 class Call:
     """The arguments of `fastmlp.fit` as they will be used.
 
-    trained says of each group of parameters whether it is trained; lr is None for "auto"; algorithm is never "auto".
+    trained says of each group of parameters whether it is trained, is_seeded whether rng came from the caller. lr is
+    None for "auto"; algorithm is never "auto".
     """
 
     data: checks.Samples
@@ -53,8 +56,12 @@ class Call:
     validation: checks.Samples | None
     patience: int | None
     min_delta: float
+    checkpoint: Path | None
+    checkpoint_every: float
+    resume: bool
     callback: Callable[[CallbackInfo], bool | None] | None
     progress: bool | None
+    is_seeded: bool
 
 
 def checked_call(
@@ -84,6 +91,9 @@ def checked_call(
     validation: object,
     patience: object,
     min_delta: object,
+    checkpoint: object,
+    checkpoint_every: object,
+    resume: object,
     callback: Any,
     progress: object,
 ) -> Call:
@@ -134,8 +144,12 @@ def checked_call(
         validation=held_out,
         patience=waits,
         min_delta=_min_delta(min_delta, waits),
+        checkpoint=_checkpoint(checkpoint),
+        checkpoint_every=checks.at_least("checkpoint_every", checkpoint_every, 0.0),
+        resume=_resume(resume, checkpoint),
         callback=callback,
         progress=checks.optional_flag("progress", progress),
+        is_seeded=rng is not None,
     )
 
 
@@ -204,6 +218,22 @@ def _min_delta(min_delta: object, patience: int | None) -> float:
     checked = checks.at_least("min_delta", min_delta, 0.0)
     if checked and patience is None:
         raise ValueError(checks.wording("min_delta", "0 without patience", repr(min_delta)))
+    return checked
+
+
+def _checkpoint(checkpoint: object) -> Path | None:
+    if checkpoint is None:
+        return None
+    path = checked_path("checkpoint", checkpoint)
+    if not path.parent.is_dir():
+        raise ValueError(checks.wording("checkpoint", "a path in a folder that exists", f"{checkpoint}"))
+    return path
+
+
+def _resume(resume: object, checkpoint: object) -> bool:
+    checked = checks.flag("resume", resume)
+    if checked and checkpoint is None:
+        raise ValueError(checks.wording("resume", "False without checkpoint", "True"))
     return checked
 
 

@@ -187,7 +187,7 @@ def dtype(name: str, value: Any) -> np.dtype[Any]:
     rule = "numpy.float32 or numpy.float64"
     try:
         checked: np.dtype[Any] = np.dtype(value)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise TypeError(wording(name, rule, repr(value))) from error
     if checked not in (np.float32, np.float64):
         raise ValueError(wording(name, rule, repr(value)))

@@ -5,22 +5,20 @@ Compiled code cannot be interrupted, so the epochs run in chunks of 50 - 100 ms,
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.checkpointing import Checkpoint, Place, Standing
 from fastmlp.checks import wording
-from fastmlp.engine import Array, Engine, Record, Status, Weights
-from fastmlp.recording import Recorder
+from fastmlp.engine import Engine, Record, Status, Weights
+from fastmlp.recording import History, Recorder
 from fastmlp.stopping import Stopping
-from fastmlp.watching import CallbackInfo, progress_bar
+from fastmlp.watching import CallbackInfo, Interrupt, progress_bar
 
 if TYPE_CHECKING:
     from fastmlp.model import Model
@@ -70,41 +68,6 @@ class Outcome:
     stop_reason: str | None
 
 
-class _Place(NamedTuple):
-    """Where an engine stood: its state, and the epochs that it had done."""
-
-    state: Mapping[str, Array]
-    epoch: int
-
-
-class Interrupt:
-    """Turns Ctrl-C into a flag while the main thread is in the `with` block; a second Ctrl-C acts as usual."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self._previous: Any = None
-
-    def __enter__(self) -> Interrupt:
-        # A handler that is not Python's own belongs to somebody who wants it called.
-        if (
-            threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        ):
-            self._previous = signal.signal(signal.SIGINT, self._request)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._previous is not None:
-            signal.signal(signal.SIGINT, self._previous)
-
-    def _request(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
-
-
 class _Pace:
     """Chooses the number of epochs of the next chunk from the time that the last one took."""
 
@@ -126,7 +89,7 @@ class Drive:
         engine: Engine,
         epochs: int,
         recorder: Recorder,
-        make_model: Callable[[Weights, Outcome], Model],
+        make_model: Callable[[Weights, Outcome, History | None], Model],
         lr: float | dict[str, float] | Callable[[int], float] | None,
         stopping: Stopping,
         validate: Callable[[Weights], float] | None = None,
@@ -142,7 +105,7 @@ class Drive:
         recorder : Recorder
             Takes the errors and the snapshots.
         make_model : callable
-            Makes a model of the engine's weights and how far it has come.
+            Makes a model of the engine's weights, how far it has come, and a history.
         lr : float, dict, callable or None
             For the message of `DivergenceError`.
         stopping : Stopping
@@ -166,14 +129,15 @@ class Drive:
         self._last_row = self._record[:1].copy()
         if not np.isfinite(self._last_row.squared_error).all():
             raise DivergenceError(0, lr, self.model())
-        # A state at or before the best epoch, and its epoch: at the end the way from there is gone again.
-        self._best: _Place = _Place(engine.state(), 0)
+        self._ended: str | None = None
+        # A place at or before the best epoch: at the end the way from there is gone again.
+        self._best = Place(engine.state(), 0)
         if validate is not None:
             self._judge_weights(self._best)
 
     def model(self) -> Model:
         """Return the model now."""
-        return self._make_model(self._engine.weights(), self._outcome(self._epoch, None))
+        return self._make_model(self._engine.weights(), self._outcome(self._epoch, None), None)
 
     def run(
         self,
@@ -181,6 +145,7 @@ class Drive:
         snapshots: Sequence[int] = (),
         callback: Callable[[CallbackInfo], bool | None] | None = None,
         progress: bool | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Outcome:
         """Train to the last epoch, or until a crossing, patience, the callback, Ctrl-C or divergence ends it.
 
@@ -192,23 +157,28 @@ class Drive:
             Sorted epochs at which the weights are kept.
         callback, progress
             As in `fastmlp.fit`.
+        checkpoint : Checkpoint, optional
+            Written when it is due, and at the end.
         """
-        reason = None
+        reason = self._ended
         kept = set(snapshots)
         n_untold, told = 0, time.perf_counter()  # epochs since the last callback, and when it was
-        with progress_bar(self._epochs, progress) as bar:
+        with progress_bar(self._epochs, self._epoch, progress) as bar:
             for stop in sorted({*kept, self._epochs}):
                 while self._epoch < stop and reason is None:
                     if interrupt.requested:
                         reason = "interrupted"
                         break
                     n_wanted = self._pace.n_epochs
-                    n_done, reason = self._chunk(stop)
+                    n_done = self._chunk(stop)
+                    reason = self._ended
                     ended = reason is not None or self._epoch == self._epochs
                     bar.update(n_done)
                     info = self._info()
                     bar.set_postfix_str(self._recorder.shown(self._epoch, info.rmse), refresh=False)
                     n_untold += n_done
+                    if checkpoint is not None and checkpoint.is_due():
+                        checkpoint.write(self._standing())
                     is_due = n_untold >= n_wanted or time.perf_counter() - told >= CHUNK_SECONDS
                     if callback is None or not (is_due or ended):
                         continue  # a snapshot or a validation has cut the chunk short
@@ -221,12 +191,34 @@ class Drive:
             reason = "interrupted"
             text = f"fit was interrupted after {self._epoch} of {self._epochs} epochs; the model so far is returned."
             warnings.warn(text, RuntimeWarning, stacklevel=4)
+        if checkpoint is not None:
+            checkpoint.write(self._standing())
         return self._finish(reason or "epochs")
+
+    def _standing(self) -> Standing:
+        """Return what `go_on` goes on from."""
+        history = self._recorder.so_far(self._epoch)
+        model = self._make_model(self._engine.weights(), self._outcome(self._epoch, None), history)
+        best = None if self._stopping.patience is None else self._best
+        here = Place(self._engine.state(), self._epoch)
+        return Standing(model, here, best, self._stopping.state(), self._ended)
+
+    def go_on(self, standing: Standing) -> None:
+        """Take up a training where another drive stood."""
+        assert standing.model.history is not None
+        self._engine.restore(standing.here.state)
+        self._engine.advance(0, self._record)
+        self._last_row = self._record[:1].copy()
+        self._epoch = standing.here.epoch
+        self._best = standing.best or standing.here
+        self._stopping.restore(standing.stopping)
+        self._recorder.restore(standing.model.history)
+        self._ended = standing.ended
 
     def _finish(self, reason: str) -> Outcome:
         """Close the history; with patience go back to the best epoch."""
         if not self._recorder.records(self._epoch):
-            here = _Place(self._engine.state(), self._epoch)
+            here = Place(self._engine.state(), self._epoch)
             if self._validate is not None:
                 self._judge_weights(here)
             else:
@@ -242,28 +234,28 @@ class Drive:
         crossings = int(self._last_row.crossings[0]) if self._engine.counts_crossings else None
         return Outcome(self._epoch, best_epoch, crossings, stop_reason)
 
-    def _chunk(self, stop: int) -> tuple[int, str | None]:
-        """Train for one chunk that ends at `stop` at the latest; return its epochs and what ends the fit with them."""
+    def _chunk(self, stop: int) -> int:
+        """Train for one chunk that ends at `stop` at the latest; return its epochs."""
         if self._validate is not None:
             stop = min(stop, self._recorder.next_recorded(self._epoch))
-        before = _Place(self._engine.state(), self._epoch)
+        before = Place(self._engine.state(), self._epoch)
         n_epochs = min(self._pace.n_epochs, stop - self._epoch)
         started = time.perf_counter()
         n_done, status = self._engine.advance(n_epochs, self._record)
         self._pace.measure(n_epochs, time.perf_counter() - started)
-        n_done, reason = self._recorded(before, n_done)
+        n_done, self._ended = self._recorded(before, n_done)
         if n_done < n_epochs:
             self._engine.restore(before.state)
             self._engine.advance(n_done, self._record)
         self._last_row = self._record[n_done : n_done + 1].copy()
         self._epoch += n_done
-        if status is Status.DIVERGED and reason is None:
+        if status is Status.DIVERGED and self._ended is None:
             raise DivergenceError(self._epoch + 1, self._lr, self.model())
         if self._validate is not None and self._recorder.records(self._epoch) and self._judge_weights(before):
-            reason = reason or "patience"
-        return n_done, reason
+            self._ended = self._ended or "patience"
+        return n_done
 
-    def _recorded(self, before: _Place, n_done: int) -> tuple[int, str | None]:
+    def _recorded(self, before: Place, n_done: int) -> tuple[int, str | None]:
         """Record what a chunk trained; return its epochs up to the one that ends the fit, and why that one does."""
         # The diverging update may be the first to cross: then it is divergence that the fit ends with.
         first = self._stopping.first_crossing(self._record[: n_done + 1])
@@ -275,14 +267,14 @@ class Drive:
             return end - self._epoch, "patience"
         return n_done, reason
 
-    def _judge_weights(self, before: _Place) -> bool:
+    def _judge_weights(self, before: Place) -> bool:
         """Take the validation RMSE of the weights now; return whether patience ends with it."""
         assert self._validate is not None
         error = self._validate(self._engine.weights())
         self._recorder.add_validation(self._epoch, error)
         return self._judge(before, [self._epoch], [error]) is not None
 
-    def _judge(self, before: _Place, epochs: Sequence[int], errors: Sequence[float]) -> int | None:
+    def _judge(self, before: Place, epochs: Sequence[int], errors: Sequence[float]) -> int | None:
         """Take errors of epochs that follow a state; return the epoch that patience ends with."""
         known = self._stopping.best_epoch
         end = self._stopping.ends_at(epochs, errors)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +13,8 @@ import numpy.typing as npt
 
 from fastmlp import checks
 from fastmlp.calls import Call, Rate, checked_call
-from fastmlp.driving import Drive, Interrupt, Outcome
+from fastmlp.checkpointing import Checkpoint, Resumed
+from fastmlp.driving import Drive, Outcome
 from fastmlp.engine import Engine, Problem, Rates, Settings, Shape, Weights
 from fastmlp.model import FitInfo, Model
 from fastmlp.recording import History, Recorder
@@ -22,7 +24,7 @@ from fastmlp.starting import automatic_rate, initial_weights
 from fastmlp.stopping import Stopping
 from fastmlp.validating import validation_rmse
 from fastmlp.versions import versions
-from fastmlp.watching import CallbackInfo
+from fastmlp.watching import CallbackInfo, Interrupt
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 ADAM_RATE = 1e-3  # of lr="auto"
@@ -55,6 +57,9 @@ def fit(
     validation: tuple[npt.ArrayLike, ...] | None = None,
     patience: int | None = None,
     min_delta: float = 0.0,
+    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint_every: float = 60.0,
+    resume: bool = False,
     callback: Callable[[CallbackInfo], bool | None] | None = None,
     progress: bool | None = None,
 ) -> Model:
@@ -133,6 +138,16 @@ def fit(
         recorded epoch where that was lowest are returned; ``model.info.best_epoch`` names it.
     min_delta : float, default 0.0
         What the RMSE has to fall by, below that at the last improvement, to be an improvement; in y's units.
+    checkpoint : str or path-like, optional
+        A file in which to keep where training stands, for this fit alone. It is replaced as a whole, so that whatever
+        happens one complete state is there; `fastmlp.load` reads the model so far from it.
+    checkpoint_every : float, default 60.0
+        Seconds between two writes of that file, which is written at the end too.
+    resume : bool, default False
+        Whether to go on from the file, bitwise as if training had never stopped; from the start if there is none. Data,
+        settings and the version of fastmlp have to be the same; of a callable `lr` only the first rate is compared, and
+        of `rng` nothing when it is None. Of the state in the file no more is checked than that it is whole: resume from
+        your own files only.
     callback : callable, optional
         Called with a `CallbackInfo` after every chunk of epochs: of 50 - 100 ms, shorter at first and before snapshots.
         Training stops when it returns True; its exceptions propagate.
@@ -147,7 +162,11 @@ def fit(
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or value; before anything is computed.
+        If an argument is of the wrong kind or value, or `checkpoint` of another call; before anything is computed.
+    FileFormatError
+        If the file to resume from is damaged.
+    OSError
+        If the checkpoint cannot be written; the one before is untouched.
     MemoryError
         If a size needs more than this machine's memory.
     DivergenceError
@@ -201,6 +220,9 @@ def fit(
             validation=validation,
             patience=patience,
             min_delta=min_delta,
+            checkpoint=checkpoint,
+            checkpoint_every=checkpoint_every,
+            resume=resume,
             callback=callback,
             progress=progress,
         )
@@ -211,7 +233,8 @@ def train(call: Call) -> Model:
     """Train what a checked call asks for."""
     with Interrupt() as interrupt:
         started = time.perf_counter()
-        start = _start(call, interrupt)
+        checkpoint, resumed = _checkpoint(call)
+        start = _start(call, interrupt) if resumed is None else _resumed(call, resumed, interrupt)
         settings = _settings(call, start)
         problem = _problem(call, start)
         compiling = time.perf_counter()
@@ -252,7 +275,12 @@ def train(call: Call) -> Model:
         )
         stopping = Stopping(call.stop_at_crossing, call.patience, call.min_delta)
         drive = Drive(engine, call.epochs, recorder, make_model, start.lr, stopping, _validator(call, start))
-        outcome = drive.run(interrupt, call.snapshots, call.callback, call.progress)
+        if checkpoint is not None:
+            checkpoint.begin(start.weights, start.seed)
+        if resumed is not None:
+            drive.go_on(resumed.standing)
+        # Where Ctrl-C came before the rate was found there is nothing to go on from.
+        outcome = drive.run(interrupt, call.snapshots, call.callback, call.progress, checkpoint if start.lr else None)
     return make_model(engine.weights(), outcome, recorder.history())
 
 
@@ -281,7 +309,7 @@ def warmup() -> None:
 class _Start:
     """Where training starts: the weights, and the rate, in the coordinates of the maps.
 
-    lr is None where Ctrl-C came before it was found; no epoch is trained then.
+    lr is None where Ctrl-C came before it was found; no epoch is trained then. The seed is that of mini-batches.
     """
 
     weights: Weights
@@ -289,6 +317,26 @@ class _Start:
     standardized: bool
     negative_slope: float
     lr: Rate | None
+    seed: int
+
+
+def _checkpoint(call: Call) -> tuple[Checkpoint | None, Resumed | None]:
+    """Return the file that a call keeps where it stands in, and what to resume from."""
+    if call.checkpoint is None:
+        return None, None
+    checkpoint = Checkpoint(call.checkpoint, call.checkpoint_every, call)
+    return checkpoint, checkpoint.read() if call.resume else None
+
+
+def _resumed(call: Call, resumed: Resumed, interrupt: Interrupt) -> _Start:
+    """Return where the training started that is resumed."""
+    model = resumed.standing.model
+    assert model.info is not None
+    maps, lr = model.info.standardization, model.info.lr
+    if lr is None:  # a callable, which no file can hold
+        lr = _start(call, interrupt).lr
+    unscaled = identity(*call.data.x.shape[1:], *call.data.y.shape[1:])
+    return _Start(resumed.start, maps or unscaled, maps is not None, model.negative_slope, lr, resumed.seed)
 
 
 def _start(call: Call, interrupt: Interrupt) -> _Start:
@@ -337,7 +385,9 @@ def _start(call: Call, interrupt: Interrupt) -> _Start:
             output_bias=trained["b2"],
             interrupted=lambda: interrupt.requested,
         )
-    return _Start(weights, maps, standardize, negative_slope, lr)
+    # Drawn after the weights, which therefore do not depend on it, and only where it is needed.
+    seed = 0 if call.batch_size is None else int(call.rng.integers(2**63))
+    return _Start(weights, maps, standardize, negative_slope, lr, seed)
 
 
 def _settings(call: Call, start: _Start) -> Settings:
@@ -351,8 +401,7 @@ def _settings(call: Call, start: _Start) -> Settings:
         weight_decay=call.weight_decay,
         schedule=start.lr if callable(start.lr) else None,
         batch_size=call.batch_size,
-        # Drawn after the weights, which therefore do not depend on it, and only where it is needed.
-        seed=0 if call.batch_size is None else int(call.rng.integers(2**63)),
+        seed=start.seed,
     )
 
 

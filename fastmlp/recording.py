@@ -148,6 +148,26 @@ class Recorder:
         self._epoch[last] = epoch
         self._put(last, last_row)
 
+    def so_far(self, epoch: int) -> History:
+        """Return the history at the recorded epochs up to one, of which later records change nothing."""
+        n = epoch // self._record_every + 1
+        kept = (None if array is None else array[:n] for array in (self._val_rmse, self._crossings))
+        val_rmse, crossings = kept
+        return read_only_history(self._epoch[:n], self._rmse[:n], val_rmse, self.snapshots, crossings)
+
+    def restore(self, history: History) -> None:
+        """Go back to a history so far."""
+        n = history.epoch.size
+        if not np.array_equal(history.epoch, self._epoch[:n]):
+            raise ValueError("other epochs are recorded")
+        self._rmse[:n] = history.rmse
+        for own, its in ((self._val_rmse, history.val_rmse), (self._crossings, history.crossings)):
+            if (own is None) != (its is None):
+                raise ValueError("another history is recorded")
+            if own is not None and its is not None:
+                own[:n] = its
+        self.snapshots = dict(history.snapshots)
+
     def shown(self, epoch: int, rmse: float) -> str:
         """Return an epoch's errors as the progress bar shows them: the validation RMSE is the last one taken."""
         text = f"RMSE {rmse:.3g}"

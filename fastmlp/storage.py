@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,12 +19,19 @@ from fastmlp.recording import History, read_only_history
 from fastmlp.scaling import Standardization
 
 KIND, VERSION = "model", 1
+_RESUME = "resume/"
 _MAPS = tuple(field.name for field in fields(Standardization))
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
     """Write a model to a file, as `Model.save` says."""
-    target = checked_path("path", path)
+    write_model(model, checked_path("path", path))
+
+
+def write_model(
+    model: Model, path: Path, resume: Mapping[str, Any] | None = None, resumed: Mapping[str, Array] | None = None
+) -> None:
+    """Write a model, and if a fit is to go on from it, facts and arrays of that besides."""
     arrays: dict[str, Array] = dict(model.weights._asdict())
     facts: dict[str, Any] = {"negative_slope": model.negative_slope, "y_ndim": model.y_ndim, "info": None}
     if model.x_range is not None:
@@ -35,11 +43,14 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     if model.history is not None:
         arrays |= {name: array for name in _CURVES if (array := getattr(model.history, name)) is not None}
         _add_snapshots(model.history, facts, arrays)
-    write(target, KIND, VERSION, facts, arrays)
+    if resume is not None:
+        facts["resume"] = resume
+        arrays |= {f"{_RESUME}{name}": array for name, array in (resumed or {}).items()}
+    write(path, KIND, VERSION, facts, arrays)
 
 
 def load(path: str | os.PathLike[str]) -> Model:
-    """Read a model that `Model.save` wrote.
+    """Read a model that `Model.save` wrote, or the one so far from a checkpoint of `fastmlp.fit`.
 
     Parameters
     ----------
@@ -70,12 +81,20 @@ def load(path: str | os.PathLike[str]) -> Model:
     ...     fastmlp.load(path).predict([0.0, 1.0])
     array([3.5, 9.5])
     """
-    source = checked_path("path", path)
-    facts, arrays = read(source, KIND, VERSION)
+    return read_model(checked_path("path", path))[0]
+
+
+def read_model(path: Path) -> tuple[Model, dict[str, Any] | None, dict[str, Array]]:
+    """Return a model, and the facts and arrays that `write_model` was given besides."""
+    facts, arrays = read(path, KIND, VERSION)
+    resumed = {name.removeprefix(_RESUME): arrays.pop(name) for name in [*arrays] if name.startswith(_RESUME)}
     try:
-        return _model(facts, arrays)
+        resume = facts.get("resume")
+        if not isinstance(resume, dict | None):
+            raise TypeError("no facts to resume from")
+        return _model(facts, arrays), resume, resumed
     except (KeyError, TypeError, ValueError) as error:
-        refuse(source, f"a model of fastmlp that holds together ({error})")
+        refuse(path, f"a model of fastmlp that holds together ({error})")
 
 
 _CURVES = ("epoch", "rmse", "val_rmse", "crossings")

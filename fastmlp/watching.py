@@ -1,10 +1,13 @@
-"""What a caller sees of a fit while it runs: the callback's argument and the progress bar."""
+"""What a caller sees of a fit while it runs, the callback's argument and the progress bar, and Ctrl-C."""
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -39,6 +42,34 @@ class CallbackInfo:
         return self._make_model()
 
 
+class Interrupt:
+    """Turns Ctrl-C into a flag while the main thread is in the `with` block; a second Ctrl-C acts as usual."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._previous: Any = None
+
+    def __enter__(self) -> Interrupt:
+        # A handler that is not Python's own belongs to somebody who wants it called.
+        if (
+            threading.current_thread() is threading.main_thread()
+            and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        ):
+            self._previous = signal.signal(signal.SIGINT, self._request)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._previous is not None:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
 class _NoBar:
     """Stands in for tqdm where no bar is shown, so that tqdm is imported only where one is."""
 
@@ -52,10 +83,10 @@ class _NoBar:
     def set_postfix_str(self, text: str, refresh: bool) -> None: ...
 
 
-def progress_bar(epochs: int, progress: bool | None) -> Any:
+def progress_bar(epochs: int, done: int, progress: bool | None) -> Any:
     """Return a tqdm bar as `fastmlp.fit` describes it, or what looks like one."""
     if progress is False or (progress is None and (sys.stderr is None or not sys.stderr.isatty())):
         return _NoBar()
     from tqdm.auto import tqdm
 
-    return tqdm(total=epochs, unit="epoch", unit_scale=True, delay=0.0 if progress else 2.0)
+    return tqdm(total=epochs, initial=done, unit="epoch", unit_scale=True, delay=0.0 if progress else 2.0)

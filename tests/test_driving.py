@@ -233,7 +233,7 @@ class ScriptedEngine:
 def drive(engine, epochs, n_chunk=None, **options):
     """Stop at the first crossing; the model is the weights."""
     recorder = Recorder(epochs, 1, np.ones(1), counts_crossings=True)
-    driven = driving.Drive(engine, epochs, recorder, lambda weights, outcome: weights, 1.0, Stopping(at_crossing=True))
+    driven = driving.Drive(engine, epochs, recorder, lambda weights, *_: weights, 1.0, Stopping(at_crossing=True))
     if n_chunk is not None:
         driven._pace = driving._Pace(n_chunk)
         driven._pace.n_epochs = n_chunk
