@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation peers costs test test-full bench bench-check bench-compare bench-publish clean
+.PHONY: help report approximation peers compare costs test test-full bench bench-check bench-compare bench-publish clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -16,6 +16,9 @@ approximation: .venv/installed  ## RMSE against epochs up to 3e7 and width up to
 
 peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn beside fastmlp; QUICK=1: in three minutes
 	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)
+
+compare: .venv/installed-dev  ## FastMLPRegressor beside MLPRegressor at equal seconds, about ten minutes, in out/compare_sklearn
+	$(BIN)/python scripts/compare_sklearn.py
 
 test: .venv/installed-dev  ## ruff, mypy, and the tests that are not marked slow
 	$(BIN)/ruff check
