@@ -131,7 +131,7 @@ def _search(name: str, n_breaks: int, wide: str, cast: str) -> str:
         else
             end = middle;
     }}
-    nearest = piece < {n_breaks} ? piece : {n_breaks} - 1;
+    nearest = piece < {n_breaks} ? piece : {n_breaks - 1};
     if (piece > 0 && piece < {n_breaks}) {{
         const {wide} from_left = {cast}x[0] - {name}_x[piece - 1], from_right = {cast}{name}_x[piece] - x[0];
         if (from_left <= from_right)
