@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation reliability coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish clean
+.PHONY: help report approximation reliability coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -19,6 +19,9 @@ peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn besid
 
 reliability: .venv/installed  ## interrupt, kill, damage, overfill and crowd fits, count what was lost, in out/reliability; minutes
 	$(BIN)/python scripts/reliability.py $(if $(QUICK),--quick)
+
+compare: .venv/installed-dev  ## FastMLPRegressor beside MLPRegressor at equal seconds, about ten minutes, in out/compare_sklearn
+	$(BIN)/python scripts/compare_sklearn.py
 
 test: .venv/installed-dev  ## ruff, mypy, and the tests that are not marked slow
 	$(BIN)/ruff check

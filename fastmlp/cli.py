@@ -16,6 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+import numpy as np
+
 import fastmlp
 from fastmlp.engine import Array
 from fastmlp.files import replacing
@@ -23,6 +25,7 @@ from fastmlp.tables import Table, TableError, listed, read_table
 from fastmlp.versions import installation
 
 FAILED, WRONGLY_GIVEN = 1, 2
+INFO_FACTS = ("algorithm", "method", "lr", "epochs_run", "best_epoch", "stop_reason", "fit_seconds", "compile_seconds")
 
 
 class UsageError(Exception):
@@ -61,6 +64,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _fit(args: argparse.Namespace) -> None:
     _check_destinations(args.out, args.plot)
     table = read_table(args.data)
+    inputs = _inputs(args, table)
+    samples = _samples(table, inputs, args.target, args.weight)
+    validation = None
+    if args.validation:
+        validation = _samples(read_table(args.validation), inputs, args.target, args.weight)
+    n_rows = len(table.rows)
+    _tell(f"{table.source}: {n_rows} rows; fitting {listed(args.target)} from {listed(inputs)}")
+    model = _trained(args, samples, validation)
+    model.save(args.out)
+    if args.plot:
+        _plot(model, samples, args.plot)
+    result = _facts(model) | {"n_samples": n_rows, "inputs": inputs, "targets": args.target, "model": args.out}
+    _print_facts(result, args.json)
+    if model.info is not None and model.info.stop_reason == "interrupted":
+        raise CommandError(f"interrupted; {args.out} holds the model so far.")
+
+
+def _inputs(args: argparse.Namespace, table: Table) -> list[str]:
+    """Return the columns of the inputs; every column named must be there, and be named once."""
     named = [*args.target, *([args.weight] if args.weight else [])]
     inputs = args.inputs or [name for name in table.names if name not in named]
     for name in (*named, *inputs):
@@ -70,42 +92,41 @@ def _fit(args: argparse.Namespace) -> None:
             raise UsageError(f"column {name!r} must be used once, got it twice.")
     if not inputs:
         raise UsageError(f"{table.source} must have a column beside {listed(named)}, got none.")
-    x, y = table.columns(inputs), table.columns(args.target)
-    _tell(f"{table.source}: {len(x)} rows; fitting {listed(args.target)} from {listed(inputs)}")
-    model = _trained(args, x, y[:, 0] if len(args.target) == 1 else y, _weights(table, args.weight))
-    model.save(args.out)
-    if args.plot:
-        _plot(model, x, y, args.plot)
-    result = _facts(model) | {"n_samples": len(x), "inputs": inputs, "targets": args.target, "model": args.out}
-    _print_facts(result, args.json)
-    if model.info is not None and model.info.stop_reason == "interrupted":
-        raise CommandError(f"interrupted; {args.out} holds the model so far.")
+    return inputs
 
 
-def _trained(args: argparse.Namespace, x: Array, y: Array, weight: Array | None) -> fastmlp.Model:
+def _samples(table: Table, inputs: list[str], targets: list[str], weight: str | None) -> tuple[Array, ...]:
+    """Return x and y, and the weights if a column of them is named."""
+    x, y = table.columns(inputs), table.columns(targets)
+    samples = (x, y[:, 0] if len(targets) == 1 else y)
+    if weight is None:
+        return samples
+    weights = table.columns([weight])[:, 0]
+    if (weights < 0).any() or not weights.any():
+        raise TableError(f"{table.source}: column {weight!r} must be weights of at least 0 that are not all 0.")
+    return *samples, weights
+
+
+def _trained(
+    args: argparse.Namespace, samples: tuple[Array, ...], validation: tuple[Array, ...] | None
+) -> fastmlp.Model:
     options = {name: getattr(args, name) for name in ("hidden", "epochs", "lr", "negative_slope", "optimizer")}
-    options |= {name: getattr(args, name) for name in ("momentum", "weight_decay", "batch_size")}
+    options |= {name: getattr(args, name) for name in ("momentum", "weight_decay", "batch_size", "patience")}
+    x, y, *weight = samples
     try:
-        return fastmlp.fit(x, y, sample_weight=weight, rng=args.seed, **options)
+        return fastmlp.fit(
+            x, y, sample_weight=weight[0] if weight else None, rng=args.seed, validation=validation, **options
+        )
     except (TypeError, ValueError) as error:
         raise UsageError(str(error)) from error
 
 
-def _weights(table: Table, name: str | None) -> Array | None:
-    if name is None:
-        return None
-    weights = table.columns([name])[:, 0]
-    if (weights < 0).any() or not weights.any():
-        raise TableError(f"{table.source}: column {name!r} must be weights of at least 0 that are not all 0.")
-    return weights
-
-
-def _plot(model: fastmlp.Model, x: Array, y: Array, path: str) -> None:
+def _plot(model: fastmlp.Model, samples: tuple[Array, ...], path: str) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 4.5), layout="constrained")
     fit, course = figure.subplots(1, 2)
-    model.plot(x, y, ax=fit)
+    model.plot(*samples[:2], ax=fit)
     assert model.history is not None
     model.history.plot(ax=course)
     with replacing(path) as temporary:
@@ -166,12 +187,14 @@ def _facts(model: fastmlp.Model) -> dict[str, Any]:
     facts["dtype"] = str(model.w1.dtype)
     if model.x_range is not None:
         facts["x_range"] = model.x_range.tolist()
-    if model.history is not None:
-        facts["rmse"] = float(model.history.rmse[-1])
     if model.info is not None:
-        for name in ("epochs_run", "stop_reason", "algorithm", "method", "lr", "fit_seconds", "compile_seconds"):
-            facts[name] = getattr(model.info, name)
+        facts |= {name: getattr(model.info, name) for name in INFO_FACTS}
         facts["versions"] = dict(model.info.versions)
+        if model.history is not None:
+            record = int(np.searchsorted(model.history.epoch, model.info.best_epoch))
+            facts["rmse"] = float(model.history.rmse[record])
+            if model.history.val_rmse is not None:
+                facts["val_rmse"] = float(model.history.val_rmse[record])
     return facts
 
 
@@ -234,6 +257,8 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--momentum", type=float, default=0.0, metavar="M", help="of sgd (%(default)s)")
     fit.add_argument("--weight-decay", type=float, default=0.0, metavar="D", help="L2 penalty (%(default)s)")
     fit.add_argument("--batch-size", type=int, metavar="N", help="samples in a mini-batch (all)")
+    fit.add_argument("--validation", metavar="TABLE.csv", help="a table with the same columns to stop by (none)")
+    fit.add_argument("--patience", type=int, metavar="N", help="epochs to wait for a smaller RMSE, on it if given")
     fit.add_argument("--seed", type=int, default=0, metavar="N", help="of the initial weights (%(default)s)")
 
     predict = commands.add_parser("predict", parents=[as_json], help="evaluate a saved net on a table")

@@ -1,13 +1,14 @@
-"""A net in the formats of others: an ONNX graph, the arrays of a PyTorch module. C is in `c_source`."""
+"""A net in the formats of others: an ONNX graph, the arrays of a PyTorch module, C."""
 
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastmlp.checks import wording
+from fastmlp.checks import choice, wording
 from fastmlp.engine import Array, Weights
 from fastmlp.files import replacing
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 # The oldest that the operators used need, so that old runtimes read the file.
 ONNX_OPSET = 13
 ONNX_IR = 7
+NUMBERS = ("float", "double", "fixed")
 
 
 def to_onnx(model: Model, path: str | os.PathLike[str]) -> None:
@@ -56,6 +58,24 @@ def to_torch_state(model: Model) -> dict[str, Array]:
         "2.weight": np.array(model.w2.T, order="C"),
         "2.bias": model.b2.copy(),
     }
+
+
+def to_c(model: Model, name: str, numbers: str) -> str:
+    """Return what `fastmlp.Model.to_c` says."""
+    from fastmlp import c_curve, c_layers
+
+    rule = "a C identifier"
+    if not isinstance(name, str):
+        raise TypeError(wording("name", rule, repr(name)))
+    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+        raise ValueError(wording("name", rule, repr(name)))
+    if choice("numbers", numbers, NUMBERS) != "fixed":
+        floating_source = c_curve.floating_source if model.n_in == 1 else c_layers.floating_source
+        return floating_source(model, name, numbers)
+    if model.x_range is None:
+        raise ValueError(wording("model", 'a fitted one for numbers="fixed"', "one whose range of inputs is unknown"))
+    fixed_source = c_curve.fixed_source if model.n_in == 1 else c_layers.fixed_source
+    return fixed_source(model, name, np.abs(model.x_range).max(axis=1))
 
 
 def weights_in_float32(model: Model) -> Weights:

@@ -428,6 +428,9 @@ class Model:
     def to_c(self, name: str = "predict", numbers: str = "float") -> str:
         """Return the net as the text of a C99 function without library, heap or global state.
 
+        A net of one input becomes the table of its breakpoints, searched in about log2(hidden) steps; any other is
+        evaluated unit by unit.
+
         Parameters
         ----------
         name : str, default "predict"
@@ -441,7 +444,7 @@ class Model:
         Raises
         ------
         TypeError, ValueError
-            If an argument is not one of these, if a weight is beyond float32 with "float", or if the range of inputs is
+            If an argument is not one of these, if the net is beyond float32 with "float", or if the range of inputs is
             unknown with "fixed".
 
         Examples
@@ -451,7 +454,7 @@ class Model:
         >>> "void curve(const float x[1], float y[1])" in source
         True
         """
-        from fastmlp.c_source import to_c
+        from fastmlp.exporting import to_c
 
         return to_c(self, name, numbers)
 

@@ -85,36 +85,38 @@ class PiecewiseLinear:
 def to_piecewise(model: Model) -> PiecewiseLinear:
     """Return what `fastmlp.Model.to_piecewise` says.
 
-    A unit contributes v act(w x + b). With act(z) = slope z + (1 - slope) max(z, 0) that is a straight line, plus a
-    ramp of slope (1 - slope) v |w| that begins at the kink and, for w < 0, another straight line.
+    A unit contributes v act(w x + b). With act(z) = slope z + (1 - slope) max(z, 0) that is a straight line and a ramp,
+    which begins at the kink and goes up to the right if w > 0 and to the left if w < 0. Only the ramps that have begun
+    are summed: those of kinks far away are large, and would take digits with them when they are subtracted again.
     """
     if model.n_in != 1:
         raise ValueError(checks.wording("to_piecewise", "asked of a net of one input", f"{model.n_in} inputs"))
-    # Sums over units in the longest type there is: the sums of many units would lose digits to their cancellation.
+    # Sums over units in the longest type there is, for there may be many.
     w, b = (np.asarray(array, np.longdouble) for array in (model.w1[0], model.b1))
     v = np.asarray(model.w2, np.longdouble)
     ramp = (1 - np.longdouble(model.negative_slope)) * v
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         kinks = (-b / w).astype(np.float64) + 0.0  # never -0.0
     kinked = np.isfinite(kinks)
-    # A unit without a kink is a straight line: all active, or all inactive. One whose kink is beyond float64 as well.
-    lines = np.where((~kinked & (b > 0) | kinked & (w < 0))[:, None], ramp, 0) + model.negative_slope * v
-    line_slope = w @ lines
-    line_offset = b @ lines + model.b2
+    # A unit whose kink is beyond float64, or that has none, is a line too: active everywhere or nowhere.
+    line = model.negative_slope * v + np.where((~kinked & (b > 0))[:, None], ramp, 0)
+    breakpoints, of_unit = np.unique(kinks[kinked], return_inverse=True)
+    if not breakpoints.size:
+        breakpoints = np.zeros(1)
 
-    order = np.flatnonzero(kinked)[np.argsort(kinks[kinked], kind="stable")]
-    breakpoints, first = np.unique(kinks[order], return_index=True)
-    if not order.size:
-        return _table(model, np.zeros(1), line_offset[None], np.stack([line_slope, line_slope]))
-    turn = np.abs(w[order])[:, None] * ramp[order]
-    lift = np.sign(w[order])[:, None] * b[order, None] * ramp[order]
-    slopes = line_slope + np.concatenate([np.zeros((1, model.n_out)), np.cumsum(np.add.reduceat(turn, first), axis=0)])
-    offsets = line_offset + np.cumsum(np.add.reduceat(lift, first), axis=0)
-    return _table(model, breakpoints, offsets + slopes[1:] * breakpoints[:, None], slopes)
+    def sums(factor: Array) -> tuple[Array, Array]:
+        """Return the sums of factor (n_hidden,) times ramp that are active at each breakpoint and in each piece."""
+        rising, falling = np.zeros((2, len(breakpoints) + 1, model.n_out), np.longdouble)
+        for begun, sign in ((rising, 1), (falling, -1)):
+            np.add.at(begun, of_unit + (sign > 0), ((factor * (sign * w > 0))[:, None] * ramp)[kinked])
+        from_left, from_right = np.cumsum(rising, axis=0), np.cumsum(falling[::-1], axis=0)[::-1]
+        pieces = factor @ line + from_left + from_right
+        return factor @ line + from_left[:-1] + from_right[1:], pieces
 
-
-def _table(model: Model, breakpoints: Array, values: Array, slopes: Array) -> PiecewiseLinear:
-    values, slopes = values.astype(np.float64), slopes.astype(np.float64)
+    slopes_at, slopes = sums(w)
+    offsets_at, _ = sums(b)
+    values = (offsets_at + slopes_at * breakpoints[:, None] + model.b2).astype(np.float64)
+    slopes = slopes.astype(np.float64)
     if model.y_ndim == 1:
         values, slopes = values[:, 0], slopes[:, 0]
     return PiecewiseLinear(breakpoints, np.ascontiguousarray(values), np.ascontiguousarray(slopes))

@@ -60,6 +60,26 @@ def test_fit_is_fastmlp_fit_of_the_columns(data, run):
     assert {path.name for path in Path().iterdir()} == {"data.csv", "model.npz", "fit.png"}
 
 
+def test_a_second_table_ends_the_training(data, run):
+    x, y = data
+    lines = Path("data.csv").read_text().splitlines(keepends=True)
+    Path("train.csv").write_text("".join(lines[:31]))
+    Path("test.csv").write_text("".join(lines[:1] + lines[31:]))
+    stopping = ("--validation", "test.csv", "--patience", "50", "--epochs", "5000", "--hidden", "30", "--json")
+    code, out, _ = run("fit", "train.csv", *FIT[2:], *stopping)
+    assert code == 0
+    facts = json.loads(out)
+    assert facts["stop_reason"] == "patience"
+    model = fastmlp.load("model.npz")
+    assert facts["best_epoch"] == model.info.best_epoch < facts["epochs_run"] < 5000
+    assert facts["rmse"] == pytest.approx(model.rmse(x[:30], y[:30]))
+    assert facts["val_rmse"] == pytest.approx(model.rmse(x[30:], y[30:])) == pytest.approx(model.history.val_rmse.min())
+    Path("test.csv").write_text("a,y\n1,2\n")
+    code, _, err = run("fit", "train.csv", *FIT[2:], *stopping)
+    assert code == 1
+    assert "test.csv has no column 'b'; it has 'a', 'y'." in err
+
+
 def test_options_reach_fit(data, run):
     x, y = data
     options = {"lr": 0.01, "negative_slope": 0.2, "optimizer": "adam", "weight_decay": 0.1, "batch_size": 10}

@@ -105,6 +105,27 @@ def test_an_approximation_that_cannot_be_is_refused(tmp_path, arguments, words):
     assert "Traceback" not in done.stderr
 
 
+def test_the_data_of_nist_is_what_nist_certifies(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    from nist_strd import DATASETS
+
+    assert [data.x.shape for data in DATASETS] == [data.y.shape for data in DATASETS] == [(54,), (37,), (35,), (33,)]
+    for data in DATASETS:
+        residual_sum = ((data.y - data.model(data.x, *data.parameters)) ** 2).sum()
+        assert residual_sum == pytest.approx(data.residual_sum, rel=1e-10), data.name
+
+
+@pytest.mark.slow
+def test_the_comparison_with_scikit_learn_is_tabulated(tmp_path):
+    done = run("compare_sklearn.py", "--quick", "--hidden", 10, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    table = (tmp_path / "table.md").read_text()
+    assert table in done.stdout
+    assert table.count("\n| Thurber |") == 3
+    assert table.count("\n| fastmlp adam | ") == 1
+    assert "Shortened: --quick." in table
+
+
 def test_power_laws_are_found_in_their_range(monkeypatch):
     monkeypatch.syspath_prepend(SCRIPTS)
     from power_law import power_law

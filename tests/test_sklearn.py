@@ -1,0 +1,191 @@
+"""The scikit-learn estimator: scikit-learn's own checks, its tools, and its MLPRegressor as a judge."""
+
+import inspect
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.datasets import load_linnerud, make_friedman1
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
+from sklearn.neural_network import MLPRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import fastmlp
+from fastmlp.sklearn import FastMLPRegressor
+
+
+@parametrize_with_checks([FastMLPRegressor(hidden=10, epochs=50, random_state=0)])
+def test_an_estimator_passes_scikit_learns_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def friedman():
+    x, y = make_friedman1(120, noise=0.3, random_state=0)
+    return x, y
+
+
+def small(**options):
+    return FastMLPRegressor(**{"hidden": 12, "epochs": 200, "random_state": 0} | options)
+
+
+def test_every_option_of_fit_is_a_parameter():
+    elsewhere = {"x", "y", "rng", "sample_weight", "validation", "dtype"}  # in fit's arguments and X's dtype
+    of_a_run = {"snapshots", "stop_at_crossing", "callback", "progress", "threads"}
+    of_a_run |= {"checkpoint", "checkpoint_every", "resume"}
+    options = {name: option.default for name, option in inspect.signature(fastmlp.fit).parameters.items()}
+    own = FastMLPRegressor().get_params()
+    expected = {name: default for name, default in options.items() if name not in elsewhere | of_a_run}
+    extra = {"random_state", "early_stopping", "validation_fraction", "warm_start"}
+    assert {name: value for name, value in own.items() if name not in extra} == expected
+
+
+def test_it_is_fit_under_other_names(friedman):
+    x, y = friedman
+    got = small().fit(x, y)
+    expected = fastmlp.fit(x, y, hidden=12, epochs=200, rng=0)
+    np.testing.assert_array_equal(got.predict(x), expected.predict(x))
+    np.testing.assert_array_equal(got.loss_curve_, expected.history.rmse[1:] ** 2 / 2)
+    for array, w in zip(
+        got.coefs_ + got.intercepts_, (expected.w1, expected.w2, expected.b1, expected.b2), strict=True
+    ):
+        np.testing.assert_array_equal(array, w)
+    assert got.loss_ == got.loss_curve_[-1]
+    assert got.best_loss_ == min(got.loss_curve_)
+    assert (got.n_iter_, got.t_, got.n_outputs_, got.n_layers_) == (200, 200 * 120, 1, 3)
+    assert got.validation_scores_ is got.best_validation_score_ is None
+
+
+@pytest.mark.parametrize(
+    ("own", "theirs", "tolerance"),
+    [
+        ({}, {}, 1e-10),
+        ({"momentum": 0.9, "weight_decay": 0.0}, {"momentum": 0.9}, 1e-10),
+        ({"momentum": 0.9, "nesterov": True}, {"momentum": 0.9, "nesterovs_momentum": True}, 1e-10),
+        ({"optimizer": "adam"}, {"solver": "adam"}, 1e-5),  # epsilon stands elsewhere in the formula
+    ],
+)
+@pytest.mark.parametrize("n_outputs", [1, 3])
+def test_training_is_that_of_mlp_regressor(friedman, own, theirs, tolerance, n_outputs):
+    x, y = friedman
+    x = StandardScaler().fit_transform(x)
+    y = y / 10 if n_outputs == 1 else np.stack([y / 10, y**2 / 100, -x[:, 0]], axis=1)
+    options = {"solver": "sgd", "momentum": 0.0, "nesterovs_momentum": False, "alpha": 0.0, "shuffle": False}
+    options |= {"tol": 0.0, "n_iter_no_change": 10**9, "batch_size": len(x), "learning_rate_init": 0.01}
+    judge = MLPRegressor(hidden_layer_sizes=(12,), max_iter=1, warm_start=True, random_state=0, **options | theirs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it says that it has not converged
+        judge.fit(x, y)
+        (w1, w2), (b1, b2) = judge.coefs_, judge.intercepts_
+        init = (w1.copy(), b1.copy(), w2.copy(), b2.copy())
+        judge.set_params(max_iter=60).fit(x, y)
+    got = FastMLPRegressor(init=init, lr=0.01, epochs=60, algorithm="reference", **own).fit(x, y)
+    largest = np.abs(judge.predict(x)).max()
+    np.testing.assert_allclose(got.predict(x), judge.predict(x), rtol=0, atol=tolerance * largest)
+    # The judge notes the loss before the update, fastmlp the one after it.
+    np.testing.assert_allclose(got.loss_curve_[:-1], judge.loss_curve_[-59:], rtol=tolerance)
+
+
+def test_it_works_in_scikit_learns_tools(friedman):
+    x, y = friedman
+    pipeline = make_pipeline(StandardScaler(), small())
+    search = GridSearchCV(pipeline, {"fastmlpregressor__hidden": [1, 12]}, cv=2, n_jobs=2).fit(x, y)
+    assert search.best_score_ > 0.5
+    assert search.best_params_ == {"fastmlpregressor__hidden": 12}
+    scores = cross_val_score(small(), x, y, cv=3)
+    assert scores.shape == (3,)
+    assert scores.min() > 0.5
+    transformed = TransformedTargetRegressor(small(), func=np.log, inverse_func=np.exp).fit(x, y + 5)
+    assert transformed.score(x, y + 5) > 0.5
+
+
+def test_clones_are_unfitted_and_pickles_are_not(friedman):
+    x, y = friedman
+    fitted = small().fit(x, y)
+    with pytest.raises(NotFittedError):
+        clone(fitted).predict(x)
+    assert clone(fitted).get_params() == fitted.get_params()
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(x), fitted.predict(x))
+
+
+def test_several_outputs_and_names_of_features():
+    x, y = load_linnerud(return_X_y=True, as_frame=True)
+    got = small().fit(x, y)
+    assert got.predict(x).shape == (20, 3)
+    assert got.n_outputs_ == 3
+    np.testing.assert_array_equal(got.feature_names_in_, x.columns)
+    with pytest.raises(ValueError, match="feature names should match"):
+        got.predict(x[x.columns[::-1]])
+
+
+def test_sample_weights_are_repetitions(friedman):
+    x, y = friedman
+    weights = np.random.default_rng(0).integers(0, 4, len(x))
+    got = small().fit(x, y, sample_weight=weights)
+    expected = small().fit(np.repeat(x, weights, axis=0), np.repeat(y, weights))
+    np.testing.assert_allclose(got.predict(x), expected.predict(x), rtol=1e-8)
+
+
+def test_float32_stays(friedman):
+    x, y = friedman
+    got = small().fit(x.astype(np.float32), y)
+    assert got.coefs_[0].dtype == got.predict(x.astype(np.float32)).dtype == np.float32
+
+
+def test_warm_start_and_partial_fit_go_on(friedman):
+    x, y = friedman
+    expected = small(epochs=100).fit(x, y)
+    warm = small(epochs=40, warm_start=True).fit(x, y).set_params(epochs=60).fit(x, y)
+    np.testing.assert_allclose(warm.predict(x), expected.predict(x), rtol=1e-9)
+    assert warm.n_iter_ == 60
+    partial = small()
+    for _ in range(100):
+        partial.partial_fit(x, y)
+    np.testing.assert_allclose(partial.predict(x), expected.predict(x), rtol=1e-9)
+    np.testing.assert_allclose(partial.loss_curve_, expected.loss_curve_, rtol=1e-9)
+    assert (partial.n_iter_, partial.t_) == (100, 100 * len(x))
+    cold = small(epochs=40).fit(x, y).fit(x, y)
+    np.testing.assert_array_equal(cold.predict(x), small(epochs=40).fit(x, y).predict(x))
+
+
+def test_a_random_state_may_be_a_stream_of_numbers(friedman):
+    x, y = friedman
+    first, second = (small(epochs=3, random_state=np.random.RandomState(7)).fit(x, y) for _ in range(2))
+    np.testing.assert_array_equal(first.predict(x), second.predict(x))
+    assert (small(epochs=3, random_state=8).fit(x, y).predict(x) != first.predict(x)).any()
+    with pytest.raises(ValueError, match="cannot be used to seed"):
+        small(random_state="x").fit(x, y)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_early_stopping_keeps_the_best_net_of_the_samples_held_out(friedman, weighted, n_outputs):
+    x, y = friedman
+    y = y if n_outputs == 1 else np.stack([y, y**2], axis=1)
+    weights = np.random.default_rng(0).uniform(0.5, 2, len(x)) if weighted else np.ones(len(x))
+    options = {"early_stopping": True, "validation_fraction": 0.25, "patience": 100, "record_every": 10}
+    got = small(hidden=60, epochs=4000, **options).fit(x, y, sample_weight=weights if weighted else None)
+    assert got.model_.info.stop_reason == "patience"
+    assert got.n_iter_ < 4000
+    _, x_out, _, y_out, _, weights_out = train_test_split(x, y, weights, test_size=0.25, random_state=0)
+    assert got.best_validation_score_ == max(got.validation_scores_)
+    assert got.best_loss_ is None
+    score = r2_score(y_out, got.predict(x_out), sample_weight=weights_out, multioutput="variance_weighted")
+    assert got.best_validation_score_ == pytest.approx(score)
+    assert len(got.validation_scores_) == len(got.loss_curve_)
+
+
+def test_bad_parameters_are_found_in_fit(friedman):
+    with pytest.raises(ValueError, match="hidden must be at least 1, got 0"):
+        small(hidden=0).fit(*friedman)
+    with pytest.raises(TypeError, match="early_stopping must be True or False, got 1"):
+        small(early_stopping=1).fit(*friedman)
+    with pytest.raises(ValueError, match="Negative values in data"):
+        small().fit(*friedman, sample_weight=-np.ones(120))
