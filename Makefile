@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation peers costs test test-full bench bench-check bench-compare bench-publish clean
+.PHONY: help docs report approximation peers costs test test-full bench bench-check bench-compare bench-publish clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -16,6 +16,9 @@ approximation: .venv/installed  ## RMSE against epochs up to 3e7 and width up to
 
 peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn beside fastmlp; QUICK=1: in three minutes
 	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)
+
+docs: .venv/installed-docs  ## the documentation as pages, its examples run and its pictures drawn, in out/docs
+	$(BIN)/python -m mkdocs build
 
 test: .venv/installed-dev  ## ruff, mypy, and the tests that are not marked slow
 	$(BIN)/ruff check
@@ -58,6 +61,10 @@ clean:  ## remove everything that the other targets made
 
 .venv/installed-peers: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
+	touch .venv/installed $@
+
+.venv/installed-docs: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch .venv/installed $@
 
 .venv/installed-dev: pyproject.toml | .venv/bin/python
