@@ -22,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # mkdocs loads this file as a mo
 
 from documentation_pictures import pictures
 
+import fastmlp
+
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 
@@ -35,13 +37,16 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Run the examples of a page; one that gives something else than it says ends the build."""
+    """Run the examples of a page, one that gives something else than it says ends the build; list the public names."""
     name = page.file.src_uri
     runner = doctest.DocTestRunner()
     report: list[str] = []
     runner.run(doctest.DocTestParser().get_doctest(markdown, {}, name, name, 0), out=report.append)
     if runner.failures:
         raise PluginError("".join(report))
+    if name == "api.md":
+        functions_first = sorted(fastmlp.__all__, key=lambda name: (name[0].isupper(), name))
+        markdown += "".join(f"\n\n::: fastmlp.{name}" for name in functions_first)
     return markdown
 
 
