@@ -26,6 +26,8 @@ import fastmlp
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
+DIRECTIVE = re.compile(r" *# doctest: .*$", re.MULTILINE)
+
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pictures, drawn now, and the colours of code."""
@@ -47,7 +49,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if name == "api.md":
         functions_first = sorted(fastmlp.__all__, key=lambda name: (name[0].isupper(), name))
         markdown += "".join(f"\n\n::: fastmlp.{name}" for name in functions_first)
-    return markdown
+    return DIRECTIVE.sub("", markdown)
 
 
 def on_page_content(content: str, **_: Any) -> str:

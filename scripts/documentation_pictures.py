@@ -126,6 +126,8 @@ def report_run() -> Figure:
     model = fastmlp.fit(X, np.sin(X), hidden=1000, epochs=32000, lr=1e-5, init=0.3, output_bias=False, rng=0)
     curve.loglog(model.history.epoch[1:], model.history.rmse[1:])
     curve.set(xlabel="epochs", ylabel="RMSE")
+    curve.set_yticks([0.2, 0.5, 1, 2, 5], ["0.2", "0.5", "1", "2", "5"])
+    curve.set_yticks([], minor=True)
     model.plot(X, np.sin(X), ax=net)
     net.set(xlabel="x", ylabel="y")
     return figure
