@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation reliability coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare clean
+.PHONY: help report approximation reliability coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -22,6 +22,9 @@ reliability: .venv/installed  ## interrupt, kill, damage, overfill and crowd fit
 
 compare: .venv/installed-dev  ## FastMLPRegressor beside MLPRegressor at equal seconds, about ten minutes, in out/compare_sklearn
 	$(BIN)/python scripts/compare_sklearn.py
+
+docs: .venv/installed-docs  ## the documentation as pages, its examples run and its pictures drawn, in out/docs
+	$(BIN)/python -m mkdocs build
 
 test: .venv/installed-dev  ## ruff, mypy, and the tests that are not marked slow
 	$(BIN)/ruff check
@@ -64,6 +67,10 @@ clean:  ## remove everything that the other targets made
 
 .venv/installed-peers: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
+	touch .venv/installed $@
+
+.venv/installed-docs: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch .venv/installed $@
 
 .venv/installed-dev: pyproject.toml | .venv/bin/python

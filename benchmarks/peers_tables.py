@@ -21,7 +21,7 @@ from benchmarks.peers_cells import (
 from benchmarks.rivals import RIVALS
 from benchmarks.tables import markdown, microseconds
 
-README = Path(__file__).parent.parent / "README.md"
+READMES = tuple(Path(__file__).parent.parent / name for name in ("README.md", "README.zh.md"))
 START, END = "<!-- peers: start -->\n", "<!-- peers: end -->\n"
 README_SIZES = (  # inputs, hidden, samples
     (1, 1000, 100),
@@ -218,9 +218,10 @@ def shown(value: float | None) -> str:
 
 
 def write_readme(content: dict[str, Any]) -> None:
-    """Replace what stands between the README's markers."""
-    before, rest = README.read_text().split(START)
-    _, after = rest.split(END)
-    temporary = README.with_suffix(".tmp")
-    temporary.write_text(before + START + readme_table(content) + END + after)
-    temporary.replace(README)
+    """Replace what stands between the markers of the README, in both languages."""
+    for readme in READMES:
+        before, rest = readme.read_text().split(START)
+        _, after = rest.split(END)
+        temporary = readme.with_suffix(".tmp")
+        temporary.write_text(before + START + readme_table(content) + END + after)
+        temporary.replace(readme)

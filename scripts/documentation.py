@@ -1,0 +1,61 @@
+"""What the pages in docs/ need besides mkdocs: their examples run, their formulas and pictures made; `make docs`.
+
+A module of hooks, which mkdocs calls by their names. Formulas become MathML, which every browser draws by itself, so
+that the pages load nothing from elsewhere.
+"""
+
+from __future__ import annotations
+
+import doctest
+import html
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from latex2mathml.converter import convert
+from mkdocs.exceptions import PluginError
+from mkdocs.structure.files import File, Files
+from pygments.formatters import HtmlFormatter
+
+sys.path.insert(0, str(Path(__file__).parent))  # mkdocs loads this file as a module of its own
+
+from documentation_pictures import pictures
+
+import fastmlp
+
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
+
+DIRECTIVE = re.compile(r" *# doctest: .*$", re.MULTILINE)
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the pictures, drawn now, and the colours of code."""
+    for name, content in pictures():
+        files.append(File.generated(config, f"pictures/{name}.png", content=content))
+    colours = HtmlFormatter(style="default").get_style_defs(".highlight")
+    files.append(File.generated(config, "code.css", content=colours))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Run the examples of a page, one that gives something else than it says ends the build; list the public names."""
+    name = page.file.src_uri
+    runner = doctest.DocTestRunner()
+    report: list[str] = []
+    runner.run(doctest.DocTestParser().get_doctest(markdown, {}, name, name, 0), out=report.append)
+    if runner.failures:
+        raise PluginError("".join(report))
+    if name == "api.md":
+        functions_first = sorted(fastmlp.__all__, key=lambda name: (name[0].isupper(), name))
+        markdown += "".join(f"\n\n::: fastmlp.{name}" for name in functions_first)
+    return DIRECTIVE.sub("", markdown)
+
+
+def on_page_content(content: str, **_: Any) -> str:
+    """Turn formulas into MathML."""
+
+    def mathml(found: re.Match[str]) -> str:
+        return str(convert(html.unescape(found[2]), display="block" if found[1] == "div" else "inline"))
+
+    return FORMULA.sub(mathml, content)
