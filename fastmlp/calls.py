@@ -50,6 +50,7 @@ class Call:
     batch_size: int | None
     algorithm: str
     dtype: np.dtype[Any]
+    threads: int | None
     record_every: int
     snapshots: Sequence[int]
     stop_at_crossing: bool
@@ -85,6 +86,7 @@ def checked_call(
     batch_size: object,
     algorithm: object,
     dtype: object,
+    threads: object,
     record_every: object,
     snapshots: Iterable[int] | None,
     stop_at_crossing: object,
@@ -138,6 +140,7 @@ def checked_call(
         batch_size=batch,
         algorithm=chosen,
         dtype=data.dtype if dtype is None else checks.dtype("dtype", dtype),
+        threads=None if threads is None else checks.count("threads", threads),
         record_every=spacing,
         snapshots=checks.snapshots(snapshots, n_epochs, net_bytes),
         stop_at_crossing=_stop_at_crossing(stop_at_crossing, chosen),

@@ -1,7 +1,7 @@
 """The one njit decorator, and a way to a compiled function that no state of the compile cache can block.
 
-A compiled function may call only compiled functions of its own file, and the intrinsics of this one and of `vectors`:
-Numba's file cache does not see edits elsewhere, but for those two, whose contents are part of a kernel's name.
+A compiled function may call only compiled functions of its own file and what the modules of `SHARED` hold: Numba's file
+cache does not see edits elsewhere, but for those, whose contents are part of a kernel's name.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ OPTIONS: dict[str, Any] = {
     "fastmath": {"reassoc", "contract", "nsz"},
 }
 
-_SHARED = b"".join(pkgutil.get_data(__package__, name) or b"" for name in ("compiling.py", "vectors.py"))
-STAMP = hashlib.sha256(_SHARED).hexdigest()[:12]
+SHARED = ("compiling.py", "vectors.py", "threads.py", "dense/descent.py")
+STAMP = hashlib.sha256(b"".join(pkgutil.get_data(__package__, name) or b"" for name in SHARED)).hexdigest()[:12]
 
 _ready: dict[tuple[Any, tuple[Any, ...]], Any] = {}
 

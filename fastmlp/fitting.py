@@ -51,6 +51,7 @@ def fit(
     batch_size: int | None = None,
     algorithm: str = "auto",
     dtype: npt.DTypeLike | None = None,
+    threads: int | None = None,
     record_every: int | None = None,
     snapshots: Iterable[int] | None = None,
     stop_at_crossing: bool = False,
@@ -122,6 +123,10 @@ def fit(
     dtype : {None, numpy.float32, numpy.float64}, default None
         Of the data and of the returned weights; None: float32 if x and y both are, else float64. "univariate" computes
         in float64 whatever it is, the others in this dtype.
+    threads : int, optional
+        Threads of "dense"; the other algorithms take one. The result depends on their number in its last bits, and on
+        nothing else. None: the cores that the process may use, as far as an update is long enough to pay; one outside
+        the main thread and in a process that multiprocessing or joblib started.
     record_every : int, optional
         Spacing in epochs of the recorded RMSE; by default the smallest that gives at most a million records, or with
         `validation` at most a thousand.
@@ -214,6 +219,7 @@ def fit(
             batch_size=batch_size,
             algorithm=algorithm,
             dtype=dtype,
+            threads=threads,
             record_every=record_every,
             snapshots=snapshots,
             stop_at_crossing=stop_at_crossing,
@@ -235,10 +241,10 @@ def train(call: Call) -> Model:
         started = time.perf_counter()
         checkpoint, resumed = _checkpoint(call)
         start = _start(call, interrupt) if resumed is None else _resumed(call, resumed, interrupt)
-        settings = _settings(call, start)
         problem = _problem(call, start)
-        compiling = time.perf_counter()
         shape = _shape(problem, call.n_hidden)
+        compiling = time.perf_counter()
+        settings = _settings(call, start, shape)
         engine_type = _engine(call.algorithm, shape)
         engine_type.compile(shape, call.dtype, settings)
         compile_seconds = time.perf_counter() - compiling
@@ -390,7 +396,7 @@ def _start(call: Call, interrupt: Interrupt) -> _Start:
     return _Start(weights, maps, standardize, negative_slope, lr, seed)
 
 
-def _settings(call: Call, start: _Start) -> Settings:
+def _settings(call: Call, start: _Start, shape: Shape) -> Settings:
     """Return how the engine is to train."""
     return Settings(
         rates=_rates(start.lr, call.trained, call.dtype),
@@ -402,6 +408,7 @@ def _settings(call: Call, start: _Start) -> Settings:
         schedule=start.lr if callable(start.lr) else None,
         batch_size=call.batch_size,
         seed=start.seed,
+        threads=_threads(call, shape),
     )
 
 
@@ -416,6 +423,16 @@ def _validator(call: Call, start: _Start) -> Callable[[Weights], float] | None:
             return rmse(_folded(start.maps, weights, call.dtype))
 
     return validate
+
+
+def _threads(call: Call, shape: Shape) -> int:
+    """Return how many threads the engine may use."""
+    if call.algorithm != "dense":
+        return 1
+    from fastmlp.dense.engine import worthwhile_threads  # imports numba
+    from fastmlp.threads import usable_threads
+
+    return call.threads or worthwhile_threads(shape, call.batch_size, usable_threads())
 
 
 def _rates(lr: Rate | None, trained: Mapping[str, bool], dtype: np.dtype[Any]) -> Rates:

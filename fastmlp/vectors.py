@@ -116,6 +116,17 @@ def spread(typing_context: Any, array: Any, index: Any) -> Any:
     return Vector(array.dtype)(array, index), codegen
 
 
+@instruction(lambda like, value: np.full(n_lanes(like.dtype), value, like.dtype))
+def full(typing_context: Any, like: Any, value: Any) -> Any:
+    """Return a vector of the dtype of an array with a number in every lane."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        rounded = context.cast(builder, arguments[1], value, like.dtype)
+        return _splat(context, builder, signature.return_type, rounded)
+
+    return Vector(like.dtype)(like, value), codegen
+
+
 def _splat(context: Any, builder: Any, vector: Any, value: Any) -> Any:
     poison = ir.Constant(context.get_data_type(vector), ir.Undefined)
     first = builder.insert_element(poison, value, ir.Constant(ir.IntType(32), 0))
@@ -206,6 +217,24 @@ def absolute(typing_context: Any, a: Any) -> Any:
         return builder.call(function, arguments)
 
     return a(a), codegen
+
+
+@instruction(lambda a, b: a / b)
+def divide(typing_context: Any, a: Any, b: Any) -> Any:
+    """Return a / b."""
+    return a(a, b), lambda context, builder, signature, arguments: builder.fdiv(*arguments)
+
+
+@instruction(lambda vector: np.sqrt(vector))
+def root(typing_context: Any, vector: Any) -> Any:
+    """Return the square root."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = ir.FunctionType(arguments[0].type, [arguments[0].type])
+        name = f"llvm.sqrt.v{vector.n_lanes}f{vector.dtype.bitwidth}"
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+    return vector(vector), codegen
 
 
 @instruction(lambda vector: vector.sum())

@@ -138,7 +138,7 @@ def test_each_dtype_compiles_each_kernel_once(problem):
             x, y, _, _ = problem(n_in, n_out, n_samples, dtype=dtype)
             fastmlp.fit(x, y, hidden=n_hidden, epochs=2)
             fastmlp.fit(x, y, hidden=n_hidden, epochs=2, negative_slope=0.5, lr=1e-3, record_every=2)
-    two_inputs = [signature for signature in few_inputs.train.signatures if signature[14].count == 2]
+    two_inputs = [signature for signature in few_inputs.train.signatures if signature[13].count == 2]
     assert len(two_inputs) == 2
     assert len(many_inputs.train.signatures) == 2
 
@@ -178,7 +178,8 @@ for slope in (0.0, 0.1):
         for algorithm in ("dense", "reference"):
             y = np.stack([x, x * x][:{n_out}], axis=1)
             columns = np.stack([x**k for k in range(n_in)], axis=1)
-            model = fastmlp.fit(columns, y, hidden=3, epochs=5, rng=0, negative_slope=slope, algorithm=algorithm)
+            options = {{"negative_slope": slope, "algorithm": algorithm, "threads": 2}}
+            model = fastmlp.fit(columns, y, hidden=3, epochs=5, rng=0, **options)
             print(model.history.rmse[-1])
 """
     printed = np.array(run(code, tmp_path, NUMBA_DISABLE_JIT="1").split(), float)

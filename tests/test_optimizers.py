@@ -178,7 +178,8 @@ def torch_steps(x, y, init, options, steps):
 
 @pytest.mark.parametrize("name", JUDGED)
 @pytest.mark.parametrize(
-    ("n_in", "n_out", "algorithm"), [(3, 2, "reference"), (1, 1, "reference"), (1, 1, "univariate")]
+    ("n_in", "n_out", "algorithm"),
+    [(3, 2, "reference"), (1, 1, "reference"), (1, 1, "univariate"), (3, 2, "dense"), (1, 1, "dense")],
 )
 def test_each_step_equals_pytorchs(problem, name, n_in, n_out, algorithm):
     pytest.importorskip("torch")
@@ -279,7 +280,7 @@ def test_recorded_numbers_are_pytorchs(name):
 
 
 @pytest.mark.parametrize("name", JUDGED)
-@pytest.mark.parametrize("algorithm", ["reference", "univariate"])
+@pytest.mark.parametrize("algorithm", ["reference", "univariate", "dense"])
 def test_steps_equal_recorded_numbers(name, algorithm):
     x, y, init = small_problem()
     got = fastmlp.fit(x, y, init=init, epochs=50, algorithm=algorithm, **JUDGED[name])
@@ -289,7 +290,7 @@ def test_steps_equal_recorded_numbers(name, algorithm):
 # Schedules
 
 
-@pytest.mark.parametrize("algorithm", ["reference", "univariate"])
+@pytest.mark.parametrize("algorithm", ["reference", "univariate", "dense"])
 def test_a_schedule_equals_fits_piece_by_piece(problem, algorithm):
     x, y, _, init = problem(1, 1)
     pieces = ((300, 0.02), (500, 0.005), (200, 0.0))
@@ -319,7 +320,7 @@ def test_a_constant_schedule_equals_a_rate(problem, assert_same_net, name):
     assert_same_net(fastmlp.fit(x, y, lr=lambda epoch: rate, **options), fastmlp.fit(x, y, lr=rate, **options), 1e-10)
 
 
-@pytest.mark.parametrize("algorithm", ["reference", "univariate"])
+@pytest.mark.parametrize("algorithm", ["reference", "univariate", "dense"])
 @pytest.mark.parametrize(
     ("rate", "error", "words"),
     [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 
 from fastmlp.compiling import compiled
 from fastmlp.dense import few_inputs, many_inputs
-from fastmlp.engine import Array, Engine, Problem, Rates, Record, Settings, Shape, Status, Weights
+from fastmlp.dense.descent import n_remembered, rule
+from fastmlp.engine import Array, Engine, Problem, Record, Settings, Shape, Status, Weights
+from fastmlp.threads import meeting_point, run_together
 from fastmlp.vectors import mark_dtype, n_lanes
 
 # What a block of samples occupies in the kernel for few inputs. Of 8, 12, 16, 20, 24, 32 and 48 KiB, 24 and 32 were the
@@ -22,10 +25,20 @@ CACHE_LINE = 64
 # for 64 to 1024 units. The hidden layer of 48 samples and 1000 units takes 384 KiB of a second-level cache of 512.
 BLOCK_SAMPLES = 8 * many_inputs.ROWS
 
+# Multiply-adds of one update, about 20 us in float32: the two phases of an epoch end within 0.5 us.
+WORK_OF_A_THREAD = 2**20
+
 
 def dense_engine(n_in: int, n_out: int) -> type[Engine]:
     """Return the engine for a net of this many inputs and outputs."""
     return FewInputs if n_in <= few_inputs.MAX_INPUTS and n_out == 1 else ManyInputs
+
+
+def worthwhile_threads(shape: Shape, batch_size: int | None, usable: int) -> int:
+    """Return how many of the usable threads a fit of this shape takes, unless it is told."""
+    n_at_once = min(shape.n_samples, batch_size or shape.n_samples)
+    work = (2 * shape.n_in + 3 * shape.n_out) * shape.n_hidden * n_at_once
+    return max(1, min(usable, work // WORK_OF_A_THREAD))
 
 
 def each_kernel() -> Iterator[tuple[type[Engine], Shape]]:
@@ -42,36 +55,140 @@ class _Dense:
     live_units = None
     _kernels: ModuleType
 
-    def __init__(self, held: dict[str, Array], scratch: list[Array], n_out: int, *fixed: Any) -> None:
-        """Take the kernel's arguments in its order: what makes up the state, scratch, and those after squared_error."""
-        self._held = held
-        self._scratch = scratch
-        self._fixed = fixed
-        self._squared_error = np.empty((1, n_out))
-        arguments = (*held.values(), *scratch, self._squared_error, *fixed, 1)
-        self._kernel = compiled(self._kernels.train, arguments)
-        # The gradients held are still zero, so this epoch changes no weight: it evaluates the start.
-        self._train(1, self._squared_error)
+    def __init__(
+        self,
+        problem: Problem,
+        settings: Settings,
+        parameters: dict[str, Array],
+        sums: dict[str, Array],
+        scratch: list[Array],
+        samples: list[Array],
+        n_places: int,
+        *literals: Any,
+    ) -> None:
+        """Evaluate the start.
 
-    def _train(self, n_epochs: int, squared_error: Array) -> int:
-        return int(self._kernel(*self._held.values(), *self._scratch, squared_error, *self._fixed, n_epochs))
+        Parameters
+        ----------
+        problem, settings
+            As for `fastmlp.engine.Engine`.
+        parameters : dict
+            The kernel's first two arguments; the optimiser's memory follows them.
+        sums, scratch : dict, list
+            Those that follow, a row for each thread.
+        samples : list
+            Room for x, y and sample_weight: for each batch, or for all samples, n_places in a row.
+        literals
+            What follows the samples.
+        """
+        dtype = problem.x.dtype
+        n_out = problem.y.shape[1]
+        self._problem = problem
+        self._settings = settings
+        self._n_batches = _n_batches(len(problem.x), settings)
+        self._n_places = n_places
+        self._samples = samples
+        self._epoch, self._step = 0, -1
+        self._squared_error = np.empty((1, n_out))
+        self._rates = np.array([settings.rates], float)
+        memory = {
+            name: {f"{name}_memory_{i}": _zeros(array.shape, dtype) for i in range(n_remembered(settings))}
+            for name, array in parameters.items()
+        }
+        self._sums = sums
+        self._kept = dict(parameters)
+        for arrays in memory.values():
+            self._kept |= arrays
+        self._n_threads = len(scratch[0])
+        self._meeting = meeting_point(self._n_threads)
+        # Two arrays or none, so that there are two kernels to compile; momentum makes use of one.
+        remembered = [(*arrays.values(), *arrays.values())[:2] for arrays in memory.values()]
+        self._first = (*parameters.values(), *remembered, *sums.values(), *scratch, self._meeting)
+        self._last = (*samples, *literals, rule(settings, dtype))
+        self._arrange(np.split(np.arange(len(problem.x)), range(n_places, len(problem.x), n_places)))
+        arguments = (*self._first, self._squared_error[:, None], *self._last, self._rates, 0, self._step, 1, 0)
+        self._kernel = compiled(self._kernels.train, arguments)
+        self._train(1, self._squared_error, self._rates, n_batches=0)
+        if self._n_batches:  # the gradient at the start over all samples, which no batch asks for
+            for array in sums.values():
+                array[:] = 0
+        self._step = 0
+
+    def _train(self, n_epochs: int, squared_error: Array, rates: Array, n_batches: int) -> int:
+        """Run the kernel; write the squared error after each epoch and return how many were finite."""
+        n_threads = self._n_threads
+        by_thread = squared_error[:, None]
+        if n_threads > 1:
+            by_thread = np.empty((n_epochs, n_threads, squared_error.shape[1]))
+        before = (*self._first, by_thread, *self._last, rates, n_batches, self._step, n_epochs)
+        n_done = run_together(lambda thread: self._kernel(*before, thread), n_threads, self._meeting)
+        if n_threads > 1:
+            squared_error[: n_done + 1] = by_thread[: n_done + 1].sum(axis=1)
+        return n_done
+
+    def _arrange(self, batches: Iterable[Array]) -> None:
+        """Lay the samples of each batch out in its places; those left over hold some sample again, of no weight."""
+        x, y, sample_weight = self._samples
+        n_places = self._n_places
+        order = np.zeros(sample_weight[0].size, np.intp)
+        weight = np.zeros((2, order.size), sample_weight.dtype)
+        for i, batch in enumerate(batches):
+            here = slice(i * n_places, i * n_places + len(batch))
+            order[here] = batch
+            weight[0, here] = self._problem.sample_weight[batch]
+            weight[1, here] = weight[0, here] / weight[0, here].sum()
+        sample_weight[...] = weight[: len(sample_weight)].reshape(sample_weight.shape)
+        y[...] = self._problem.y[order].reshape(y.shape)
+        self._arrange_inputs(x, order)
+
+    def _arrange_inputs(self, x: Array, order: Array) -> None:
+        """Overwrite the kernel's x with samples in an order."""
+        raise NotImplementedError
 
     def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
         """Train as `fastmlp.engine.Engine.advance` says."""
+        factors = self._settings.factors(self._epoch, n_epochs)[:, None]
+        rates = self._rates if self._settings.schedule is None else self._rates * factors
         record.squared_error[0] = self._squared_error
-        n_done = self._train(n_epochs, record.squared_error[1 : n_epochs + 1])
+        squared_error = record.squared_error[1 : n_epochs + 1]
+        if self._n_batches:
+            n_done = self._train_batches(squared_error, rates)
+        else:
+            n_done = self._train(n_epochs, squared_error, rates, 0)
+            self._step += n_done
+        self._epoch += n_done
         self._squared_error[0] = record.squared_error[n_done]
         return n_done, Status.TRAINED if n_done == n_epochs else Status.DIVERGED
 
+    def _train_batches(self, squared_error: Array, rates: Array) -> int:
+        """Train an epoch for each row of squared_error, as `_train` does; return how many were finite."""
+        for i in range(len(squared_error)):
+            self._arrange(self._settings.batches(self._epoch + i, len(self._problem.x)))
+            rate = rates[min(i, len(rates) - 1)][None]
+            if not self._train(1, squared_error[i : i + 1], rate, self._n_batches):
+                return i
+            self._step += self._n_batches
+        return len(squared_error)
+
     def state(self) -> Mapping[str, Array]:
-        """Return copies of the weights, the gradients held for the next update, and the error."""
-        return {name: array.copy() for name, array in (*self._held.items(), ("squared_error", self._squared_error))}
+        """Return copies of the weights, the optimiser's memory, the sums for the next update, the error, the counts.
+
+        The sums are added over threads as the update does it, so that any number of threads can go on from there.
+        """
+        counts = np.array([self._epoch, self._step])
+        arrays = self._kept | {"squared_error": self._squared_error, "counts": counts}
+        sums = {name: array.sum(axis=0) for name, array in self._sums.items()}
+        return {name: array.copy() for name, array in arrays.items()} | sums
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
-        for name, array in self._held.items():
+        for name, array in self._kept.items():
             array[...] = state[name]
+        for name, sums in self._sums.items():
+            sums[0] = state[name]
+            sums[1:] = 0
         self._squared_error[...] = state["squared_error"]
+        self._epoch, self._step = (int(count) for count in state["counts"])
 
 
 class FewInputs(_Dense):
@@ -83,48 +200,56 @@ class FewInputs(_Dense):
     def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
         n_samples, n_in = problem.x.shape
         dtype = problem.x.dtype
+        multiple = few_inputs.SAMPLE_VECTORS * n_lanes(dtype)
+        n_at_once = min(n_samples, settings.batch_size or n_samples)
+        n_threads = _n_threads(settings, -(-n_at_once // multiple))
         n_arrays = n_in + 3  # x, and y, sample_weight, error
-        n_blocks = -(-n_samples * n_arrays * dtype.itemsize // BLOCK_BYTES)
-        block = _round_up(-(-n_samples // n_blocks), few_inputs.SAMPLE_VECTORS * n_lanes(dtype))
-        n_padded = n_blocks * block
-        x = _padded(problem.x.T, (n_in, n_padded), dtype).reshape(n_in, n_blocks, block).swapaxes(0, 1)
-        y = _padded(problem.y[:, 0], (n_padded,), dtype).reshape(n_blocks, block)
-        sample_weight = _padded(problem.sample_weight, (n_padded,), dtype).reshape(n_blocks, block)
+        n_blocks = _round_up(-(-n_at_once * n_arrays * dtype.itemsize // BLOCK_BYTES), n_threads)
+        block = _round_up(-(-n_at_once // n_blocks), multiple)
+        n_places = n_blocks * block
+        n_blocks *= max(1, _n_batches(n_samples, settings))
 
         self._n_hidden = weights.b1.size
         n_units = _round_up(self._n_hidden, few_inputs.units_at_once(n_in))
-        held = {
-            "w1": _padded(weights.w1, (n_in, n_units), dtype),
-            "b1": _padded(weights.b1, (n_units,), dtype),
-            "w2": _padded(weights.w2[:, 0], (n_units,), dtype),
-            "b2": _padded(weights.b2, (1,), dtype),
-            "active_error_x": np.zeros((n_in, n_units), dtype),
-            "active_error": np.zeros(n_units, dtype),
-            "error_x": np.zeros(n_in, dtype),
-            "error_sum": np.zeros(1, dtype),
-        }
+        theta = np.concatenate([weights.w1, weights.b1[None], weights.w2.T])
+        theta = _padded(theta, (n_in + 2, _round_up(n_units, n_lanes(dtype))), dtype)
         super().__init__(
-            held,
-            [_zeros((block,), dtype), _zeros((n_units, block // n_lanes(dtype)), np.dtype(mark_dtype(dtype)))],
-            1,
-            _padded(x, x.shape, dtype),
-            y,
-            sample_weight,
+            problem,
+            settings,
+            {
+                "theta": theta,
+                "b2": _in_every_lane(weights.b2, dtype),
+            },
+            {
+                "sums": _zeros((n_threads, n_in + 1, theta.shape[1]), dtype),
+                "linear": _zeros((n_threads, n_in + 1), dtype),
+            },
+            [
+                _zeros((n_threads, block), dtype),
+                _zeros((n_threads, n_units, block // n_lanes(dtype)), np.dtype(mark_dtype(dtype))),
+            ],
+            [
+                _zeros((n_blocks, n_in, block), dtype),
+                _zeros((n_blocks, block), dtype),
+                _zeros((2 if settings.batch_size else 1, n_blocks, block), dtype),
+            ],
+            n_places,
             tuple(range(n_in)),
-            np.array(settings.rates, dtype),
-            dtype.type(settings.negative_slope),
         )
+
+    def _arrange_inputs(self, x: Array, order: Array) -> None:
+        n_blocks, n_in, block = x.shape
+        x[...] = self._problem.x[order].reshape(n_blocks, block, n_in).swapaxes(1, 2)
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
-        """Compile the kernel for so many inputs by training the smallest net there is."""
-        cls(*_smallest(shape.n_in, dtype))
+        """Compile the kernel for so many inputs, plain or remembering, by training the smallest net there is."""
+        cls(*_smallest(shape.n_in, dtype, settings))
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
-        w1, b1, w2, b2 = (self._held[name] for name in Weights._fields)
-        n_hidden = self._n_hidden
-        return Weights(w1[:, :n_hidden].copy(), b1[:n_hidden].copy(), w2[:n_hidden, None].copy(), b2.copy())
+        *w1, b1, w2 = self._kept["theta"][:, : self._n_hidden]
+        return Weights(np.array(w1), b1.copy(), w2[:, None].copy(), self._kept["b2"][:, 0].copy())
 
 
 class ManyInputs(_Dense):
@@ -138,60 +263,68 @@ class ManyInputs(_Dense):
         self._n_hidden = weights.b1.size
         n_out = problem.y.shape[1]
         dtype = problem.x.dtype
-        self._units = many_inputs.PANEL * n_lanes(dtype)
+        units = many_inputs.PANEL * n_lanes(dtype)
         n_in = max(4, _round_up(self._n_in, 2))
-        n_padded = _round_up(n_samples, many_inputs.ROWS)
-        start = (
-            self._in_panels(weights.w1, n_in, dtype),
-            self._in_panels(weights.b1[None], 1, dtype)[:, 0],
-            self._in_panels(weights.w2.T, n_out, dtype),
-            _padded(weights.b2, (n_out,), dtype),
-        )
-        held = dict(zip(Weights._fields, start, strict=True))
-        held |= {f"d{name}": _zeros(array.shape, dtype) for name, array in held.items()}
-        n_panels = len(start[1])
-        block = min(BLOCK_SAMPLES, n_padded)
+        n_places = _round_up(min(n_samples, settings.batch_size or n_samples), many_inputs.ROWS)
+        n_threads = _n_threads(settings, n_places // many_inputs.ROWS)
+        n_padded = n_places * max(1, _n_batches(n_samples, settings))
+        block = min(BLOCK_SAMPLES, n_places)
+
+        rows = np.zeros((n_in + 1 + n_out, _round_up(self._n_hidden, units)), dtype)
+        rows[: self._n_in, : self._n_hidden] = weights.w1
+        rows[n_in, : self._n_hidden] = weights.b1
+        rows[n_in + 1 :, : self._n_hidden] = weights.w2.T
+        panels = rows.reshape(len(rows), -1, units).swapaxes(0, 1)
+        theta = _padded(panels, panels.shape, dtype)
         super().__init__(
-            held,
+            problem,
+            settings,
+            {
+                "theta": theta,
+                "b2": _in_every_lane(weights.b2, dtype),
+            },
+            {
+                "dtheta": _zeros((n_threads, *theta.shape), dtype),
+                "db2": _zeros((n_threads, n_out), dtype),
+            },
             [
-                _zeros((n_panels, block, self._units), dtype),
-                _zeros((block, self._units), dtype),
-                _zeros((block, n_out, n_lanes(dtype)), dtype),
-                _zeros((block, n_out), dtype),
+                _zeros((n_threads, len(theta), block, units), dtype),
+                _zeros((n_threads, block, units), dtype),
+                _zeros((n_threads, block, n_out, n_lanes(dtype)), dtype),
+                _zeros((n_threads, block, n_out), dtype),
             ],
-            n_out,
-            _padded(problem.x, (n_padded, n_in), dtype),
-            _padded(problem.y, (n_padded, n_out), dtype),
-            _padded(problem.sample_weight, (n_padded,), dtype),
-            -np.array(settings.rates, dtype),
-            np.array([settings.negative_slope], dtype),
+            [
+                _zeros((n_padded, n_in), dtype),
+                _zeros((n_padded, n_out), dtype),
+                _zeros((2 if settings.batch_size else 1, n_padded), dtype),
+            ],
+            n_places,
         )
 
-    def _in_panels(self, rows: Array, n_rows: int, dtype: np.dtype[Any]) -> Array:
-        """Copy (m, n_hidden) to (n_panels, n_rows, units), padded with zeros."""
-        n_units = _round_up(self._n_hidden, self._units)
-        by_panel = _padded(rows, (n_rows, n_units), dtype).reshape(n_rows, -1, self._units).swapaxes(0, 1)
-        return _padded(by_panel, by_panel.shape, dtype)
-
-    def _from_panels(self, panels: Array, n_rows: int) -> Array:
-        """Return what `_in_panels` was given."""
-        return panels.swapaxes(0, 1).reshape(panels.shape[1], -1)[:n_rows, : self._n_hidden].copy()
+    def _arrange_inputs(self, x: Array, order: Array) -> None:
+        x[:, : self._n_in] = self._problem.x[order]
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
-        """Compile the kernel, one for all sizes, by training the smallest net there is."""
-        cls(*_smallest(1, dtype))
+        """Compile the kernel, plain or remembering, one for all sizes, by training the smallest net there is."""
+        cls(*_smallest(1, dtype, settings))
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
-        w1, b1, w2, b2 = (self._held[name] for name in Weights._fields)
-        n_out = b2.size
-        return Weights(
-            self._from_panels(w1, self._n_in),
-            self._from_panels(b1[:, None], 1)[0],
-            self._from_panels(w2, n_out).T.copy(),
-            b2.copy(),
-        )
+        theta, b2 = self._kept["theta"], self._kept["b2"][:, 0]
+        rows = theta.swapaxes(0, 1).reshape(theta.shape[1], -1)[:, : self._n_hidden]
+        n_rows = len(rows) - b2.size
+        return Weights(rows[: self._n_in].copy(), rows[n_rows - 1].copy(), rows[n_rows:].T.copy(), b2.copy())
+
+
+def _n_threads(settings: Settings, most: int) -> int:
+    """Return how many threads to use where no more than `most` have anything to do."""
+    return min(settings.threads, most)
+
+
+def _n_batches(n_samples: int, settings: Settings) -> int:
+    """Return the number of mini-batches of an epoch, 0 where all samples are taken at once."""
+    return -(-n_samples // settings.batch_size) if settings.batch_size else 0
 
 
 def _round_up(size: int, multiple: int) -> int:
@@ -213,7 +346,12 @@ def _padded(array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array
     return padded
 
 
-def _smallest(n_in: int, dtype: np.dtype[Any]) -> tuple[Problem, Weights, Settings]:
+def _in_every_lane(b2: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the output biases (n_out,) as the kernels hold them, (n_out, lanes)."""
+    return _padded(np.repeat(b2[:, None], n_lanes(dtype), axis=1), (b2.size, n_lanes(dtype)), dtype)
+
+
+def _smallest(n_in: int, dtype: np.dtype[Any], settings: Settings) -> tuple[Problem, Weights, Settings]:
     one_sample = Problem(np.zeros((1, n_in), dtype), np.zeros((1, 1), dtype), np.ones(1, dtype))
     one_unit = Weights(np.zeros((n_in, 1)), np.zeros(1), np.zeros((1, 1)), np.zeros(1))
-    return one_sample, one_unit, Settings(Rates(0.0, 0.0, 0.0, 0.0))
+    return one_sample, one_unit, replace(settings, schedule=None, batch_size=None, threads=1)

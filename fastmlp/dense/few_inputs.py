@@ -20,13 +20,17 @@ from typing import Any
 import numpy as np
 
 from fastmlp.compiling import exact, inlined, njit, registers, spliced
+from fastmlp.dense.descent import SLOPE, corrections, descend
+from fastmlp.threads import claim, finish, wait
 from fastmlp.vectors import (
     add,
     fma,
+    full,
     in_order,
     lanes,
     load,
     mark_positive,
+    multiply,
     spread,
     store,
     total,
@@ -46,47 +50,83 @@ def units_at_once(n_in: int) -> int:
 
 
 @inlined
-def update(
-    w1: Any,
-    b1: Any,
-    w2: Any,
-    active_error_x: Any,
-    active_error: Any,
-    error_x: Any,
-    error_sum: Any,
-    inputs: Any,
-    rates: Any,
-    negative_slope: Any,
-) -> Any:
-    """Descend along the gradients that the sums give; shapes as in `train`. Zeroes the sums over active samples.
-
-    Return 0, or NaN if a weight is not finite: a unit of weight -inf is cut off at 0 and would not show in h2.
-    """
-    zero = rates.dtype.type(0)
-    relu_part = rates.dtype.type(1) - negative_slope
-    defect = zero
-    for j in range(b1.size):
-        sum_e = negative_slope * error_sum[0] + relu_part * active_error[j]
-        active_error[j] = 0
-        step = w2[j]
-        dw2 = b1[j] * sum_e
-        b1[j] -= rates[1] * (step * sum_e)
-        for k in range(len(inputs)):
-            sum_ex = negative_slope * error_x[k] + relu_part * active_error_x[k, j]
-            active_error_x[k, j] = 0
-            dw2 += w1[k, j] * sum_ex
-            w1[k, j] -= rates[0] * (step * sum_ex)
-            defect += zero * w1[k, j]
-        w2[j] -= rates[2] * dw2
-        defect += zero * b1[j]
-    return defect
+def share(n: Any, part: Any, n_parts: Any) -> Any:
+    """Return where a part begins of n things shared out evenly: it ends where the next one begins."""
+    return n * part // n_parts
 
 
 @exact
-def forward(h2: Any, active: Any, x: Any, w1: Any, b1: Any, w2: Any, inputs: Any) -> None:
-    """Overwrite h2 (block,) with max(x w1 + b1, 0) w2, without b2, for x (n_in, block).
+def collected(sums: Any, k: Any, j: Any) -> Any:
+    """Return the vector at sums[:, k, j], added over threads, which is zeroed."""
+    collected = load(sums, (0, k, j))
+    store(sums, (0, k, j), zeros(sums))
+    for thread in range(1, sums.shape[0]):
+        collected = add(collected, load(sums, (thread, k, j)))
+        store(sums, (thread, k, j), zeros(sums))
+    return collected
 
-    active (n_hidden, n_vectors) is overwritten with the marks of positive x w1 + b1. Two units share the loads of x and
+
+@exact
+def update(
+    theta: Any,
+    b2: Any,
+    memory: Any,
+    b2_memory: Any,
+    sums: Any,
+    linear: Any,
+    inputs: Any,
+    rates: Any,
+    n_updates: Any,
+    rule: Any,
+    part: Any,
+) -> Any:
+    """Descend along the gradients that the sums give, in one part of the units; shapes as in `train`.
+
+    Zeroes that part of the sums over active samples. Return 0, or NaN if a weight is not finite: a unit of weight -inf
+    is cut off at 0 and would not show in h2.
+    """
+    n_in = len(inputs)
+    n_threads = sums.shape[0]
+    step = lanes(theta)
+    of_mean, of_square = corrections(n_updates)
+    scales = full(theta, of_mean), full(theta, of_square)
+    slope = full(theta, rule[SLOPE])
+    relu_part = full(theta, 1 - rule[SLOPE])
+    along_w1, along_b1, along_w2 = full(theta, -rates[0]), full(theta, -rates[1]), full(theta, -rates[2])
+    whole = vectors(theta, 9)  # slope times the sums over all samples, of e x and of e
+    for k in range(n_in + 1):
+        whole[k] = zeros(theta)
+        for i in range(n_threads):
+            whole[k] = add(whole[k], spread(linear, (i, k)))
+        whole[k] = multiply(slope, whole[k])
+    n_vectors = theta.shape[1] // step
+    defect = zeros(theta)
+    for v in range(share(n_vectors, part, n_threads), share(n_vectors, part + 1, n_threads)):
+        j = v * step
+        w2 = load(theta, (n_in + 1, j))
+        sum_e = fma(relu_part, collected(sums, n_in, j), whole[n_in])
+        dw2 = multiply(load(theta, (n_in, j)), sum_e)
+        b1 = descend(theta, memory, (n_in, j), multiply(w2, sum_e), along_b1, scales, rule)
+        defect = fma(zeros(theta), b1, defect)
+        for k in range(n_in):
+            sum_ex = fma(relu_part, collected(sums, k, j), whole[k])
+            dw2 = fma(load(theta, (k, j)), sum_ex, dw2)
+            w1 = descend(theta, memory, (k, j), multiply(w2, sum_ex), along_w1, scales, rule)
+            defect = fma(zeros(theta), w1, defect)
+        descend(theta, memory, (n_in + 1, j), dw2, along_w2, scales, rule)
+    if part == 0:
+        sum_e = zeros(theta)
+        for i in range(n_threads):
+            sum_e = add(sum_e, spread(linear, (i, n_in)))
+        descend(b2, b2_memory, (0, 0), sum_e, full(theta, -rates[3]), scales, rule)
+    return total(defect)
+
+
+@exact
+def forward(h2: Any, active: Any, x: Any, theta: Any, inputs: Any) -> None:
+    """Overwrite h2 (block,) with max(x w1 + b1, 0) w2, without b2, for x (n_in, block) and theta as in `train`.
+
+    active (n_units, n_vectors) is overwritten with the marks of positive x w1 + b1. Two units share the loads of x and
     h2. Weights in registers cost nothing to spill: a product takes them from memory as fast.
     """
     n_in = len(inputs)
@@ -98,12 +138,12 @@ def forward(h2: Any, active: Any, x: Any, w1: Any, b1: Any, w2: Any, inputs: Any
     h1 = vectors(x, 8)
     for i in range(0, h2.size, step):
         store(h2, (i,), zeros(x))
-    for j in range(0, b1.size, 2):
+    for j in range(0, active.shape[0], 2):
         for u in range(2):
-            bias[u] = spread(b1, (j + u,))
-            outgoing[u] = spread(w2, (j + u,))
+            bias[u] = spread(theta, (n_in, j + u))
+            outgoing[u] = spread(theta, (n_in + 1, j + u))
             for k in range(n_in):
-                weight[2 * k + u] = spread(w1, (k, j + u))
+                weight[2 * k + u] = spread(theta, (k, j + u))
         for first in range(0, h2.size // step, at_once):
             for v in range(at_once):
                 for u in range(2):
@@ -125,7 +165,7 @@ def forward(h2: Any, active: Any, x: Any, w1: Any, b1: Any, w2: Any, inputs: Any
 
 
 @inlined
-def add_linear_net(h2: Any, x: Any, w1: Any, b1: Any, w2: Any, inputs: Any, negative_slope: Any) -> None:
+def add_linear_net(h2: Any, x: Any, theta: Any, inputs: Any, negative_slope: Any) -> None:
     """Overwrite h2 (block,) with (1 - negative_slope) h2 + negative_slope (x w1 + b1) w2, for x (n_in, block)."""
     n_in = len(inputs)
     zero = x.dtype.type(0)
@@ -133,10 +173,11 @@ def add_linear_net(h2: Any, x: Any, w1: Any, b1: Any, w2: Any, inputs: Any, nega
     offset = zero
     for k in range(n_in):
         slope[k] = zero
-    for j in range(b1.size):
-        offset += w2[j] * b1[j]
+    for j in range(theta.shape[1]):
+        w2_j = theta[n_in + 1, j]
+        offset += w2_j * theta[n_in, j]
         for k in range(n_in):
-            slope[k] += w2[j] * w1[k, j]
+            slope[k] += w2_j * theta[k, j]
     for i in range(h2.size):
         linear = offset
         for k in range(n_in):
@@ -145,10 +186,10 @@ def add_linear_net(h2: Any, x: Any, w1: Any, b1: Any, w2: Any, inputs: Any, nega
 
 
 @exact
-def backward(active_error_x: Any, active_error: Any, error: Any, active: Any, x: Any, inputs: Any) -> None:
-    """Add each unit's sums of e x and e over its active samples, for e (block,) and x (n_in, block).
+def backward(sums: Any, error: Any, active: Any, x: Any, inputs: Any) -> None:
+    """Add each unit's sums of e x and e over its active samples to sums (n_in + 1, n_units or more).
 
-    active (n_hidden, n_vectors) holds the marks that `forward` made.
+    error is (block,) and x (n_in, block); active (n_units, n_vectors) holds the marks that `forward` made.
 
     Enough units at once hide the 4 cycles of a sum of products, as far as their sums fit into 16 registers: with one
     input 4 (against 2 in 0.7 of the time), with two 3 (0.8). More than 6 inputs come in two parts (0.65).
@@ -160,7 +201,7 @@ def backward(active_error_x: Any, active_error: Any, error: Any, active: Any, x:
     e = vectors(x, 4)
     sum_e = vectors(x, 4)
     sum_ex = vectors(x, 16)
-    for j in range(0, active_error.size, units):
+    for j in range(0, active.shape[0], units):
         for u in range(units):
             sum_e[u] = zeros(x)
             for k in range(n_in):
@@ -184,9 +225,9 @@ def backward(active_error_x: Any, active_error: Any, error: Any, active: Any, x:
                         sum_ex[u * n_in + k] = fma(e[u], x_k, sum_ex[u * n_in + k])
                 in_order()
         for u in range(units):
-            active_error[j + u] += total(sum_e[u])
+            sums[n_in, j + u] += total(sum_e[u])
             for k in range(n_in):
-                active_error_x[k, j + u] += total(sum_ex[u * n_in + k])
+                sums[k, j + u] += total(sum_ex[u * n_in + k])
 
 
 @exact
@@ -197,116 +238,161 @@ def is_finite(value: Any) -> Any:
 
 @spliced
 def visit(
-    active_error_x: Any,
-    active_error: Any,
-    error_x: Any,
-    error_sum: Any,
+    sums: Any,
+    linear: Any,
     error: Any,
     active: Any,
     x: Any,
     y: Any,
     sample_weight: Any,
-    w1: Any,
-    b1: Any,
-    w2: Any,
+    first_block: Any,
+    end_block: Any,
+    theta: Any,
     b2: Any,
     inputs: Any,
     negative_slope: Any,
+    is_trained: Any,
 ) -> Any:
-    """Pass over the blocks given, forward and backward: add to the sums and return the squared error, as in `train`."""
+    """Pass over blocks from the first up to the end, forward and backward; return their squared error.
+
+    Overwrites linear (n_in + 1,), of `train`, and adds to sums (n_in + 1, n_units or more), unless it only evaluates.
+    """
+    n_in = len(inputs)
     is_leaky = negative_slope != 0
     squared_error = 0.0
-    for block in range(x.shape[0]):
+    linear[:] = 0
+    for block in range(first_block, end_block):
         x_block, y_block, s_block = x[block], y[block], sample_weight[block]
-        forward(error, active, x_block, w1, b1, w2, inputs)
+        forward(error, active, x_block, theta, inputs)
         if is_leaky:
-            add_linear_net(error, x_block, w1, b1, w2, inputs, negative_slope)
+            add_linear_net(error, x_block, theta, inputs, negative_slope)
 
         block_sum = x.dtype.type(0)
         block_total = 0.0
         for i in range(error.size):
-            difference = error[i] + b2[0] - y_block[i]
+            difference = error[i] + b2[0, 0] - y_block[i]
             error[i] = s_block[i] * difference
             block_sum += error[i]
             block_total += np.float64(error[i]) * difference
-        error_sum[0] += block_sum
+        linear[n_in] += block_sum
         squared_error += block_total
         if is_leaky:
-            for k in range(len(inputs)):
+            for k in range(n_in):
                 row = x_block[k]
                 block_sum = x.dtype.type(0)
                 for i in range(error.size):
                     block_sum += error[i] * row[i]
-                error_x[k] += block_sum
-        backward(active_error_x, active_error, error, active, x_block, inputs)
+                linear[k] += block_sum
+        if is_trained:
+            backward(sums, error, active, x_block, inputs)
     return squared_error
 
 
 @njit
 def train(
-    w1: Any,
-    b1: Any,
-    w2: Any,
+    theta: Any,
     b2: Any,
-    active_error_x: Any,
-    active_error: Any,
-    error_x: Any,
-    error_sum: Any,
+    memory: Any,
+    b2_memory: Any,
+    sums: Any,
+    linear: Any,
     error: Any,
     active: Any,
+    meeting: Any,
     squared_error: Any,
     x: Any,
     y: Any,
     sample_weight: Any,
     inputs: Any,
+    rule: Any,
     rates: Any,
-    negative_slope: Any,
+    n_batches: Any,
+    step: Any,
     n_epochs: Any,
+    thread: Any,
 ) -> Any:
     """Train for n_epochs; return the number of epochs before the first with a non-finite error, or n_epochs.
 
-    An epoch updates the weights with the sums of the pass before, then passes over the data once.
+    To be called in as many threads as `sums` is for, as `fastmlp.threads` says. An epoch updates the weights with the
+    sums of the pass before, then passes over the data once; or it passes over one batch after another, updates after
+    each, and then evaluates.
 
     Parameters
     ----------
-    w1 (n_in, n_hidden), b1 (n_hidden,), w2 (n_hidden,), b2 (1,)
-        Updated in place. n_hidden is a multiple of `units_at_once`.
-    active_error_x (n_in, n_hidden), active_error (n_hidden,), error_x (n_in,), error_sum (1,)
-        The sums of e x and e over each unit's active samples and over all; zeros before the first call. Overwritten.
-        error_x is only summed for a leaky net.
-    error (block,), active (n_hidden, block / lanes)
-        Scratch.
-    squared_error (n_epochs, 1) float64
-        Written: sum of s (h2 - y)^2 after each update.
-    x (n_blocks, n_in, block), y (n_blocks, block), sample_weight (n_blocks, block)
-        Samples, padded with zeros that have no weight.
+    theta (n_in + 2, n_stored), b2 (1, lanes)
+        Rows of w1, then b1 and w2; units padded to whole vectors. Each lane of b2 holds it. Updated in place.
+    memory, b2_memory : tuples of arrays of the same shapes
+        What the optimiser remembers, updated in place: none for plain descent, else two, which may be the same.
+    sums (n_threads, n_in + 1, n_stored), linear (n_threads, n_in + 1)
+        The sums of e x_k and of e over each unit's active samples, and over all; zeros before the first call.
+        Overwritten. Those of e x_k over all are only summed for a leaky net.
+    error (n_threads, block), active (n_threads, n_units, block / lanes)
+        Scratch. n_units is a multiple of `units_at_once`.
+    meeting
+        Of `fastmlp.threads`.
+    squared_error (n_epochs, n_threads, 1) float64
+        Written: sums of s (h2 - y)^2 after each epoch, over each thread's part of the samples.
+    x (n_blocks, n_in, block), y (n_blocks, block), sample_weight (1 or 2, n_blocks, block)
+        Samples, padded with zeros that have no weight; the second weights are those within the sample's batch.
     inputs : tuple of n_in integers
         Its length tells the compiler the number of inputs.
-    rates (4,), negative_slope
+    rule
+        Of `fastmlp.dense.descent`.
+    rates (1 or n_epochs, 4) float64
         Of w1, b1, w2, b2.
+    n_batches
+        Into which the blocks are divided evenly; 0 for all samples at once.
+    step
+        Updates before this call; -1 if the first pass of all is to come, which no update precedes.
     """
+    n_threads = sums.shape[0]
+    n_blocks = x.shape[0]
+    negative_slope = rule[SLOPE]
+    phase = 0
     for epoch in range(n_epochs):
-        defect = update(w1, b1, w2, active_error_x, active_error, error_x, error_sum, inputs, rates, negative_slope)
-        b2[0] -= rates[3] * error_sum[0]
-        error_sum[0] = 0
-        error_x[:] = 0
-        squared_error[epoch, 0] = defect + visit(
-            active_error_x,
-            active_error,
-            error_x,
-            error_sum,
-            error,
-            active,
-            x,
-            y,
-            sample_weight,
-            w1,
-            b1,
-            w2,
-            b2,
-            inputs,
-            negative_slope,
-        )
-        if not is_finite(squared_error[epoch, 0]):
-            return epoch
+        for batch in range(n_batches + 1):
+            is_last = batch == n_batches
+            if batch > 0 or n_batches == 0:
+                step += 1
+                rate = rates[min(epoch, rates.shape[0] - 1)]
+                phase += 1
+                for i in range(n_threads):
+                    part = (thread + i) % n_threads
+                    if n_threads == 1 or claim(meeting, part, phase, i == 0):
+                        squared_error[epoch, part, 0] = 0
+                        if step > 0:
+                            squared_error[epoch, part, 0] = update(
+                                theta, b2, memory, b2_memory, sums, linear, inputs, rate, step, rule, part
+                            )
+                        finish(meeting)
+                wait(meeting, phase * n_threads)
+
+            first, last = 0, n_blocks
+            if not is_last:
+                first, last = share(n_blocks, batch, n_batches), share(n_blocks, batch + 1, n_batches)
+            phase += 1
+            for i in range(n_threads):
+                part = (thread + i) % n_threads
+                if n_threads == 1 or claim(meeting, part, phase, i == 0):
+                    squared_error[epoch, part, 0] += visit(
+                        sums[part],
+                        linear[part],
+                        error[part],
+                        active[part],
+                        x,
+                        y,
+                        sample_weight[0 if is_last else 1],
+                        first + share(last - first, part, n_threads),
+                        first + share(last - first, part + 1, n_threads),
+                        theta,
+                        b2,
+                        inputs,
+                        negative_slope,
+                        not is_last or n_batches == 0,
+                    )
+                    finish(meeting)
+            wait(meeting, phase * n_threads)
+        for part in range(n_threads):
+            if not is_finite(squared_error[epoch, part, 0]):
+                return epoch
     return n_epochs

@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 
 from fastmlp.compiling import exact, inlined, njit, spliced
+from fastmlp.dense.descent import SLOPE, corrections, descend
+from fastmlp.threads import claim, finish, wait
 from fastmlp.vectors import (
     add,
     fma,
+    full,
     in_order,
     lanes,
     load,
@@ -31,20 +34,52 @@ ROWS = 6  # of a tile: the number of samples in a block is a multiple of it
 PANEL = 2  # vectors of units
 
 
-@exact
-def descend(parameter: Any, gradient: Any, step: Any) -> Any:
-    """Update rows of panels: parameter <- parameter + step * gradient, gradient <- 0, both (n, units).
+@inlined
+def share(n: Any, part: Any, n_parts: Any) -> Any:
+    """Return where a part begins of n things shared out evenly: it ends where the next one begins."""
+    return n * part // n_parts
 
-    Return 0, or NaN if an entry is not finite: a unit of weight -inf is cut off at 0 and would not show in h2.
+
+@exact
+def update(
+    theta: Any,
+    b2: Any,
+    memory: Any,
+    b2_memory: Any,
+    dtheta: Any,
+    db2: Any,
+    rates: Any,
+    n_updates: Any,
+    rule: Any,
+    part: Any,
+) -> Any:
+    """Descend along the gradients added over threads, in one part of the panels, and zero that part of them.
+
+    Return 0, or NaN if a weight is not finite: a unit of weight -inf is cut off at 0 and would not show in h2.
     """
-    nothing = zeros(parameter)
+    n_threads = dtheta.shape[0]
+    n_in = theta.shape[1] - 1 - db2.shape[1]
+    of_mean, of_square = corrections(n_updates)
+    scales = full(theta, of_mean), full(theta, of_square)
+    nothing = zeros(theta)
     defect = nothing
-    for row in range(parameter.shape[0]):
-        for u in range(0, parameter.shape[1], lanes(parameter)):
-            updated = fma(step, load(gradient, (row, u)), load(parameter, (row, u)))
-            store(parameter, (row, u), updated)
-            store(gradient, (row, u), nothing)
-            defect = fma(nothing, updated, defect)
+    for p in range(share(theta.shape[0], part, n_threads), share(theta.shape[0], part + 1, n_threads)):
+        for row in range(theta.shape[1]):
+            along = full(theta, -(rates[0] if row < n_in else rates[1] if row == n_in else rates[2]))
+            for u in range(0, theta.shape[2], lanes(theta)):
+                gradient = load(dtheta, (0, p, row, u))
+                store(dtheta, (0, p, row, u), nothing)
+                for i in range(1, n_threads):
+                    gradient = add(gradient, load(dtheta, (i, p, row, u)))
+                    store(dtheta, (i, p, row, u), nothing)
+                updated = descend(theta, memory, (p, row, u), gradient, along, scales, rule)
+                defect = fma(nothing, updated, defect)
+    if part == 0:
+        for o in range(db2.shape[1]):
+            gradient = nothing
+            for i in range(n_threads):
+                gradient = add(gradient, spread(db2, (i, o)))
+            descend(b2, b2_memory, (o, 0), gradient, full(theta, -rates[3]), scales, rule)
     return total(defect)
 
 
@@ -177,7 +212,7 @@ def output_error(error: Any, db2: Any, squared_error: Any, partial: Any, y: Any,
         sum_error = b2.dtype.type(0)
         sum_squares = 0.0
         for i in range(error.shape[0]):
-            difference = total(load(partial, (i, o, 0))) + b2[o] - y[i, o]
+            difference = total(load(partial, (i, o, 0))) + b2[o, 0] - y[i, o]
             store(partial, (i, o, 0), zeros(partial))
             error[i, o] = sample_weight[i] * difference
             sum_error += error[i, o]
@@ -186,56 +221,15 @@ def output_error(error: Any, db2: Any, squared_error: Any, partial: Any, y: Any,
         squared_error[o] += sum_squares
 
 
-@spliced
-def visit(
-    dw1: Any,
-    db1: Any,
-    dw2: Any,
-    db2: Any,
-    h1: Any,
-    dh1: Any,
-    partial: Any,
-    error: Any,
-    squared_error: Any,
-    x: Any,
-    y: Any,
-    sample_weight: Any,
-    w1: Any,
-    b1: Any,
-    w2: Any,
-    b2: Any,
-    negative_slope: Any,
-) -> None:
-    """Pass over the samples given, forward and backward, a block at a time: add to the gradients and squared_error."""
-    is_leaky = negative_slope[0] != 0
-    slope = spread(negative_slope, (0,))
-    n_samples = x.shape[0]
-    block = h1.shape[1]
-    for first in range(0, n_samples, block):
-        n = min(block, n_samples - first)
-        here = slice(first, first + n)
-        for p in range(b1.shape[0]):
-            forward(partial, h1[p, :n], x[here], w1[p], b1[p], w2[p], slope, is_leaky)
-        output_error(error[:n], db2, squared_error, partial, y[here], sample_weight[here], b2)
-        for p in range(b1.shape[0]):
-            backward(dw1[p], db1[p], dw2[p], dh1[:n], h1[p, :n], error, x[here], w2[p], slope, is_leaky)
-
-
 @exact
 def is_finite(value: Any) -> Any:
     """Return whether a value is neither infinite nor NaN: value - value, which reassociation would take for 0."""
     return np.isfinite(value)
 
 
-@njit
-def train(
-    w1: Any,
-    b1: Any,
-    w2: Any,
-    b2: Any,
-    dw1: Any,
-    db1: Any,
-    dw2: Any,
+@spliced
+def visit(
+    dtheta: Any,
     db2: Any,
     h1: Any,
     dh1: Any,
@@ -245,61 +239,148 @@ def train(
     x: Any,
     y: Any,
     sample_weight: Any,
-    steps: Any,
-    negative_slope: Any,
+    first_sample: Any,
+    end_sample: Any,
+    theta: Any,
+    b2: Any,
+    rule: Any,
+    is_trained: Any,
+) -> None:
+    """Pass over samples from the first up to the end, forward and backward, a block at a time.
+
+    Adds to squared_error, and to the gradient dtheta unless it only evaluates; db2 is overwritten.
+    """
+    n_out = db2.size
+    n_in = theta.shape[1] - 1 - n_out
+    is_leaky = rule[SLOPE] != 0
+    slope = spread(rule, (SLOPE,))
+    block = h1.shape[1]
+    db2[:] = 0
+    for first in range(first_sample, end_sample, block):
+        n = min(block, end_sample - first)
+        here = slice(first, first + n)
+        for p in range(theta.shape[0]):
+            rows = theta[p]
+            forward(partial, h1[p, :n], x[here], rows[:n_in], rows[n_in], rows[n_in + 1 :], slope, is_leaky)
+        output_error(error[:n], db2, squared_error, partial, y[here], sample_weight[here], b2)
+        if is_trained:
+            for p in range(theta.shape[0]):
+                drows, w2 = dtheta[p], theta[p, n_in + 1 :]
+                backward(
+                    drows[:n_in],
+                    drows[n_in],
+                    drows[n_in + 1 :],
+                    dh1[:n],
+                    h1[p, :n],
+                    error,
+                    x[here],
+                    w2,
+                    slope,
+                    is_leaky,
+                )
+
+
+@njit
+def train(
+    theta: Any,
+    b2: Any,
+    memory: Any,
+    b2_memory: Any,
+    dtheta: Any,
+    db2: Any,
+    h1: Any,
+    dh1: Any,
+    partial: Any,
+    error: Any,
+    meeting: Any,
+    squared_error: Any,
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    rule: Any,
+    rates: Any,
+    n_batches: Any,
+    step: Any,
     n_epochs: Any,
+    thread: Any,
 ) -> Any:
     """Train for n_epochs; return the number of epochs before the first with a non-finite error, or n_epochs.
 
-    An epoch updates the weights with the gradients of the pass before, then passes over the data once: the formulas
-    of `fastmlp.reference` for a block of samples and a panel of units at a time.
+    To be called in as many threads as dtheta is for, and with epochs as in `fastmlp.dense.few_inputs.train`: the
+    formulas of `fastmlp.reference` for a block of samples and a panel of units at a time.
 
     Parameters
     ----------
-    w1 (n_panels, n_in, units), b1 (n_panels, units), w2 (n_panels, n_out, units), b2 (n_out,)
-        Updated in place. A panel has PANEL vectors of units; n_in is even and at least 4.
-    dw1, db1, dw2, db2
-        The gradients, of the same shapes; zeros before the first call. Overwritten.
-    h1 (n_panels, block, units), dh1 (block, units), partial (block, n_out, lanes), error (block, n_out)
+    theta (n_panels, n_in + 1 + n_out, units), b2 (n_out, lanes)
+        Rows of w1, b1 and w2. A panel has PANEL vectors of units; n_in is even and at least 4. Each lane of
+        b2 holds it. Updated in place.
+    memory, b2_memory : tuples of arrays of the same shapes
+        What the optimiser remembers, updated in place: none for plain descent, else two, which may be the same.
+    dtheta (n_threads, as theta), db2 (n_threads, n_out)
+        The gradients; zeros before the first call. Overwritten.
+    h1 (n_threads, n_panels, block, units), dh1 (n_threads, block, units), partial (n_threads, block, n_out, lanes),
+    error (n_threads, block, n_out)
         Scratch; partial is zero before and after. The block is a multiple of ROWS.
-    squared_error (n_epochs, n_out) float64
-        Written: sum over samples of s (h2 - y)^2 after each update.
-    x (n_samples, at least n_in), y (n_samples, n_out), sample_weight (n_samples,)
-        Samples padded, with samples of no weight and inputs of 0, to multiples of ROWS and to n_in.
-    steps (4,), negative_slope (1,)
-        Minus the rates of w1, b1, w2, b2.
+    meeting
+        Of `fastmlp.threads`.
+    squared_error (n_epochs, n_threads, n_out) float64
+        Written: sums of s (h2 - y)^2 after each epoch, over each thread's part of the samples.
+    x (n_samples, at least n_in), y (n_samples, n_out), sample_weight (1 or 2, n_samples)
+        Samples padded, with samples of no weight and inputs of 0, to multiples of ROWS and to n_in; the second weights
+        are those within the sample's batch.
+    rule, rates, n_batches, step
+        As for few inputs; batches divide the samples evenly.
     """
+    n_threads = dtheta.shape[0]
+    n_tiles = x.shape[0] // ROWS
+    phase = 0
     for epoch in range(n_epochs):
-        defect = np.float64(0)
-        for p in range(b1.shape[0]):
-            defect += descend(w1[p], dw1[p], spread(steps, (0,)))
-            defect += descend(w2[p], dw2[p], spread(steps, (2,)))
-        defect += descend(b1, db1, spread(steps, (1,)))
-        for o in range(b2.size):
-            b2[o] += steps[3] * db2[o]
-            db2[o] = 0
+        for batch in range(n_batches + 1):
+            is_last = batch == n_batches
+            if batch > 0 or n_batches == 0:
+                step += 1
+                rate = rates[min(epoch, rates.shape[0] - 1)]
+                phase += 1
+                for i in range(n_threads):
+                    part = (thread + i) % n_threads
+                    if n_threads == 1 or claim(meeting, part, phase, i == 0):
+                        squared_error[epoch, part] = 0
+                        if step > 0:
+                            squared_error[epoch, part] = update(
+                                theta, b2, memory, b2_memory, dtheta, db2, rate, step, rule, part
+                            )
+                        finish(meeting)
+                wait(meeting, phase * n_threads)
 
-        squared_error[epoch] = defect
-        visit(
-            dw1,
-            db1,
-            dw2,
-            db2,
-            h1,
-            dh1,
-            partial,
-            error,
-            squared_error[epoch],
-            x,
-            y,
-            sample_weight,
-            w1,
-            b1,
-            w2,
-            b2,
-            negative_slope,
-        )
-        for o in range(b2.size):
-            if not is_finite(squared_error[epoch, o]):
-                return epoch
+            first, last = 0, n_tiles
+            if not is_last:
+                first, last = share(n_tiles, batch, n_batches), share(n_tiles, batch + 1, n_batches)
+            phase += 1
+            for i in range(n_threads):
+                part = (thread + i) % n_threads
+                if n_threads == 1 or claim(meeting, part, phase, i == 0):
+                    visit(
+                        dtheta[part],
+                        db2[part],
+                        h1[part],
+                        dh1[part],
+                        partial[part],
+                        error[part],
+                        squared_error[epoch, part],
+                        x,
+                        y,
+                        sample_weight[0 if is_last else 1],
+                        ROWS * (first + share(last - first, part, n_threads)),
+                        ROWS * (first + share(last - first, part + 1, n_threads)),
+                        theta,
+                        b2,
+                        rule,
+                        not is_last or n_batches == 0,
+                    )
+                    finish(meeting)
+            wait(meeting, phase * n_threads)
+        for part in range(n_threads):
+            for o in range(db2.shape[1]):
+                if not is_finite(squared_error[epoch, part, o]):
+                    return epoch
     return n_epochs
