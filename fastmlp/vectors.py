@@ -219,12 +219,6 @@ def absolute(typing_context: Any, a: Any) -> Any:
     return a(a), codegen
 
 
-@instruction(lambda a, b: a / b)
-def divide(typing_context: Any, a: Any, b: Any) -> Any:
-    """Return a / b."""
-    return a(a, b), lambda context, builder, signature, arguments: builder.fdiv(*arguments)
-
-
 @instruction(lambda vector: np.sqrt(vector))
 def root(typing_context: Any, vector: Any) -> Any:
     """Return the square root."""
