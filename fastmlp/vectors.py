@@ -194,7 +194,12 @@ def fnma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     return a(a, b, c), codegen
 
 
-@instruction(lambda a, b: a / b)
+def _divide(a: Any, b: Any) -> Any:
+    with np.errstate(divide="ignore", invalid="ignore"):  # in lanes that are not looked at
+        return a / b
+
+
+@instruction(_divide)
 def divide(typing_context: Any, a: Any, b: Any) -> Any:
     """Return a / b."""
     return a(a, b), lambda context, builder, signature, arguments: builder.fdiv(*arguments)

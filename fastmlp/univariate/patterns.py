@@ -83,11 +83,11 @@ LEAST_CLASS = 2  # units; one is trained by itself: 10 ns against 20 for a class
 SHORTEST, LONGEST = 8, 2**16  # epochs between rebuilds
 
 # Nanoseconds, measured (benchmarks/NOTES.md): they weigh counts, so that choices depend on nothing else.
-COST_OF_BLOCK, COST_OF_FAR_BLOCK = 60.0, 180.0  # where all blocks fit into the second-level cache, and where not
-NEAR_BLOCKS = 150
+COST_OF_BLOCK, COST_OF_FAR_BLOCK = 40.0, 80.0  # where all blocks fit into the second-level cache, and where not
+NEAR_BLOCKS = 250
 COST_OF_LIVE = 3.0
-COST_OF_REBUILD = 20.0  # per unit
-COST_OF_CODE = 5.0  # of a rebuild, per code
+COST_OF_REBUILD = 15.0  # per unit
+COST_OF_CODE = 50.0  # of a rebuild, per code
 COST_OF_UNIT = 7.0
 
 # Columns of `Classes`. ..._ON are of units that have the class's sample active, ..._OFF of those that have not: where

@@ -75,7 +75,7 @@ CROSSINGS, N_MOVED, N_SINCE, N_MOVED_SINCE, N_CHECKS = range(5)  # of `counts`
 
 # By these nanoseconds (benchmarks/NOTES.md) stretches and prefix sums are compared every so many epochs.
 CHECK_EVERY = 512
-COST_OF_UNIT, COST_OF_MOVE, COST_OF_PREFIX_UNIT, COST_OF_SAMPLE = 6.0, 220.0, 7.0, 4.0
+COST_OF_UNIT, COST_OF_MOVE, COST_OF_PREFIX_UNIT, COST_OF_SAMPLE = 6.0, 110.0, 7.0, 2.0
 
 # After so many exchanges per unit in an epoch units are left where they are and sorted by merging.
 MAX_EXCHANGES = 4
