@@ -15,7 +15,7 @@ from fastmlp import checks
 from fastmlp.calls import Call, Rate, checked_call
 from fastmlp.checkpointing import Checkpoint, Resumed
 from fastmlp.driving import Drive, Outcome
-from fastmlp.engine import Engine, Problem, Rates, Settings, Shape, Weights
+from fastmlp.engine import Array, Engine, Problem, Rates, Settings, Shape, Weights
 from fastmlp.model import FitInfo, Model
 from fastmlp.recording import History, Recorder
 from fastmlp.reference import ReferenceEngine
@@ -235,22 +235,22 @@ def train(call: Call) -> Model:
         started = time.perf_counter()
         checkpoint, resumed = _checkpoint(call)
         start = _start(call, interrupt) if resumed is None else _resumed(call, resumed, interrupt)
-        settings = _settings(call, start)
-        problem = _problem(call, start)
+        settings = settings_of(call, start)
+        problem = problem_of(call, start)
         compiling = time.perf_counter()
-        shape = _shape(problem, call.n_hidden)
+        shape = shape_of(problem.x, call.n_hidden, problem.y.shape[1])
         engine_type = _engine(call.algorithm, shape)
         engine_type.compile(shape, call.dtype, settings)
         compile_seconds = time.perf_counter() - compiling
         engine = engine_type(problem, start.weights, settings)
-        x_range = np.stack([call.data.x.min(axis=0), call.data.x.max(axis=0)], axis=1)
 
         def make_model(weights: Weights, outcome: Outcome, history: History | None = None) -> Model:
-            info = FitInfo(
-                algorithm=call.algorithm,
+            return model_of(
+                call,
+                start,
+                folded(start.maps, weights, call.dtype),
+                history,
                 method=engine.method,
-                optimizer=call.optimizer,
-                lr=start.lr,
                 epochs_run=outcome.epochs_run,
                 best_epoch=outcome.best_epoch,
                 stop_reason=outcome.stop_reason,
@@ -258,12 +258,6 @@ def train(call: Call) -> Model:
                 live_units=engine.live_units,
                 fit_seconds=time.perf_counter() - started - compile_seconds,
                 compile_seconds=compile_seconds,
-                standardization=start.maps if start.standardized else None,
-                versions=dict(versions()),
-            )
-            folded = _folded(start.maps, weights, call.dtype)
-            return Model(
-                *folded, start.negative_slope, x_range=x_range, y_ndim=call.data.y_ndim, history=history, info=info
             )
 
         recorder = Recorder(
@@ -282,6 +276,26 @@ def train(call: Call) -> Model:
         # Where Ctrl-C came before the rate was found there is nothing to go on from.
         outcome = drive.run(interrupt, call.snapshots, call.callback, call.progress, checkpoint if start.lr else None)
     return make_model(engine.weights(), outcome, recorder.history())
+
+
+def model_of(call: Call, start: Start, weights: Weights, history: History | None, **facts: Any) -> Model:
+    """Return the net of weights that act on the data; the facts are those of `FitInfo` not known before training."""
+    info = FitInfo(
+        algorithm=call.algorithm,
+        optimizer=call.optimizer,
+        lr=start.lr,
+        standardization=start.maps if start.standardized else None,
+        versions=dict(versions()),
+        **facts,
+    )
+    return Model(
+        *weights,
+        start.negative_slope,
+        x_range=np.stack([call.data.x.min(axis=0), call.data.x.max(axis=0)], axis=1),
+        y_ndim=call.data.y_ndim,
+        history=history,
+        info=info,
+    )
 
 
 def warmup() -> None:
@@ -306,7 +320,17 @@ def warmup() -> None:
 
 
 @dataclass(frozen=True)
-class _Start:
+class Coordinates:
+    """What training starts in: the maps of the data, the slope, and the rate if given or taken over."""
+
+    maps: Standardization
+    standardized: bool
+    negative_slope: float
+    lr: Rate | None
+
+
+@dataclass(frozen=True)
+class Start:
     """Where training starts: the weights, and the rate, in the coordinates of the maps.
 
     lr is None where Ctrl-C came before it was found; no epoch is trained then. The seed is that of mini-batches.
@@ -328,7 +352,7 @@ def _checkpoint(call: Call) -> tuple[Checkpoint | None, Resumed | None]:
     return checkpoint, checkpoint.read() if call.resume else None
 
 
-def _resumed(call: Call, resumed: Resumed, interrupt: Interrupt) -> _Start:
+def _resumed(call: Call, resumed: Resumed, interrupt: Interrupt) -> Start:
     """Return where the training started that is resumed."""
     model = resumed.standing.model
     assert model.info is not None
@@ -336,11 +360,16 @@ def _resumed(call: Call, resumed: Resumed, interrupt: Interrupt) -> _Start:
     if lr is None:  # a callable, which no file can hold
         lr = _start(call, interrupt).lr
     unscaled = identity(*call.data.x.shape[1:], *call.data.y.shape[1:])
-    return _Start(resumed.start, maps or unscaled, maps is not None, model.negative_slope, lr, resumed.seed)
+    return Start(resumed.start, maps or unscaled, maps is not None, model.negative_slope, lr, resumed.seed)
 
 
-def _start(call: Call, interrupt: Interrupt) -> _Start:
-    """Draw or take over the initial weights, in the coordinates that the call trains in; find the rate if not given."""
+def _start(call: Call, interrupt: Interrupt) -> Start:
+    """Return where a call starts."""
+    return start_of(call, coordinates_of(call), call.rng, lambda: interrupt.requested)
+
+
+def coordinates_of(call: Call) -> Coordinates:
+    """Return the coordinates that a call trains in, those of the net that it goes on from where it does."""
     data, init, trained, lr = call.data, call.init, call.trained, call.lr
     continued = init.info if isinstance(init, Model) else None
     standardize = call.standardize
@@ -367,30 +396,35 @@ def _start(call: Call, interrupt: Interrupt) -> _Start:
         )
     else:
         maps = identity(data.x.shape[1], data.y.shape[1])
-
-    if isinstance(init, (str, float)):
-        n_in, n_out = data.x.shape[1], data.y.shape[1]
-        weights = initial_weights(init, n_in, call.n_hidden, n_out, hidden_bias=trained["b1"], rng=call.rng)
-    else:
-        weights = maps.unfold(init.weights if isinstance(init, Model) else init)
     if lr is None and call.optimizer == "adam":
         lr = ADAM_RATE
+    return Coordinates(maps, standardize, negative_slope, lr)
+
+
+def start_of(call: Call, within: Coordinates, rng: np.random.Generator, interrupted: Callable[[], bool]) -> Start:
+    """Draw or take over the initial weights; find the rate if not given."""
+    data, init, trained, maps, lr = call.data, call.init, call.trained, within.maps, within.lr
+    if isinstance(init, (str, float)):
+        n_in, n_out = data.x.shape[1], data.y.shape[1]
+        weights = initial_weights(init, n_in, call.n_hidden, n_out, hidden_bias=trained["b1"], rng=rng)
+    else:
+        weights = maps.unfold(init.weights if isinstance(init, Model) else init)
     if lr is None:
         lr = automatic_rate(
             maps.inputs(data.x),
             data.sample_weight,
             weights,
-            negative_slope,
+            within.negative_slope,
             hidden_bias=trained["b1"],
             output_bias=trained["b2"],
-            interrupted=lambda: interrupt.requested,
+            interrupted=interrupted,
         )
     # Drawn after the weights, which therefore do not depend on it, and only where it is needed.
-    seed = 0 if call.batch_size is None else int(call.rng.integers(2**63))
-    return _Start(weights, maps, standardize, negative_slope, lr, seed)
+    seed = 0 if call.batch_size is None else int(rng.integers(2**63))
+    return Start(weights, maps, within.standardized, within.negative_slope, lr, seed)
 
 
-def _settings(call: Call, start: _Start) -> Settings:
+def settings_of(call: Call, start: Start) -> Settings:
     """Return how the engine is to train."""
     return Settings(
         rates=_rates(start.lr, call.trained, call.dtype),
@@ -405,7 +439,7 @@ def _settings(call: Call, start: _Start) -> Settings:
     )
 
 
-def _validator(call: Call, start: _Start) -> Callable[[Weights], float] | None:
+def _validator(call: Call, start: Start) -> Callable[[Weights], float] | None:
     """Return what gives the RMSE of an engine's weights on the validation data, in y's units."""
     if call.validation is None:
         return None
@@ -413,7 +447,7 @@ def _validator(call: Call, start: _Start) -> Callable[[Weights], float] | None:
 
     def validate(weights: Weights) -> float:
         with np.errstate(all="ignore"):  # beyond the training data the net may overflow
-            return rmse(_folded(start.maps, weights, call.dtype))
+            return rmse(folded(start.maps, weights, call.dtype))
 
     return validate
 
@@ -431,13 +465,13 @@ def _rates(lr: Rate | None, trained: Mapping[str, bool], dtype: np.dtype[Any]) -
     return Rates(**{group: given[group] if is_trained else 0.0 for group, is_trained in trained.items()})
 
 
-def _problem(call: Call, start: _Start) -> Problem:
+def problem_of(call: Call, start: Start) -> Problem:
     """Return the data in the coordinates and the dtype trained in, if both they and the model can be held in it."""
     data, dtype = call.data, call.dtype
     with np.errstate(all="ignore"):
         x = start.maps.inputs(data.x).astype(dtype)
         y = start.maps.targets(data.y).astype(dtype)
-        finite = all(np.isfinite(array).all() for array in (x, y, *_folded(start.maps, start.weights, dtype)))
+        finite = all(np.isfinite(array).all() for array in (x, y, *folded(start.maps, start.weights, dtype)))
     if not finite:
         raise ValueError(
             checks.wording("x, y and init", f"of a scale that {dtype} can hold", "an overflow", "Rescale them.")
@@ -445,13 +479,14 @@ def _problem(call: Call, start: _Start) -> Problem:
     return Problem(x, y, data.sample_weight.astype(dtype))
 
 
-def _shape(problem: Problem, n_hidden: int) -> Shape:
-    """Return the sizes of a fit; samples of one input count once for each distinct value."""
-    n_samples, n_in = problem.x.shape
-    return Shape(np.unique(problem.x).size if n_in == 1 else n_samples, n_in, n_hidden, problem.y.shape[1])
+def shape_of(x: Array, n_hidden: int, n_out: int) -> Shape:
+    """Return the sizes of a fit to the x of a problem; samples of one input count once for each distinct value."""
+    n_samples, n_in = x.shape
+    return Shape(np.unique(x).size if n_in == 1 else n_samples, n_in, n_hidden, n_out)
 
 
-def _folded(maps: Standardization, weights: Weights, dtype: np.dtype[Any]) -> Weights:
+def folded(maps: Standardization, weights: Weights, dtype: np.dtype[Any]) -> Weights:
+    """Return the weights that act on the data, in a dtype."""
     return Weights(*(array.astype(dtype) for array in maps.fold(weights)))
 
 

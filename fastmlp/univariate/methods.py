@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from fastmlp.compiling import compiled, plain
-from fastmlp.engine import BETA1, BETA2, EPSILON, Array, Settings
+from fastmlp.engine import BETA1, BETA2, EPSILON, Array, Rates, Settings
 from fastmlp.univariate import patterns
 from fastmlp.univariate.codes import classes, plane_size, round_up, tables
 from fastmlp.univariate.samples import SortedSamples
@@ -160,6 +160,9 @@ class _UnitByUnit(_ByPattern):
         crossings: int = 0,
     ) -> None:
         super().__init__(samples, b2, settings, crossings)
+        self._take(units, code)
+
+    def _take(self, units: Array, code: Array) -> None:
         # In the order of their patterns neighbouring units touch the same sums.
         self._order = np.argsort(code, kind="stable")
         self._units = np.ascontiguousarray(units[:, self._order])
@@ -198,6 +201,14 @@ class PrefixSums(_UnitByUnit):
         crossings: int = 0,
     ) -> None:
         super().__init__(samples, units, code, b2, settings, crossings)
+        self._evaluate()
+
+    def restart(self, units: Array, code: Array, b2: Array, rates: Rates) -> None:
+        """Become what the constructor makes of another net on the same samples, without preparing these anew."""
+        self._rule = patterns.Rule(*rates, self._rule.slope, self._rule.centre)
+        self._passed.b2[:] = b2
+        self._counters[:] = 0
+        self._take(units, code)
         self._evaluate()
 
     def _held(self) -> tuple[Any, ...]:
