@@ -39,8 +39,8 @@ def options(description: str | None, name: str, arguments: Sequence[str] | None)
 
 def print_line(what: str, seconds: float, steps: float, authors_seconds: float, *facts: str) -> None:
     """Print our time and the time that the authors' loop takes for as many steps, measured on a like machine."""
-    ratio = authors_seconds / seconds
-    times = f"{steps:,.0f} steps in {duration(seconds)}, authors' loop {duration(authors_seconds)} ({ratio:,.0f} x)"
+    ratio = float(f"{authors_seconds / seconds:.2g}")
+    times = f"{steps:,.0f} steps in {duration(seconds)}, authors' loop {duration(authors_seconds)} ({ratio:,g} x)"
     print("; ".join([f"{what}: {times}", *facts]))
     sys.stdout.flush()
 
@@ -55,9 +55,9 @@ def facts_of(model: fastmlp.Model) -> tuple[str, ...]:
 def duration(seconds: float) -> str:
     """Return seconds in the unit that suits them."""
     for size, unit in ((3600, "h"), (60, "min"), (1, "s")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds * 1e3:.3g} ms"
+        if seconds >= size:
+            return f"{seconds / size:,.3g} {unit}"
+    return f"{seconds * 1e3:.0f} ms"
 
 
 def geometric_steps(last: int, ratio: float) -> list[int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from drawing import (
@@ -74,20 +75,12 @@ def start(kind: str, hidden: int, scale: float, rng: np.random.Generator) -> tup
     return w1[None], b1, w2[:, None], np.zeros(1)
 
 
-def train(run: Run, steps: int, seed: int, algorithm: str = "auto") -> fastmlp.Model:
-    """Train one net; the same data for all nets of a seed."""
+def train(run: Run, steps: int, seed: int, **options: Any) -> fastmlp.Model:
+    """Train one net; the same data for all nets of a seed. Options of `fastmlp.fit` may differ from theirs."""
     x, y = samples(run.data, np.random.default_rng(seed))
-    return fastmlp.fit(
-        x,
-        y,
-        init=start(run.start, run.hidden, SCALE, np.random.default_rng([seed, run.hidden])),
-        lr=RATE,
-        epochs=steps,
-        output_bias=False,
-        dtype=np.float32 if algorithm == "auto" else np.float64,
-        algorithm=algorithm,
-        snapshots=geometric_steps(steps, RATIO),
-    )
+    init = start(run.start, run.hidden, SCALE, np.random.default_rng([seed, run.hidden]))
+    theirs = {"lr": RATE, "output_bias": False, "dtype": np.float32, "snapshots": geometric_steps(steps, RATIO)}
+    return fastmlp.fit(x, y, init=init, epochs=steps, **theirs | options)
 
 
 def draw(run: Run, model: fastmlp.Model, seed: int, path: str) -> None:
