@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation reliability coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare docs clean
+.PHONY: help report approximation reliability coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare docs experiments clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -13,6 +13,11 @@ report: .venv/installed  ## reproduce the report's five runs, with figures and a
 
 approximation: .venv/installed  ## RMSE against epochs up to 3e7 and width up to 1e5, about two minutes, in out/approximation
 	$(BIN)/python scripts/approximation.py
+
+experiments: .venv/installed  ## the published experiments rerun, reduced; FULL=1: as published, an hour and more
+	for name in early_alignment gradient_flow shallow_univariate rate_sweep inconsistency; do \
+		$(BIN)/python scripts/experiments/$$name.py $(if $(FULL),--full) || exit; \
+	done
 
 peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn beside fastmlp; QUICK=1: in three minutes
 	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)

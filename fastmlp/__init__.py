@@ -4,6 +4,7 @@ from importlib.metadata import version as _version
 
 from fastmlp.archives import FileFormatError
 from fastmlp.driving import DivergenceError
+from fastmlp.ensemble import Ensemble, fit_many
 from fastmlp.fitting import fit, warmup
 from fastmlp.model import FitInfo, Model
 from fastmlp.piecewise import PiecewiseLinear
@@ -15,12 +16,14 @@ from fastmlp.watching import CallbackInfo
 __all__ = [
     "CallbackInfo",
     "DivergenceError",
+    "Ensemble",
     "FileFormatError",
     "FitInfo",
     "History",
     "Model",
     "PiecewiseLinear",
     "fit",
+    "fit_many",
     "load",
     "show_versions",
     "warmup",

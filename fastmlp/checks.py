@@ -168,6 +168,17 @@ def at_least(name: str, value: object, minimum: float) -> float:
     return number
 
 
+def fractions(name: str, value: object) -> Array:
+    """Check a number, or an array of one dimension, within 0 and 1."""
+    array = _real_array(name, value)
+    if array.ndim > 1:
+        raise ValueError(wording(name, "a number or an array of one dimension", f"{array.ndim} dimensions"))
+    outside = ~((array >= 0) & (array <= 1))
+    if outside.any():
+        raise ValueError(wording(name, "from 0 to 1", f"{np.atleast_1d(array)[np.argmax(outside)]}"))
+    return array
+
+
 def flag(name: str, value: object) -> bool:
     """Check True or False."""
     if not isinstance(value, (bool, np.bool_)):

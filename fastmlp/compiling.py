@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -152,8 +153,25 @@ def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
     signature = tuple(numba.typeof(argument) for argument in arguments)
     key = (kernel, signature)
     if key not in _ready:
-        _ready[key] = next(ready for ready in _attempts(kernel, signature) if signature in ready.signatures)
+        with _alone(kernel.stats.cache_path):
+            _ready[key] = next(ready for ready in _attempts(kernel, signature) if signature in ready.signatures)
     return _ready[key]
+
+
+@contextlib.contextmanager
+def _alone(cache_path: str | None) -> Iterator[None]:
+    """Keep other processes with the same cache waiting: one compiles, they load.
+
+    Without that each of them compiles, and where two do it for different types Numba's index can name the machine code
+    of the other.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(ImportError, OSError):  # no such system call, no cache, or none to write to
+            import fcntl
+
+            lock = held.enter_context((Path(cache_path or os.devnull) / "lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)  # let go when the file is closed, by a killed process too
+        yield
 
 
 def _attempts(kernel: Any, signature: tuple[Any, ...]) -> Iterator[Any]:

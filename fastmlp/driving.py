@@ -76,9 +76,9 @@ class _Pace:
         self._longest = longest
 
     def measure(self, n_epochs: int, seconds: float) -> None:
-        """Aim at CHUNK_SECONDS, growing at most fourfold: short chunks are timed badly."""
+        """Aim at CHUNK_SECONDS, growing at most sixteenfold: short chunks are timed badly."""
         fitting = CHUNK_SECONDS * n_epochs / max(seconds, 1e-9)
-        self.n_epochs = int(np.clip(fitting, 1, min(4 * self.n_epochs, self._longest)))
+        self.n_epochs = int(np.clip(fitting, 1, min(16 * self.n_epochs, self._longest)))
 
 
 class Drive:

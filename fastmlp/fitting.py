@@ -5,29 +5,26 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from fastmlp import checks
-from fastmlp.calls import Call, Rate, checked_call
+from fastmlp.calls import Call, checked_call
 from fastmlp.checkpointing import Checkpoint, Resumed
 from fastmlp.driving import Drive, Outcome
-from fastmlp.engine import Engine, Problem, Rates, Settings, Shape, Weights
+from fastmlp.engine import Rates, Settings, Weights
 from fastmlp.model import FitInfo, Model
+from fastmlp.preparation import Start, coordinates_of, engine_of, folded, problem_of, settings_of, shape_of, start_of
 from fastmlp.recording import History, Recorder
-from fastmlp.reference import ReferenceEngine
-from fastmlp.scaling import Standardization, identity, standardization
-from fastmlp.starting import automatic_rate, initial_weights
+from fastmlp.scaling import identity
 from fastmlp.stopping import Stopping
 from fastmlp.validating import validation_rmse
 from fastmlp.versions import versions
 from fastmlp.watching import CallbackInfo, Interrupt
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
-ADAM_RATE = 1e-3  # of lr="auto"
 
 
 def fit(
@@ -241,22 +238,22 @@ def train(call: Call) -> Model:
         started = time.perf_counter()
         checkpoint, resumed = _checkpoint(call)
         start = _start(call, interrupt) if resumed is None else _resumed(call, resumed, interrupt)
-        problem = _problem(call, start)
-        shape = _shape(problem, call.n_hidden)
+        problem = problem_of(call, start)
+        shape = shape_of(problem.x, call.n_hidden, problem.y.shape[1])
         compiling = time.perf_counter()
-        settings = _settings(call, start, shape)
-        engine_type = _engine(call.algorithm, shape)
+        settings = settings_of(call, start, shape)
+        engine_type = engine_of(call.algorithm, shape)
         engine_type.compile(shape, call.dtype, settings)
         compile_seconds = time.perf_counter() - compiling
         engine = engine_type(problem, start.weights, settings)
-        x_range = np.stack([call.data.x.min(axis=0), call.data.x.max(axis=0)], axis=1)
 
         def make_model(weights: Weights, outcome: Outcome, history: History | None = None) -> Model:
-            info = FitInfo(
-                algorithm=call.algorithm,
+            return model_of(
+                call,
+                start,
+                folded(start.maps, weights, call.dtype),
+                history,
                 method=engine.method,
-                optimizer=call.optimizer,
-                lr=start.lr,
                 epochs_run=outcome.epochs_run,
                 best_epoch=outcome.best_epoch,
                 stop_reason=outcome.stop_reason,
@@ -264,12 +261,6 @@ def train(call: Call) -> Model:
                 live_units=engine.live_units,
                 fit_seconds=time.perf_counter() - started - compile_seconds,
                 compile_seconds=compile_seconds,
-                standardization=start.maps if start.standardized else None,
-                versions=dict(versions()),
-            )
-            folded = _folded(start.maps, weights, call.dtype)
-            return Model(
-                *folded, start.negative_slope, x_range=x_range, y_ndim=call.data.y_ndim, history=history, info=info
             )
 
         recorder = Recorder(
@@ -288,6 +279,26 @@ def train(call: Call) -> Model:
         # Where Ctrl-C came before the rate was found there is nothing to go on from.
         outcome = drive.run(interrupt, call.snapshots, call.callback, call.progress, checkpoint if start.lr else None)
     return make_model(engine.weights(), outcome, recorder.history())
+
+
+def model_of(call: Call, start: Start, weights: Weights, history: History | None, **facts: Any) -> Model:
+    """Return the net of weights that act on the data; the facts are those of `FitInfo` not known before training."""
+    info = FitInfo(
+        algorithm=call.algorithm,
+        optimizer=call.optimizer,
+        lr=start.lr,
+        standardization=start.maps if start.standardized else None,
+        versions=dict(versions()),
+        **facts,
+    )
+    return Model(
+        *weights,
+        start.negative_slope,
+        x_range=np.stack([call.data.x.min(axis=0), call.data.x.max(axis=0)], axis=1),
+        y_ndim=call.data.y_ndim,
+        history=history,
+        info=info,
+    )
 
 
 def warmup() -> None:
@@ -311,21 +322,6 @@ def warmup() -> None:
                 engine.compile(shape, dtype, settings)
 
 
-@dataclass(frozen=True)
-class _Start:
-    """Where training starts: the weights, and the rate, in the coordinates of the maps.
-
-    lr is None where Ctrl-C came before it was found; no epoch is trained then. The seed is that of mini-batches.
-    """
-
-    weights: Weights
-    maps: Standardization
-    standardized: bool
-    negative_slope: float
-    lr: Rate | None
-    seed: int
-
-
 def _checkpoint(call: Call) -> tuple[Checkpoint | None, Resumed | None]:
     """Return the file that a call keeps where it stands in, and what to resume from."""
     if call.checkpoint is None:
@@ -334,7 +330,7 @@ def _checkpoint(call: Call) -> tuple[Checkpoint | None, Resumed | None]:
     return checkpoint, checkpoint.read() if call.resume else None
 
 
-def _resumed(call: Call, resumed: Resumed, interrupt: Interrupt) -> _Start:
+def _resumed(call: Call, resumed: Resumed, interrupt: Interrupt) -> Start:
     """Return where the training started that is resumed."""
     model = resumed.standing.model
     assert model.info is not None
@@ -342,77 +338,15 @@ def _resumed(call: Call, resumed: Resumed, interrupt: Interrupt) -> _Start:
     if lr is None:  # a callable, which no file can hold
         lr = _start(call, interrupt).lr
     unscaled = identity(*call.data.x.shape[1:], *call.data.y.shape[1:])
-    return _Start(resumed.start, maps or unscaled, maps is not None, model.negative_slope, lr, resumed.seed)
+    return Start(resumed.start, maps or unscaled, maps is not None, model.negative_slope, lr, resumed.seed)
 
 
-def _start(call: Call, interrupt: Interrupt) -> _Start:
-    """Draw or take over the initial weights, in the coordinates that the call trains in; find the rate if not given."""
-    data, init, trained, lr = call.data, call.init, call.trained, call.lr
-    continued = init.info if isinstance(init, Model) else None
-    standardize = call.standardize
-    if standardize is None:
-        standardize = init == "balanced" and lr is None if continued is None else continued.standardization is not None
-    elif continued is not None and standardize != (continued.standardization is not None):
-        continued = None  # other coordinates: neither its maps nor its rate apply
-    if continued is not None and continued.standardization is not None:
-        kept = continued.standardization
-        if (kept.x_shift.any() and not trained["b1"]) or (kept.y_shift.any() and not trained["b2"]):
-            rule = "a net trained without the biases that are disabled"
-            raise ValueError(checks.wording("init", rule, "one whose standardization shifts by them"))
-    if continued is not None and lr is None and continued.optimizer == call.optimizer:
-        lr = continued.lr
-    negative_slope = call.negative_slope
-    if isinstance(init, Model) and negative_slope == 0:
-        negative_slope = init.negative_slope
-
-    if continued is not None and continued.standardization is not None:
-        maps = continued.standardization
-    elif standardize:
-        maps = standardization(
-            data.x, data.y, data.sample_weight, shift_inputs=trained["b1"], shift_targets=trained["b2"]
-        )
-    else:
-        maps = identity(data.x.shape[1], data.y.shape[1])
-
-    if isinstance(init, (str, float)):
-        n_in, n_out = data.x.shape[1], data.y.shape[1]
-        weights = initial_weights(init, n_in, call.n_hidden, n_out, hidden_bias=trained["b1"], rng=call.rng)
-    else:
-        weights = maps.unfold(init.weights if isinstance(init, Model) else init)
-    if lr is None and call.optimizer == "adam":
-        lr = ADAM_RATE
-    if lr is None:
-        lr = automatic_rate(
-            maps.inputs(data.x),
-            data.sample_weight,
-            weights,
-            negative_slope,
-            hidden_bias=trained["b1"],
-            output_bias=trained["b2"],
-            interrupted=lambda: interrupt.requested,
-        )
-    # Drawn after the weights, which therefore do not depend on it, and only where it is needed.
-    seed = 0 if call.batch_size is None else int(call.rng.integers(2**63))
-    return _Start(weights, maps, standardize, negative_slope, lr, seed)
+def _start(call: Call, interrupt: Interrupt) -> Start:
+    """Return where a call starts."""
+    return start_of(call, coordinates_of(call), call.rng, lambda: interrupt.requested)
 
 
-def _settings(call: Call, start: _Start, shape: Shape) -> Settings:
-    """Return how the engine is to train."""
-    return Settings(
-        rates=_rates(start.lr, call.trained, call.dtype),
-        negative_slope=start.negative_slope,
-        optimizer=call.optimizer,
-        momentum=call.momentum,
-        nesterov=call.nesterov,
-        weight_decay=call.weight_decay,
-        schedule=start.lr if callable(start.lr) else None,
-        batch_size=call.batch_size,
-        seed=start.seed,
-        threads=_threads(call, shape),
-    )
-
-
-def _validator(call: Call, start: _Start) -> Callable[[Weights], float] | None:
+def _validator(call: Call, start: Start) -> Callable[[Weights], float] | None:
     """Return what gives the RMSE of an engine's weights on the validation data, in y's units."""
     if call.validation is None:
         return None
@@ -420,65 +354,6 @@ def _validator(call: Call, start: _Start) -> Callable[[Weights], float] | None:
 
     def validate(weights: Weights) -> float:
         with np.errstate(all="ignore"):  # beyond the training data the net may overflow
-            return rmse(_folded(start.maps, weights, call.dtype))
+            return rmse(folded(start.maps, weights, call.dtype))
 
     return validate
-
-
-def _threads(call: Call, shape: Shape) -> int:
-    """Return how many threads the engine may use."""
-    if call.algorithm != "dense":
-        return 1
-    from fastmlp.dense.engine import worthwhile_threads  # imports numba
-    from fastmlp.threads import usable_threads
-
-    return call.threads or worthwhile_threads(shape, call.batch_size, usable_threads())
-
-
-def _rates(lr: Rate | None, trained: Mapping[str, bool], dtype: np.dtype[Any]) -> Rates:
-    """Return the rate of each group; a Model's mapping must name the groups trained now."""
-    if lr is None:
-        return Rates(0.0, 0.0, 0.0, 0.0)
-    if callable(lr):
-        return Rates(**{group: float(is_trained) for group, is_trained in trained.items()})
-    checks.learning_rate(lr, trained)
-    given = lr if isinstance(lr, dict) else dict.fromkeys(trained, lr)
-    if max(given.values()) > float(np.finfo(dtype).max):
-        raise ValueError(checks.wording("lr", f"finite in {dtype}", f"{lr}"))
-    return Rates(**{group: given[group] if is_trained else 0.0 for group, is_trained in trained.items()})
-
-
-def _problem(call: Call, start: _Start) -> Problem:
-    """Return the data in the coordinates and the dtype trained in, if both they and the model can be held in it."""
-    data, dtype = call.data, call.dtype
-    with np.errstate(all="ignore"):
-        x = start.maps.inputs(data.x).astype(dtype)
-        y = start.maps.targets(data.y).astype(dtype)
-        finite = all(np.isfinite(array).all() for array in (x, y, *_folded(start.maps, start.weights, dtype)))
-    if not finite:
-        raise ValueError(
-            checks.wording("x, y and init", f"of a scale that {dtype} can hold", "an overflow", "Rescale them.")
-        )
-    return Problem(x, y, data.sample_weight.astype(dtype))
-
-
-def _shape(problem: Problem, n_hidden: int) -> Shape:
-    """Return the sizes of a fit; samples of one input count once for each distinct value."""
-    n_samples, n_in = problem.x.shape
-    return Shape(np.unique(problem.x).size if n_in == 1 else n_samples, n_in, n_hidden, problem.y.shape[1])
-
-
-def _folded(maps: Standardization, weights: Weights, dtype: np.dtype[Any]) -> Weights:
-    return Weights(*(array.astype(dtype) for array in maps.fold(weights)))
-
-
-def _engine(algorithm: str, shape: Shape) -> type[Engine]:
-    if algorithm == "reference":
-        return ReferenceEngine
-    if algorithm == "univariate":
-        from fastmlp.univariate.engine import Univariate  # imports numba
-
-        return Univariate
-    from fastmlp.dense.engine import dense_engine
-
-    return dense_engine(shape.n_in, shape.n_out)

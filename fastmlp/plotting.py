@@ -6,7 +6,7 @@ Nothing is shown and no setting of matplotlib is changed: what is drawn on is re
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from fastmlp.engine import Array
 from fastmlp.files import replacing
 
 if TYPE_CHECKING:
+    from fastmlp.ensemble import Ensemble
     from fastmlp.model import Model
     from fastmlp.recording import History
 
@@ -31,6 +32,7 @@ SURFACE_POINTS = 201  # along each input
 SURFACE_LEVELS = 20
 FEW_RECORDS = 30  # drawn as points too
 HELD_SECONDS = 1.0  # of a film's last frame
+BAND = (0.05, 0.95)  # quantiles between which an ensemble's band lies
 
 
 def plot_model(model: Model, x: object, y: object, ax: Axes | None) -> Axes:
@@ -38,6 +40,28 @@ def plot_model(model: Model, x: object, y: object, ax: Axes | None) -> Axes:
     data = _data(model, x, y)
     ax = plt.subplots(layout="constrained")[1] if ax is None else ax
     _draw(ax, model, _limits(model, x), data, _value_range([model], _limits(model, x), data))
+    return ax
+
+
+def plot_ensemble(ensemble: Ensemble, models: Sequence[Model], x: object, y: object, ax: Axes | None) -> Axes:
+    """Draw what `fastmlp.Ensemble.plot` says, of an ensemble with these trained models."""
+    first = models[0]
+    if first.n_in != 1:
+        raise ValueError(checks.wording("plot", "asked of nets of one input", f"{first.n_in} inputs"))
+    data = _data(first, x, y)
+    every = np.concatenate([_limits(model, x) for model in models], axis=1)
+    (curve,) = _grid(first, np.stack([every.min(axis=1), every.max(axis=1)], axis=1))
+    ax = plt.subplots(layout="constrained")[1] if ax is None else ax
+    if data is not None:
+        ax.plot(data.x[:, 0], data.y, ".", color="0.55", label=["data", *["_"] * (first.n_out - 1)])
+    low, high = ensemble.quantiles(curve, BAND).reshape(2, len(curve), -1)
+    for o in range(first.n_out):
+        label = f"{BAND[1] - BAND[0]:.0%} of the nets" if o == 0 else None
+        ax.fill_between(curve, low[:, o], high[:, o], color="C0", alpha=0.25, lw=0, label=label)
+    mean = ensemble.predict(curve).reshape(len(curve), -1)
+    ax.plot(curve, mean, color="C0", label=["mean", *["_"] * (first.n_out - 1)])
+    ax.set(xlabel="x", ylabel="y")
+    ax.legend()
     return ax
 
 

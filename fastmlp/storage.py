@@ -1,11 +1,12 @@
-"""Models as files: `Model.save` and `load`."""
+"""Models and ensembles as files: `Model.save` and `load`, `Ensemble.save` and `Ensemble.load`."""
 
 from __future__ import annotations
 
+import math
 import os
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from fastmlp.recording import History, read_only_history
 from fastmlp.scaling import Standardization
 
 KIND, VERSION = "model", 1
+ENSEMBLE_KIND, ENSEMBLE_VERSION = "ensemble", 1
 _RESUME = "resume/"
 _MAPS = tuple(field.name for field in fields(Standardization))
 
@@ -32,6 +34,15 @@ def write_model(
     model: Model, path: Path, resume: Mapping[str, Any] | None = None, resumed: Mapping[str, Array] | None = None
 ) -> None:
     """Write a model, and if a fit is to go on from it, facts and arrays of that besides."""
+    facts, arrays = _parts(model)
+    if resume is not None:
+        facts["resume"] = resume
+        arrays |= {f"{_RESUME}{name}": array for name, array in (resumed or {}).items()}
+    write(path, KIND, VERSION, facts, arrays)
+
+
+def _parts(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the facts and the arrays of a model."""
     arrays: dict[str, Array] = dict(model.weights._asdict())
     facts: dict[str, Any] = {"negative_slope": model.negative_slope, "y_ndim": model.y_ndim, "info": None}
     if model.x_range is not None:
@@ -43,10 +54,7 @@ def write_model(
     if model.history is not None:
         arrays |= {name: array for name in _CURVES if (array := getattr(model.history, name)) is not None}
         _add_snapshots(model.history, facts, arrays)
-    if resume is not None:
-        facts["resume"] = resume
-        arrays |= {f"{_RESUME}{name}": array for name, array in (resumed or {}).items()}
-    write(path, KIND, VERSION, facts, arrays)
+    return facts, arrays
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -197,3 +205,71 @@ def _history(model: Model, facts: Any, info_facts: Any, arrays: dict[str, Array]
             info = None if entry["info"] is None else _info({**(info_facts or {}), **entry["info"]}, maps)
             snapshots[_of_type(entry["epoch"], int)] = replace(model, **Weights(*weights)._asdict(), info=info)
     return read_only_history(epoch, rmse, val_rmse, snapshots, crossings)
+
+
+def save_ensemble(
+    models: Sequence[Model | None], failures: Mapping[int, Exception], path: str | os.PathLike[str]
+) -> None:
+    """Write an ensemble to a file, as `Ensemble.save` says.
+
+    Nets may differ in shape and there may be thousands: their arrays are put end to end, one array for each dtype.
+    """
+    target = checked_path("path", path)
+    entries: list[dict[str, Any] | None] = []
+    pools: dict[str, list[Array]] = {}
+    common: dict[str, Any] = {}
+    for model in models:
+        if model is None:
+            entries.append(None)
+            continue
+        facts, arrays = _parts(model)
+        if not common:
+            common = {"info": facts["info"]}
+        if facts["info"] is not None:
+            facts["info"] = _differing(facts["info"], common)
+        layout = {}
+        for name, array in arrays.items():
+            layout[name] = [array.dtype.name, *array.shape]
+            pools.setdefault(array.dtype.name, []).append(array.ravel())
+        entries.append({**facts, "arrays": layout})
+    texts = {str(i): [type(error).__name__, str(error)] for i, error in failures.items()}
+    facts = {"models": entries, "common": common, "failures": texts}
+    write(target, ENSEMBLE_KIND, ENSEMBLE_VERSION, facts, {name: np.concatenate(pool) for name, pool in pools.items()})
+
+
+def load_ensemble(path: str | os.PathLike[str]) -> tuple[tuple[Model | None, ...], dict[int, Exception]]:
+    """Read models and failures that `save_ensemble` wrote."""
+    source = checked_path("path", path)
+    facts, pools = read(source, ENSEMBLE_KIND, ENSEMBLE_VERSION)
+    try:
+        return _ensemble(facts, pools)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        refuse(source, f"an ensemble of fastmlp that holds together ({error})")
+
+
+def _ensemble(facts: dict[str, Any], pools: dict[str, Array]) -> tuple[tuple[Model | None, ...], dict[int, Exception]]:
+    at = dict.fromkeys(pools, 0)
+
+    def take(dtype: str, *shape: Any) -> Array:
+        if not all(type(size) is int and size >= 0 for size in shape):
+            raise ValueError(f"an array of shape {shape}")
+        start, at[dtype] = at[dtype], at[dtype] + math.prod(shape)
+        return pools[dtype][start : at[dtype]].reshape(shape).copy()
+
+    models: list[Model | None] = []
+    for entry in facts["models"]:
+        if entry is None:
+            models.append(None)
+            continue
+        if entry["info"] is not None:
+            entry["info"] = {**(facts["common"]["info"] or {}), **entry["info"]}
+        models.append(_model(entry, {name: take(*layout) for name, layout in entry["arrays"].items()}))
+    if any(at[name] != pool.size for name, pool in pools.items()):
+        raise ValueError("arrays of another length")
+    failures: dict[int, Exception] = {
+        int(i): RuntimeError(f"{_of_type(kind, str)}: {_of_type(text, str)}")
+        for i, (kind, text) in facts["failures"].items()
+    }
+    if sorted(failures) != [i for i, model in enumerate(models) if model is None]:
+        raise ValueError("failures of other nets")
+    return tuple(models), failures

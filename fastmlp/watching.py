@@ -83,10 +83,10 @@ class _NoBar:
     def set_postfix_str(self, text: str, refresh: bool) -> None: ...
 
 
-def progress_bar(epochs: int, done: int, progress: bool | None) -> Any:
+def progress_bar(total: int, done: int, progress: bool | None, unit: str = "epoch") -> Any:
     """Return a tqdm bar as `fastmlp.fit` describes it, or what looks like one."""
     if progress is False or (progress is None and (sys.stderr is None or not sys.stderr.isatty())):
         return _NoBar()
     from tqdm.auto import tqdm
 
-    return tqdm(total=epochs, initial=done, unit="epoch", unit_scale=True, delay=0.0 if progress else 2.0)
+    return tqdm(total=total, initial=done, unit=unit, unit_scale=True, delay=0.0 if progress else 2.0)

@@ -36,7 +36,7 @@ class Univariate:
         w1, b1, w2, b2 = (np.asarray(w, self._dtype).astype(np.float64) for w in weights)
         code = codes(*active_ranges(self._samples.raw_x, w1[0], b1), self._samples.x.size)
         with np.errstate(over="ignore", invalid="ignore"):
-            beta, self._rest = _centred(self._samples, w1[0], b1, code)
+            beta, self._rest = centred(self._samples, w1[0], b1, code)
             units = np.concatenate([w1, [beta], w2.T])
         self._epoch = 0
         self._stay = choice.FIRST_STAY
@@ -107,7 +107,7 @@ class Univariate:
         """Return copies of the weights."""
         units, _ = self._method.units()
         with np.errstate(over="ignore", invalid="ignore"):
-            b1 = _uncentred(self._samples, units[0], units[1]) + self._rest
+            b1 = uncentred(self._samples, units[0], units[1]) + self._rest
         w1, w2 = units[:1], units[2:].T
         return Weights(*(np.array(w, self._dtype, order="C") for w in (w1, b1, w2, self._method.b2)))
 
@@ -139,7 +139,7 @@ def _first_method(shape: Shape, settings: Settings) -> type[Method]:
     return choice.first_method(shape) if settings.is_plain else OptimizedSums
 
 
-def _centred(samples: SortedSamples, w: Array, b: Array, code: Array) -> tuple[Array, Array]:
+def centred(samples: SortedSamples, w: Array, b: Array, code: Array) -> tuple[Array, Array]:
     """Return beta = b + centre w, and what must be added to beta - centre w for b to come back to the last bit.
 
     A unit whose kink lies so near a sample that centring puts it on the other side than the data as given do gets the
@@ -152,10 +152,10 @@ def _centred(samples: SortedSamples, w: Array, b: Array, code: Array) -> tuple[A
     for x, is_active in zip(patterns.beside[:, code], patterns.active[:, code], strict=True):
         tie = -(w * x)
         beta = np.where(is_active, np.maximum(beta, np.nextafter(tie, np.inf)), np.minimum(beta, tie))
-    return beta, b - _uncentred(samples, w, beta)
+    return beta, b - uncentred(samples, w, beta)
 
 
-def _uncentred(samples: SortedSamples, w: Array, beta: Array) -> Array:
+def uncentred(samples: SortedSamples, w: Array, beta: Array) -> Array:
     """Return beta - centre w in long double; in two products that are exact, since the centre is a float32."""
     if samples.centre == 0:
         return beta

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from fastmlp.compiling import compiled, plain
-from fastmlp.engine import BETA1, BETA2, EPSILON, Array, Settings
+from fastmlp.engine import BETA1, BETA2, EPSILON, Array, Rates, Settings
 from fastmlp.univariate import patterns
 from fastmlp.univariate.codes import classes, plane_size, round_up, tables
 from fastmlp.univariate.samples import SortedSamples
@@ -160,6 +160,9 @@ class _UnitByUnit(_ByPattern):
         crossings: int = 0,
     ) -> None:
         super().__init__(samples, b2, settings, crossings)
+        self._take(units, code)
+
+    def _take(self, units: Array, code: Array) -> None:
         # In the order of their patterns neighbouring units touch the same sums.
         self._order = np.argsort(code, kind="stable")
         self._units = np.ascontiguousarray(units[:, self._order])
@@ -198,6 +201,14 @@ class PrefixSums(_UnitByUnit):
         crossings: int = 0,
     ) -> None:
         super().__init__(samples, units, code, b2, settings, crossings)
+        self._evaluate()
+
+    def restart(self, units: Array, code: Array, b2: Array, rates: Rates) -> None:
+        """Become what the constructor makes of another net on the same samples, without preparing these anew."""
+        self._rule = patterns.Rule(*rates, self._rule.slope, self._rule.centre)
+        self._passed.b2[:] = b2
+        self._counters[:] = 0
+        self._take(units, code)
         self._evaluate()
 
     def _held(self) -> tuple[Any, ...]:
@@ -343,9 +354,7 @@ class PatternMoments(_ByPattern):
         code = np.empty(settled.origin.size, np.int64)
         units = np.empty((len(self._settled_units), code.size))
 
-        its_code = np.repeat(np.arange(self._n_codes), settled.count)
-        before = np.cumsum(settled.count) - settled.count
-        place = np.arange(its_code.size) + (settled.first - before)[its_code]
+        its_code, place = _members(settled.first, settled.count)
         maps = settled.maps.reshape(-1, self._n_fields, patterns.LANES)
         size = len(units)
         products = maps[its_code // patterns.LANES, : size**2, its_code % patterns.LANES].reshape(-1, size, size)
@@ -353,18 +362,24 @@ class PatternMoments(_ByPattern):
         units[:, origin] = np.einsum("jik,kj->ij", products, self._settled_units[:, place])
         code[origin] = its_code
 
-        for index in range(counters[patterns.N_CLASSES]):
-            first, count = live.class_first[index], live.class_count[index]
-            x = self._classes.factors[live.class_id[index], patterns.X]
-            on, off = self._classes.places[live.class_id[index], [patterns.CODE_ON, patterns.CODE_OFF]]
-            members = self._live_units[:, first : first + count]
-            origin = live.origin[first : first + count]
-            units[:, origin] = members
-            code[origin] = np.where(members[0] * x > -members[1], on, off)
+        n_classes = counters[patterns.N_CLASSES]
+        its_class, place = _members(live.class_first[:n_classes], live.class_count[:n_classes])
+        group = live.class_id[its_class]
+        w, b = self._live_units[:2, place]
+        is_on = w * self._classes.factors[group, patterns.X] > -b
+        on, off = self._classes.places[group[:, None], [patterns.CODE_ON, patterns.CODE_OFF]].T
+        units[:, live.origin[place]] = self._live_units[:, place]
+        code[live.origin[place]] = np.where(is_on, on, off)
         free = slice(counters[patterns.N_CLASSED], counters[patterns.N_LIVE])
         units[:, live.origin[free]] = self._live_units[:, free]
         code[live.origin[free]] = live.code[free]
         return units, code
+
+
+def _members(first: Array, count: Array) -> tuple[Array, Array]:
+    """Return of the members of some groups, each of which lies in one piece, their group and their place."""
+    group = np.repeat(np.arange(count.size), count)
+    return group, np.arange(group.size) + (first - (np.cumsum(count) - count))[group]
 
 
 def _padded(row: Array, size: int) -> Array:

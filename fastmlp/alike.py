@@ -1,0 +1,85 @@
+"""Fits that differ in their random numbers only, of nets so small that to prepare one takes longer than to train it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastmlp.calls import Call
+from fastmlp.engine import Weights
+from fastmlp.fitting import model_of
+from fastmlp.model import Model
+from fastmlp.preparation import coordinates_of, folded, problem_of, settings_of, shape_of, start_of
+from fastmlp.recording import Recorder, read_only_history
+
+MOST_WORK = 5 * 10**7  # of a loop that nothing interrupts: epochs times samples and units, in about half a second
+FEWEST = 8  # nets for which preparing them together pays
+
+
+def most_alike(call: Call) -> int:
+    """Return how many nets of a call to train by `train_alike` at a time; 0 if it cannot."""
+    silent = call.callback is None and not call.snapshots and call.record_every >= call.epochs
+    silent = silent and call.validation is None and call.patience is None and call.checkpoint is None
+    plain = call.optimizer == "sgd" and not (call.momentum or call.weight_decay or callable(call.lr))
+    drawn = not isinstance(call.init, Model)
+    if call.algorithm != "univariate" or not (silent and plain and drawn) or call.stop_at_crossing:
+        return 0
+    from fastmlp.univariate.alike import is_for  # imports numba
+
+    n_out = call.data.y.shape[1]
+    x = coordinates_of(call).maps.inputs(call.data.x).astype(call.dtype)
+    most = MOST_WORK // (call.epochs * (len(x) + call.n_hidden) * n_out)
+    return most if most >= FEWEST and is_for(shape_of(x, call.n_hidden, n_out)) else 0
+
+
+def train_alike(call: Call, rngs: Sequence[np.random.Generator]) -> list[Model | None]:
+    """Train a net for each generator; None for one that must be trained by itself, as it will raise an error."""
+    from fastmlp.univariate import alike
+
+    started = time.perf_counter()
+    within = coordinates_of(call)
+    starts = [start_of(call, within, rng, lambda: False) for rng in rngs]
+    problem = problem_of(call, starts[0])
+    shape = shape_of(problem.x, call.n_hidden, problem.y.shape[1])
+    # Settings depend on the start by its rate only.
+    settings = [settings_of(call, start, shape) for start in (starts if within.lr is None else starts[:1])]
+    stacked = Weights(*(np.stack(arrays) for arrays in zip(*(start.weights for start in starts), strict=True)))
+    trained = alike.train_alike(
+        problem,
+        stacked,
+        settings * (len(starts) // len(settings)),
+        call.epochs,
+    )
+    with np.errstate(over="ignore", invalid="ignore"):
+        nets = folded(within.maps, trained.weights, call.dtype)
+        recorder = Recorder(call.epochs, call.epochs, within.maps.y_scale, counts_crossings=True)
+        rmse = recorder.rmse(trained.squared_error)
+        is_sound = trained.is_sound & np.isfinite(nets.b1).all(axis=1) & np.isfinite(nets.b2).all(axis=1)
+        is_sound &= np.isfinite(nets.w1).all(axis=(1, 2)) & np.isfinite(nets.w2).all(axis=(1, 2))
+    seconds = (time.perf_counter() - started) / len(rngs)
+    models: list[Model | None] = []
+    for i, start in enumerate(starts):
+        if not is_sound[i]:
+            models.append(None)
+            continue
+        n_crossings = int(trained.crossings[i])
+        history = read_only_history(np.array([0, call.epochs]), rmse[i].copy(), None, {}, np.array([0, n_crossings]))
+        models.append(
+            model_of(
+                call,
+                start,
+                Weights(*(arrays[i] for arrays in nets)),
+                history,
+                method=trained.method,
+                epochs_run=call.epochs,
+                best_epoch=call.epochs,
+                stop_reason="epochs",
+                crossings=n_crossings,
+                live_units=None,
+                fit_seconds=seconds,
+                compile_seconds=0.0,
+            )
+        )
+    return models

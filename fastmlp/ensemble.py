@@ -1,0 +1,535 @@
+"""Many nets in one call: trained through joblib on all cores, or wherever its active backend says."""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from fastmlp import checks
+from fastmlp.alike import FEWEST, most_alike, train_alike
+from fastmlp.calls import Call, checked_call
+from fastmlp.engine import Array
+from fastmlp.fitting import fit, train
+from fastmlp.model import Model
+from fastmlp.recording import History
+from fastmlp.watching import CallbackInfo, Interrupt, progress_bar
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ARGUMENTS = inspect.signature(fit).parameters
+DEFAULTS = {name: parameter.default for name, parameter in ARGUMENTS.items()}
+READS_RECORDS = ("validation", "patience")  # arguments by which a fit goes by the errors that it records
+TASKS_PER_WORKER = 32  # few enough that a task costs nothing beside its nets, enough that the workers end together
+MOST_PER_TASK = 256  # nets, so that the progress bar moves
+
+FIELDS: dict[str, type] = {
+    "n_hidden": np.int64,
+    "lr": np.float64,
+    "epochs_run": np.int64,
+    "best_epoch": np.int64,
+    "start_rmse": np.float64,
+    "rmse": np.float64,
+    "crossings": np.int64,
+    "live_units": np.int64,
+    "fit_seconds": np.float64,
+}
+
+Outcome = Model | Exception
+
+
+def fit_many(
+    x: npt.ArrayLike | None,
+    y: npt.ArrayLike | None,
+    jobs: Iterable[Mapping[str, Any]],
+    *,
+    progress: bool | None = None,
+    **common: Any,
+) -> Ensemble:
+    """Train many nets, each by `fastmlp.fit`, and return them in the order of the jobs.
+
+    The nets are trained by threads on all cores. Within ``joblib.parallel_config("dask")``, ``("loky")`` or whatever
+    backend is active they are trained there, and its ``n_jobs`` is the number of workers. Every net is bitwise the one
+    that `fastmlp.fit` returns for its arguments, however many workers there are.
+
+    Parameters
+    ----------
+    x, y : array_like or None
+        The samples, as in `fastmlp.fit`; None where every job brings its own.
+    jobs : iterable of mappings
+        For each net the arguments of `fastmlp.fit` that are its own; they take precedence over the common ones.
+    progress : bool or None, default None
+        Whether to show a progress bar over nets; None: on a terminal, if it takes more than about two seconds.
+    **common
+        Arguments of `fastmlp.fit` for all nets. Of `rng` job i gets the i-th child: for an int n
+        ``numpy.random.SeedSequence(n, spawn_key=(i,))``. Without `record_every`, histories hold the start and the end
+        only, but those of nets with a stopping rule on recorded epochs, which are as in `fastmlp.fit`.
+
+    Returns
+    -------
+    Ensemble
+        The nets; those that diverged or whose arguments were refused are in its `failures` with the error.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the jobs are not mappings of arguments of `fastmlp.fit`, or if common samples are refused; before anything is
+        computed. Whatever the backend raises if no net came back.
+
+    Warns
+    -----
+    RuntimeWarning
+        If Ctrl-C or a failure of the backend ended the work early; the nets done are returned.
+
+    Examples
+    --------
+    >>> import numpy as np, fastmlp
+    >>> x = np.linspace(-np.pi, np.pi, 50)
+    >>> ensemble = fastmlp.fit_many(x, np.sin(x), [{"hidden": h} for h in (10, 20, 40)], rng=0, epochs=500)
+    >>> [model.n_hidden for model in ensemble.models]
+    [10, 20, 40]
+    >>> mean, std = ensemble.predict([0.0, 1.0], return_std=True)
+    >>> mean.shape, std.shape
+    ((2,), (2,))
+    """
+    own = _checked_jobs(jobs, common)
+    progress = checks.optional_flag("progress", progress)
+    common = {**common, "x": x, "y": y}
+    for name in ("x", "y"):
+        missing = [i for i, job in enumerate(own) if common[name] is None and name not in job]
+        if missing:
+            raise ValueError(
+                checks.wording(name, "given, or part of every job", f"None and no {name} in job {missing[0]}")
+            )
+    if common.get("checkpoint") is not None:
+        rule = "given in the jobs, a file for each net"
+        raise ValueError(checks.wording("checkpoint", rule, repr(common["checkpoint"])))
+    if x is not None and y is not None:
+        checks.samples(x, y, common.get("sample_weight"))
+    children = _children(common.pop("rng", None), len(own))
+    own = [{"rng": child, **job} for child, job in zip(children, own, strict=True)]
+    return _trained(own, common, progress)
+
+
+def _checked_jobs(jobs: object, common: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rule = "an iterable of mappings of arguments of fastmlp.fit"
+    if isinstance(jobs, (str, Mapping)) or not isinstance(jobs, Iterable):
+        raise TypeError(checks.wording("jobs", rule, repr(jobs)))
+    own = []
+    for i, job in enumerate(jobs):
+        if not isinstance(job, Mapping):
+            raise TypeError(checks.wording(f"jobs[{i}]", "a mapping of arguments of fastmlp.fit", repr(job)))
+        own.append(dict(job))
+    for name, arguments in (("common arguments", common), *((f"jobs[{i}]", job) for i, job in enumerate(own))):
+        for key in arguments:
+            if key not in ARGUMENTS or key == "progress":
+                raise TypeError(checks.wording(name, "arguments of fastmlp.fit but progress", repr(key)))
+    return own
+
+
+def _children(rng: Any, n: int) -> Iterable[np.random.SeedSequence]:
+    """Return n seeds, one for each job, which depend on rng and their place only."""
+    generator = checks.generator("rng", rng)
+    if rng is not None and not isinstance(rng, numbers.Integral | Sequence | np.ndarray | np.random.SeedSequence):
+        seeds: list[np.random.SeedSequence] = generator.bit_generator.seed_seq.spawn(n)  # type: ignore[attr-defined]
+        return seeds
+    parent = rng if isinstance(rng, np.random.SeedSequence) else np.random.SeedSequence(rng)  # type: ignore[arg-type]
+    return (np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, i)) for i in range(n))
+
+
+def _trained(own: list[dict[str, Any]], common: Mapping[str, Any], progress: bool | None) -> Ensemble:
+    """Train all nets through joblib."""
+    import joblib
+
+    backend, _ = joblib.parallel.get_active_backend(prefer="threads")
+    _, n_jobs = joblib.parallel.get_active_backend()  # joblib itself forgets it where it falls back on threads
+    n_jobs = -1 if n_jobs is None else n_jobs
+    size = int(np.clip(len(own) // (TASKS_PER_WORKER * joblib.effective_n_jobs(n_jobs)), 1, MOST_PER_TASK))
+    numbered = list(enumerate(own))
+    # Threads see the flag of Ctrl-C and end their nets; other processes cannot, joblib ends them.
+    interrupt = Interrupt() if getattr(backend, "supports_sharedmem", False) else None
+    tasks = (
+        joblib.delayed(_train)(numbered[first : first + size], common, interrupt)
+        for first in range(0, len(numbered), size)
+    )
+    outcomes: dict[int, Outcome] = {}
+    ended: BaseException | None = None
+    with interrupt or nullcontext(), progress_bar(len(own), 0, progress, "net") as bar:
+        # Compiled code lets other threads run, so threads are as fast as processes and share data and kernels.
+        parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator_unordered")
+        try:
+            for done in parallel(tasks):
+                outcomes.update(done)
+                bar.update(len(done))
+        except (Exception, KeyboardInterrupt) as error:
+            if not outcomes:
+                raise
+            ended = error
+    if interrupt is not None and interrupt.requested:
+        ended = KeyboardInterrupt()
+    if ended is not None:
+        lost = [i for i in range(len(own)) if i not in outcomes]
+        reason = "Ctrl-C" if isinstance(ended, KeyboardInterrupt) else f"{type(ended).__name__}: {ended}"
+        text = f"fit_many was ended by {reason}; {len(outcomes)} of {len(own)} nets were done and are returned."
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+        outcomes |= {i: RuntimeError(f"Net {i} was not trained to its end, because of {reason}.") for i in lost}
+    return Ensemble(
+        tuple(outcome if isinstance(outcome := outcomes[i], Model) else None for i in range(len(own))),
+        {i: outcome for i in range(len(own)) if isinstance(outcome := outcomes[i], Exception)},
+    )
+
+
+def _train(
+    numbered: list[tuple[int, dict[str, Any]]], common: Mapping[str, Any], interrupt: Interrupt | None
+) -> dict[int, Outcome]:
+    """Train some nets, by their numbers; an interrupt ends it before the last."""
+    outcomes: dict[int, Outcome] = {}
+    groups: dict[Any, tuple[Call, dict[int, Any]]] = {}  # jobs that differ by their rng only: it and the call of each
+    for i, job in numbered:
+        own = dict(job)
+        rng = own.pop("rng")
+        key = _key(own)
+        if key in groups:
+            groups[key][1][i] = rng
+            continue
+        try:
+            call = _call(own, common)
+        except Exception as error:  # noqa: BLE001 - whatever one net meets must not sink the others
+            outcomes[i] = _without_frames(error)
+            continue
+        if key is None:
+            outcomes |= _singly(call, {i: rng}, interrupt)
+        else:
+            groups[key] = (call, {i: rng})
+    for call, rngs in groups.values():
+        seeds = {i: rng for i, rng in rngs.items() if isinstance(rng, int | np.random.SeedSequence)}
+        done = _alike(call, seeds, interrupt) if len(seeds) >= FEWEST else {}
+        outcomes |= done | _singly(call, {i: rng for i, rng in rngs.items() if i not in done}, interrupt)
+    return outcomes
+
+
+def _key(job: Mapping[str, Any]) -> Any:
+    """Return what two jobs share if they ask for the same; None where that cannot be told."""
+    try:
+        key = frozenset((name, type(value), value) for name, value in job.items())
+    except TypeError:  # arrays
+        return None
+    return key
+
+
+def _call(job: Mapping[str, Any], common: Mapping[str, Any]) -> Call:
+    """Check the arguments of one net."""
+    arguments = {**DEFAULTS, **common, **job, "progress": False}
+    if all(arguments.get(name) is None for name in ("record_every", *READS_RECORDS)):
+        arguments["record_every"] = arguments["epochs"]
+    return checked_call(**arguments)
+
+
+def _alike(call: Call, seeds: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:
+    """Train nets of one call together, as far as that can be."""
+    outcomes: dict[int, Outcome] = {}
+    most = most_alike(call)
+    numbers = list(seeds)
+    for first in range(0, len(numbers) if most else 0, max(most, 1)):
+        if interrupt is not None and interrupt.requested:
+            break
+        some = numbers[first : first + most]
+        models = train_alike(call, [np.random.default_rng(seeds[i]) for i in some])
+        outcomes |= {i: model for i, model in zip(some, models, strict=True) if model is not None}
+    return outcomes
+
+
+def _singly(call: Call, rngs: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:
+    """Train nets of one call one by one."""
+    outcomes: dict[int, Outcome] = {}
+    callback = call.callback if interrupt is None else _interruptible(interrupt, call.callback)
+    for i, rng in rngs.items():
+        if interrupt is not None and interrupt.requested:
+            break
+        try:
+            model = train(replace(call, rng=checks.generator("rng", rng), callback=callback))
+        except Exception as error:  # noqa: BLE001 - as above
+            outcomes[i] = _without_frames(error)
+            continue
+        assert model.info is not None
+        if interrupt is None or not interrupt.requested or model.info.stop_reason != "callback":
+            outcomes[i] = model
+    return outcomes
+
+
+def _without_frames(error: Exception) -> Exception:
+    """Return an error without its traceback, which would keep the frames and all that they hold."""
+    return error.with_traceback(None)
+
+
+def _interruptible(
+    interrupt: Interrupt, callback: Callable[[CallbackInfo], bool | None] | None
+) -> Callable[[CallbackInfo], bool | None]:
+    """Return a callback that stops a fit on Ctrl-C, or when the caller's does."""
+
+    def stops(info: CallbackInfo) -> bool | None:
+        return interrupt.requested or (callback is not None and callback(info))
+
+    return stops
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ensemble:
+    """Nets that were trained in one call of `fastmlp.fit_many`, in the order of its jobs.
+
+    Attributes
+    ----------
+    models : tuple of Model or None
+        The nets; None for one that failed.
+    failures : mapping of int to Exception
+        Why, by the number of the job.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> x, y = [-1.0, 0.0, 1.0], [1.0, 0.0, 1.0]
+    >>> ensemble = fastmlp.fit_many(x, y, [{"lr": 0.1}, {"lr": 1e9}], rng=0, init="he", hidden=10, epochs=500)
+    >>> ensemble
+    Ensemble(2 nets, 1 failed)
+    >>> type(ensemble.failures[1]).__name__
+    'DivergenceError'
+    """
+
+    models: tuple[Model | None, ...]
+    failures: Mapping[int, Exception]
+
+    def __len__(self) -> int:
+        return len(self.models)
+
+    def __repr__(self) -> str:
+        return f"Ensemble({len(self)} nets, {len(self.failures)} failed)"
+
+    @property
+    def histories(self) -> tuple[History | None, ...]:
+        """The course of each fit; None for a net that failed."""
+        return tuple(None if model is None else model.history for model in self.models)
+
+    @overload
+    def predict(self, x: npt.ArrayLike, return_std: Literal[False] = False) -> Array: ...
+
+    @overload
+    def predict(self, x: npt.ArrayLike, return_std: Literal[True]) -> tuple[Array, Array]: ...
+
+    def predict(self, x: npt.ArrayLike, return_std: bool = False) -> Array | tuple[Array, Array]:
+        """Return the mean of the nets' outputs and, if asked, their standard deviation.
+
+        Parameters
+        ----------
+        x : array_like of shape (n, n_in), or (n,) if n_in is 1
+            Inputs, in the units of the data.
+        return_std : bool, default False
+            Whether to return the standard deviation over nets (ddof 0) too.
+
+        Returns
+        -------
+        mean, or (mean, std) : ndarray of float64, shape (n,) or (n, n_out)
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `Model.predict`, and if no net was trained or their sizes differ.
+
+        Examples
+        --------
+        >>> import fastmlp
+        >>> up, down = (fastmlp.Model([[1.0]], [0.0], [[sign]], [0.0]) for sign in (1.0, -1.0))
+        >>> fastmlp.Ensemble((up, down), {}).predict([2.0], return_std=True)
+        (array([0.]), array([2.]))
+        """
+        return_std = checks.flag("return_std", return_std)
+        outputs = self._outputs(x)
+        mean = outputs.mean(axis=0)
+        return (mean, outputs.std(axis=0)) if return_std else mean
+
+    def quantiles(self, x: npt.ArrayLike, q: npt.ArrayLike) -> Array:
+        """Return quantiles of the nets' outputs.
+
+        Parameters
+        ----------
+        x : array_like of shape (n, n_in), or (n,) if n_in is 1
+            Inputs, in the units of the data.
+        q : float or array_like of shape (n_q,)
+            Which, from 0 to 1.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_q, n) or (n_q, n, n_out), without the first axis for one q
+
+        Raises
+        ------
+        TypeError, ValueError
+            As `predict`, and if q is not within 0 and 1.
+
+        Examples
+        --------
+        >>> import fastmlp
+        >>> up, down = (fastmlp.Model([[1.0]], [0.0], [[sign]], [0.0]) for sign in (1.0, -1.0))
+        >>> fastmlp.Ensemble((up, down), {}).quantiles([2.0], [0.25, 0.5])
+        array([[-1.],
+               [ 0.]])
+        """
+        return np.asarray(np.quantile(self._outputs(x), checks.fractions("q", q), axis=0))
+
+    def _outputs(self, x: npt.ArrayLike) -> Array:
+        """Return the outputs of all trained nets, stacked."""
+        trained = self._of_one_shape()
+        return np.stack([model.predict(x) for model in trained]).astype(np.float64, copy=False)
+
+    def _of_one_shape(self) -> list[Model]:
+        trained = [model for model in self.models if model is not None]
+        if not trained:
+            raise ValueError(checks.wording("the ensemble", "one with a trained net", repr(self)))
+        shapes = sorted({(model.n_in, model.n_out, model.y_ndim) for model in trained})
+        if len(shapes) > 1:
+            got = f"nets of {shapes[0][:2]} and of {shapes[1][:2]} inputs and outputs"
+            raise ValueError(checks.wording("the ensemble", "of nets for the same data", got))
+        return trained
+
+    def summary(self, as_frame: bool = False) -> Any:
+        """Return a table with a row for each job.
+
+        Parameters
+        ----------
+        as_frame : bool, default False
+            Whether to return a pandas.DataFrame, which needs pandas.
+
+        Returns
+        -------
+        ndarray of shape (n_jobs,) with fields, or pandas.DataFrame
+            n_hidden; lr (NaN where each group has its own); epochs_run, best_epoch; start_rmse and rmse, at the start
+            and at the end; crossings and live_units, -1 where the engine does not know them; fit_seconds; stop_reason;
+            failure, the error of a net that failed, whose numbers are NaN and -1.
+
+        Examples
+        --------
+        >>> import fastmlp
+        >>> ensemble = fastmlp.fit_many([0.0, 1.0], [0.0, 1.0], [{"hidden": 5}, {"hidden": 9}], rng=0, epochs=10)
+        >>> ensemble.summary()["n_hidden"]
+        array([5, 9])
+        """
+        rows = [self._row(i, model) for i, model in enumerate(self.models)]
+        longest = [max([1, *(len(row[k]) for row in rows)]) for k in (-2, -1)]
+        kinds = [*FIELDS.items(), ("stop_reason", f"U{longest[0]}"), ("failure", f"U{longest[1]}")]
+        table = np.array(rows, dtype=kinds)
+        if not checks.flag("as_frame", as_frame):
+            return table
+        import pandas as pd
+
+        return pd.DataFrame(table)
+
+    def _row(self, i: int, model: Model | None) -> tuple[Any, ...]:
+        if model is None:
+            error = self.failures[i]
+            nothing = [-1 if kind is np.int64 else np.nan for kind in FIELDS.values()]
+            return (*nothing, "", f"{type(error).__name__}: {error}")
+        info, history = model.info, model.history
+        if info is None or history is None:
+            raise ValueError(checks.wording("models", "fitted ones", f"{model} without history"))
+        return (
+            model.n_hidden,
+            info.lr if isinstance(info.lr, float) else np.nan,
+            info.epochs_run,
+            info.best_epoch,
+            history.rmse[0],
+            history.rmse[-1],
+            -1 if info.crossings is None else info.crossings,
+            -1 if info.live_units is None else info.live_units,
+            info.fit_seconds,
+            info.stop_reason,
+            "",
+        )
+
+    def plot(self, x: npt.ArrayLike | None = None, y: npt.ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
+        """Draw the mean of nets of one input and the band that holds 90 % of them, and data if given.
+
+        Parameters
+        ----------
+        x, y : array_like, optional
+            Samples to draw; x alone sets the range, which is that of the training data by default.
+        ax : matplotlib Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Raises
+        ------
+        ValueError
+            If the nets have several inputs, or if no range is known.
+
+        Examples
+        --------
+        >>> import fastmlp, matplotlib
+        >>> matplotlib.use("Agg")
+        >>> fastmlp.fit_many([0.0, 1.0], [0.0, 1.0], [{}, {}], rng=0, hidden=9, epochs=10).plot().get_xlabel()
+        'x'
+        """
+        from fastmlp.plotting import plot_ensemble
+
+        return plot_ensemble(self, self._of_one_shape(), x, y, ax)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the ensemble to a file, wholly or not at all: its nets with histories and infos, and its failures.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, replaced if there is one; nothing is appended to its name.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written; the one before it, if any, is untouched.
+
+        Examples
+        --------
+        >>> import fastmlp, pathlib, tempfile
+        >>> ensemble = fastmlp.fit_many([0.0, 1.0], [0.0, 1.0], [{}, {"hidden": 0}], rng=0, hidden=9, epochs=10)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "ensemble.npz")
+        ...     ensemble.save(path)
+        ...     fastmlp.Ensemble.load(path)
+        Ensemble(2 nets, 1 failed)
+        """
+        from fastmlp.storage import save_ensemble
+
+        save_ensemble(self.models, self.failures, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Ensemble:
+        """Read an ensemble that `save` wrote; of failures only the text is kept, as a RuntimeError.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Raises
+        ------
+        FileFormatError
+            If the file is damaged, no ensemble, or of a format unknown to this version. Nothing in it is executed.
+        OSError
+            If the file cannot be opened.
+
+        Examples
+        --------
+        See `save`.
+        """
+        from fastmlp.storage import load_ensemble
+
+        return cls(*load_ensemble(path))

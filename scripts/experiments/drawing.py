@@ -1,0 +1,109 @@
+"""What the experiments' scripts share: their options, the line that they print, and pictures of nets of one input."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # read when NumPy is imported
+
+import matplotlib
+import numpy as np
+import numpy.typing as npt
+
+import fastmlp
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+FloatArray = npt.NDArray[np.float64]
+
+
+def options(description: str | None, name: str, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read --full, --seed and --out, and make the folder."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--full", action="store_true", help="the sizes that were published, not reduced ones")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("out/experiments") / name, help="folder of the figures")
+    args = parser.parse_args(arguments)
+    args.out.mkdir(parents=True, exist_ok=True)
+    return args
+
+
+def print_line(what: str, seconds: float, steps: float, authors_seconds: float, *facts: str) -> None:
+    """Print our time and the time that the authors' loop takes for as many steps, measured on a like machine."""
+    ratio = float(f"{authors_seconds / seconds:.2g}")
+    times = f"{steps:,.0f} steps in {duration(seconds)}, authors' loop {duration(authors_seconds)} ({ratio:,g} x)"
+    print("; ".join([f"{what}: {times}", *facts]))
+    sys.stdout.flush()
+
+
+def facts_of(model: fastmlp.Model) -> tuple[str, ...]:
+    """Return what decides how long a net took, in words."""
+    info = model.info
+    live = "unknown" if info.live_units is None else f"{info.live_units:,} of {model.n_hidden:,}"
+    return f"{info.crossings:,} crossings", f"live units {live}", f"RMSE {model.history.rmse[-1]:.4g}", info.method
+
+
+def duration(seconds: float) -> str:
+    """Return seconds in the unit that suits them."""
+    for size, unit in ((3600, "h"), (60, "min"), (1, "s")):
+        if seconds >= size:
+            return f"{seconds / size:,.3g} {unit}"
+    return f"{seconds * 1e3:.0f} ms"
+
+
+def geometric_steps(last: int, ratio: float) -> list[int]:
+    """Return 0, 1 and then each time int(ratio * before) + 1, up to the last step, which is added."""
+    steps = [0, 1]
+    while steps[-1] < last:
+        steps.append(int(ratio * steps[-1]) + 1)
+    return [*(step for step in steps if step < last), last]
+
+
+def some(snapshots: Mapping[int, fastmlp.Model], count: int) -> list[tuple[int, fastmlp.Model]]:
+    """Return the first, the last and evenly many snapshots between."""
+    steps = sorted(snapshots)
+    chosen = sorted({steps[round(place)] for place in np.linspace(0, len(steps) - 1, count)})
+    return [(step, snapshots[step]) for step in chosen]
+
+
+def draw_neurons(ax: Axes, model: fastmlp.Model) -> None:
+    """Draw (w1, b1) of each unit as a point by angle and length, on a polar axis, coloured by the sign of w2."""
+    angle, length = np.arctan2(model.b1, model.w1[0]), np.hypot(model.b1, model.w1[0])
+    sign = model.w2[:, 0] > 0
+    for is_positive, colour in ((True, "C3"), (False, "C0")):
+        ax.plot(angle[sign == is_positive], length[sign == is_positive], ".", ms=1.5, color=colour, rasterized=True)
+    ax.set_xticklabels([])
+    ax.set_yticks([])
+    ax.set_xlabel(f"up to {length.max():.1g}", fontsize=7)
+
+
+def draw_function(ax: Axes, model: fastmlp.Model, x: FloatArray, y: FloatArray, *, margin: float = 0.1) -> None:
+    """Draw the net's function and the data."""
+    room = margin * (x.max() - x.min())
+    curve = np.linspace(x.min() - room, x.max() + room, 1001)
+    ax.plot(curve, model.predict(curve), color="C0", lw=1.2)
+    ax.plot(x, y, "o", ms=3, color="0.3")
+
+
+def draw_loss(ax: Axes, models: Mapping[str, fastmlp.Model]) -> None:
+    """Draw the mean squared error against the step."""
+    for label, model in models.items():
+        step = np.unique(np.geomspace(1, len(model.history.epoch) - 1, 2000).astype(int))
+        ax.loglog(model.history.epoch[step], model.history.rmse[step] ** 2, lw=1, label=label)
+    ax.set(xlabel="step", ylabel="mean squared error")
+    ax.legend(fontsize=8)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure and forget it."""
+    figure.savefig(path, dpi=130)
+    plt.close(figure)

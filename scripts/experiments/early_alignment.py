@@ -1,0 +1,120 @@
+"""Early alignment of neurons: nets that start so small that their units first turn, then grow.
+
+After https://github.com/eboursier/early_alignment: no output bias, mean squared error without 1/2 at rate 1e-3, that is
+our rate 2e-3, a start of scale 1e-3 / sqrt(H), two million steps, weights kept at 135 of them; on three points, and on
+40 points of a function of Stewart et al. Their loop is in float32; here the weights are, the arithmetic is not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from drawing import (
+    FloatArray,
+    draw_function,
+    draw_loss,
+    draw_neurons,
+    facts_of,
+    geometric_steps,
+    options,
+    plt,
+    print_line,
+    save,
+    some,
+)
+
+import fastmlp
+
+RATE = 2e-3
+SCALE = 1e-3
+STEPS, REDUCED_STEPS = 2_000_000, 100_000
+RATIO = 1.1
+KNOTS = (
+    np.array([-1, -0.7, -0.55, -0.4, 0, 0.5, 0.6, 0.7, 1]),
+    np.array([0, 0.7, 0.5, 1, 0, 1, 0.6, 0.7, 0]),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A data set, a width, a start, and the seconds that a step of the authors' loop takes."""
+
+    data: str
+    hidden: int
+    start: str
+    authors_step: float
+
+
+RUNS = (
+    Run("3 points", 20_000, "balanced", 0.32e-3),
+    Run("3 points", 200_000, "unbalanced", 1.17e-3),
+    Run("Stewart", 20_000, "balanced", 1.6e-3),
+    Run("Stewart", 200_000, "unbalanced", 50e-3),
+)
+
+
+def samples(data: str, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return x and y."""
+    if data == "3 points":
+        return np.array([-0.75, -0.5, 0.125]), np.array([1.1, 0.1, 0.8])
+    x = rng.uniform(-1, 1, 40)
+    return x, np.interp(x, *KNOTS)
+
+
+def start(kind: str, hidden: int, scale: float, rng: np.random.Generator) -> tuple[FloatArray, ...]:
+    """Draw (w1, b1, w2, b2)."""
+    w1, b1 = rng.normal(0, scale / np.sqrt(hidden), (2, hidden))
+    if kind == "balanced":
+        w2 = rng.choice([-1.0, 1.0], hidden) * np.hypot(w1, b1)
+    else:
+        w2 = rng.normal(0, scale / np.sqrt(hidden), hidden)
+    return w1[None], b1, w2[:, None], np.zeros(1)
+
+
+def train(run: Run, steps: int, seed: int, **options: Any) -> fastmlp.Model:
+    """Train one net; the same data for all nets of a seed. Options of `fastmlp.fit` may differ from theirs."""
+    x, y = samples(run.data, np.random.default_rng(seed))
+    init = start(run.start, run.hidden, SCALE, np.random.default_rng([seed, run.hidden]))
+    theirs = {"lr": RATE, "output_bias": False, "dtype": np.float32, "snapshots": geometric_steps(steps, RATIO)}
+    return fastmlp.fit(x, y, init=init, epochs=steps, **theirs | options)
+
+
+def draw(run: Run, model: fastmlp.Model, seed: int, path: str) -> None:
+    """Draw the neurons and the function along the way."""
+    x, y = samples(run.data, np.random.default_rng(seed))
+    stages = some(model.history.snapshots, 11)[3:]
+    figure = plt.figure(figsize=(16, 4.6), layout="constrained")
+    for column, (step, snapshot) in enumerate(stages):
+        ax = figure.add_subplot(2, len(stages), column + 1, projection="polar")
+        draw_neurons(ax, snapshot)
+        ax.set_title(f"step {step:,}", fontsize=8)
+        ax = figure.add_subplot(2, len(stages), len(stages) + column + 1)
+        draw_function(ax, snapshot, x, y)
+        ax.tick_params(labelsize=6)
+    figure.suptitle(f"{run.data}, H = {run.hidden:,}, {run.start}: (w1, b1) of each unit, red where w2 > 0; the net")
+    save(figure, path)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, print, draw."""
+    args = options(__doc__, "early_alignment", arguments)
+    steps = STEPS if args.full else REDUCED_STEPS
+    curves = {}
+    for run in RUNS if args.full else RUNS[::2]:
+        started = time.perf_counter()
+        model = train(run, steps, args.seed)
+        name = f"{run.data}, H = {run.hidden:,}, {run.start}"
+        print_line(f"A {name}", time.perf_counter() - started, steps, run.authors_step * steps, *facts_of(model))
+        draw(run, model, args.seed, args.out / f"{run.data.replace(' ', '_')}_h{run.hidden}.png")
+        curves[name] = model
+    figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+    draw_loss(ax, curves)
+    save(figure, args.out / "loss.png")
+
+
+if __name__ == "__main__":
+    main()

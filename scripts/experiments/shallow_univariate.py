@@ -1,0 +1,83 @@
+"""A leaky net on a zigzag for 1e8 steps, as in https://github.com/HanseulJo/Shallow-Univariate-ReLU-Net.
+
+100 units of slope 0.01 below 0, no output bias, mean squared error without 1/2 at rate 1e-3, that is our rate 2e-3, on
+9 points that alternate between 0 and 1. Start: w1 and b1 uniform on (-1, 1), b1 sorted, w2 uniform on
+(-1, 1) / sqrt(H). Their net is in float32, ours in float64. Knots are kept at geometrically spaced steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from drawing import FloatArray, draw_function, draw_loss, facts_of, geometric_steps, options, plt, print_line, save
+
+import fastmlp
+
+HIDDEN, POINTS = 100, 9
+RATE, SLOPE = 2e-3, 0.01
+STEPS, REDUCED_STEPS = 100_000_000, 1_000_000
+RATIO = 1.05
+AUTHORS_STEP = 238e-6  # seconds
+
+
+def samples() -> tuple[FloatArray, FloatArray]:
+    """Return x and y."""
+    return np.linspace(-1, 1, POINTS), np.arange(POINTS) % 2.0
+
+
+def train(steps: int, seed: int, algorithm: str = "auto") -> fastmlp.Model:
+    """Train the net."""
+    rng = np.random.default_rng(seed)
+    w1, b1 = rng.uniform(-1, 1, (2, HIDDEN))
+    w2 = rng.uniform(-1, 1, HIDDEN) / np.sqrt(HIDDEN)
+    return fastmlp.fit(
+        *samples(),
+        init=(w1[None], np.sort(b1), w2[:, None], np.zeros(1)),
+        lr=RATE,
+        negative_slope=SLOPE,
+        output_bias=False,
+        epochs=steps,
+        snapshots=geometric_steps(steps, RATIO),
+        algorithm=algorithm,
+    )
+
+
+def draw(model: fastmlp.Model) -> plt.Figure:
+    """Draw the net and the paths of its knots, the knots, the loss and each group of parameters over the steps."""
+    x, y = samples()
+    steps = np.array(sorted(model.history.snapshots))
+    models = [model.history.snapshots[step] for step in steps]
+    knots = np.array([snapshot.kinks() for snapshot in models])
+    heights = np.array([snapshot.predict(np.nan_to_num(row)) for snapshot, row in zip(models, knots, strict=True)])
+    figure, axes = plt.subplots(2, 3, figsize=(14, 7.5), layout="constrained")
+    axes[0, 0].plot(knots, heights, lw=0.5, color="C1", alpha=0.5)
+    draw_function(axes[0, 0], model, x, y)
+    axes[0, 0].set(xlim=(-1.2, 1.2), ylim=(-0.5, 1.5), title="net, and the paths of its knots")
+    axes[0, 1].plot(steps + 1, knots, lw=0.6)
+    axes[0, 1].set(xscale="log", ylim=(-1.5, 1.5), title="knots $-b_1 / w_1$")
+    draw_loss(axes[0, 2], {"net": model})
+    groups = (
+        ("w_1", [m.w1[0] for m in models]),
+        ("b_1", [m.b1 for m in models]),
+        ("w_2", [m.w2[:, 0] for m in models]),
+    )
+    for ax, (name, values) in zip(axes[1], groups, strict=True):
+        ax.plot(steps + 1, np.array(values), lw=0.6)
+        ax.set(xscale="log", xlabel="step + 1", title=f"${name}$")
+    return figure
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, print, draw."""
+    args = options(__doc__, "shallow_univariate", arguments)
+    steps = STEPS if args.full else REDUCED_STEPS
+    started = time.perf_counter()
+    model = train(steps, args.seed)
+    print_line(f"C H = {HIDDEN}", time.perf_counter() - started, steps, AUTHORS_STEP * steps, *facts_of(model))
+    save(draw(model), args.out / "panel.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,389 @@
+"""Many nets in one call: each the net of its own fit, wherever it is trained, and what an ensemble can be asked."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import joblib
+import numpy as np
+import pytest
+
+import fastmlp
+
+JOBS = [
+    {"hidden": 12},
+    {"hidden": 30, "lr": 0.01, "init": "he"},
+    {"algorithm": "dense", "hidden": 8},
+    {"hidden": 20, "epochs": 55, "sample_weight": np.linspace(0.1, 1.0, 100)},
+    {"hidden": 20, "rng": 77, "stop_at_crossing": True},
+    {"hidden": 9, "y": np.cos(np.linspace(0, 5, 100)), "record_every": 7},
+]
+COMMON = {"epochs": 200, "rng": 5}
+
+
+def singly(x, y, jobs, rng, **common):
+    """Train the jobs by single fits, as `fit_many` says."""
+    models = []
+    for i, job in enumerate(jobs):
+        arguments = {"x": x, "y": y, "rng": np.random.SeedSequence(rng, spawn_key=(i,)), **common, **job}
+        models.append(fastmlp.fit(**arguments))
+    return models
+
+
+def assert_identical(got, expected):
+    assert len(got) == len(expected)
+    for got_model, expected_model in zip(got, expected, strict=True):
+        for name in ("w1", "b1", "w2", "b2"):
+            np.testing.assert_array_equal(getattr(got_model, name), getattr(expected_model, name))
+        assert got_model.history.rmse[-1] == expected_model.history.rmse[-1]
+        assert got_model.info.crossings == expected_model.info.crossings
+
+
+@pytest.fixture(scope="module")
+def expected():
+    x = np.linspace(-np.pi, np.pi, 100)
+    return singly(x, np.sin(x), JOBS, **COMMON)
+
+
+@pytest.mark.parametrize(
+    "where", [{}, {"n_jobs": 1}, {"n_jobs": 2}, {"backend": "threading", "n_jobs": 2}], ids=lambda where: str(where)
+)
+def test_nets_are_those_of_single_fits_however_many_threads_train_them(sine, expected, where):
+    with joblib.parallel_config(**where):
+        ensemble = fastmlp.fit_many(*sine, JOBS, **COMMON)
+    assert not ensemble.failures
+    assert_identical(ensemble.models, expected)
+
+
+@pytest.mark.slow
+def test_nets_are_those_of_single_fits_in_other_processes(sine, expected):
+    with joblib.parallel_config("loky", n_jobs=2):
+        ensemble = fastmlp.fit_many(*sine, JOBS, **COMMON)
+    assert_identical(ensemble.models, expected)
+
+
+def test_tasks_of_several_nets_give_the_same_nets(sine):
+    jobs = [{"hidden": 2 + i % 5} for i in range(150)]
+    ensemble = fastmlp.fit_many(*sine, iter(jobs), epochs=3, rng=1, lr=0.01, init="he")
+    assert_identical(ensemble.models, singly(*sine, jobs, 1, epochs=3, lr=0.01, init="he"))
+
+
+@pytest.mark.parametrize(
+    "common",
+    [
+        {},
+        {"lr": {"w1": 0.01, "b1": 0.0, "w2": 0.02, "b2": 0.03}, "init": 0.3},
+        {"hidden_bias": False, "output_bias": False},
+        {"dtype": np.float32, "sample_weight": np.arange(100)},
+        {"negative_slope": 0.1, "x": np.linspace(1e4, 1e4 + 1, 100)},
+        {"y": np.stack([np.sin(np.arange(100)), np.cos(np.arange(100))], axis=1)},
+        {"init": (np.ones((1, 9)), np.linspace(-1, 1, 9), np.ones((9, 1)), [0.0]), "lr": 0.01},
+        {"init": "he", "lr": 0.3},  # too fast for some
+        {"init": "he", "lr": 0.3, "dtype": np.float32},
+        {"algorithm": "reference"},
+        {"momentum": 0.9},
+    ],
+    ids=lambda common: ", ".join(common) or "defaults",
+)
+def test_small_nets_trained_together_are_those_of_single_fits(sine, common):
+    arguments = {"hidden": 9, "epochs": 60, **dict(zip("xy", sine, strict=True)), **common}
+    ensemble = fastmlp.fit_many(arguments.pop("x"), arguments.pop("y"), [{}] * 20, rng=2, **arguments)
+    arguments = {**dict(zip("xy", sine, strict=True)), "hidden": 9, "epochs": 60, "record_every": 60, **common}
+    for i, model in enumerate(ensemble.models):
+        rng = np.random.SeedSequence(2, spawn_key=(i,))
+        if model is None:
+            with pytest.raises(type(ensemble.failures[i]), match=re.escape(str(ensemble.failures[i]))):
+                fastmlp.fit(rng=rng, **arguments)
+            continue
+        expected = fastmlp.fit(rng=rng, **arguments)
+        assert_identical([model], [expected])
+        for name in ("epoch", "rmse", "crossings"):
+            np.testing.assert_array_equal(getattr(model.history, name), getattr(expected.history, name))
+        np.testing.assert_array_equal(model.x_range, expected.x_range)
+        for name in ("algorithm", "method", "lr", "epochs_run", "stop_reason", "live_units"):
+            assert getattr(model.info, name) == getattr(expected.info, name)
+    assert (0 < len(ensemble.failures) < 20) == (common.get("lr") == 0.3)
+
+
+def test_threads_do_the_work_unless_one_worker_is_asked_for(sine):
+    used = set()
+    arguments = {"hidden": 5, "epochs": 50, "callback": lambda info: used.add(threading.get_ident())}
+    with joblib.parallel_config(n_jobs=2):
+        fastmlp.fit_many(*sine, [{}] * 8, **arguments)
+    assert threading.get_ident() not in used
+    used.clear()
+    with joblib.parallel_config(n_jobs=1):
+        fastmlp.fit_many(*sine, [{}] * 8, **arguments)
+    assert used == {threading.get_ident()}
+
+
+@pytest.mark.parametrize(
+    "rng",
+    [np.random.SeedSequence(3), [1, 2], np.int64(4), np.random.default_rng(3), np.random.PCG64(3)],
+    ids=lambda rng: type(rng).__name__,
+)
+def test_every_kind_of_common_rng_gives_each_net_its_own_start(sine, rng):
+    models = fastmlp.fit_many(*sine, [{}] * 3, rng=rng, hidden=4, epochs=1).models
+    assert len({model.w1[0, 0] for model in models}) == 3
+    if isinstance(rng, np.random.SeedSequence):
+        assert_identical(models, fastmlp.fit_many(*sine, [{}] * 3, rng=3, hidden=4, epochs=1).models)
+
+
+def test_common_rng_none_is_fresh_each_time(sine):
+    first, second = (fastmlp.fit_many(*sine, [{}], hidden=4, epochs=1).models[0].w1 for _ in range(2))
+    assert (first != second).all()
+
+
+def test_failed_nets_do_not_sink_the_others(sine):
+    jobs = [{"lr": 1e3}, {}, {"hidden": 0}, {"y": [1.0]}]
+    ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=10, epochs=100)
+    assert [model is None for model in ensemble.models] == [True, False, True, True]
+    assert [(i, type(error)) for i, error in ensemble.failures.items()] == [
+        (0, fastmlp.DivergenceError),
+        (2, ValueError),
+        (3, ValueError),
+    ]
+    assert repr(ensemble) == "Ensemble(4 nets, 3 failed)"
+    np.testing.assert_array_equal(ensemble.predict([0.5]), ensemble.models[1].predict([0.5]))
+
+
+def test_histories_hold_start_and_end_unless_asked_for_more(sine):
+    ensemble = fastmlp.fit_many(*sine, [{}, {"epochs": 40}, {"record_every": 50}], rng=0, hidden=5, epochs=100)
+    assert [list(history.epoch) for history in ensemble.histories] == [[0, 100], [0, 40], [0, 50, 100]]
+
+
+def test_every_job_may_bring_its_own_samples():
+    jobs = [{"x": [0.0, 1.0, 2.0], "y": [0.0, scale, 0.0]} for scale in (1.0, 2.0)]
+    ensemble = fastmlp.fit_many(None, None, jobs, rng=0, hidden=10, epochs=100)
+    assert not ensemble.failures
+
+
+@pytest.mark.parametrize(
+    ("x", "jobs", "common", "error", "text"),
+    [
+        ([0.0, 1.0], "ab", {}, TypeError, "jobs must be an iterable of mappings"),
+        ([0.0, 1.0], {"hidden": 3}, {}, TypeError, "jobs must be an iterable of mappings"),
+        ([0.0, 1.0], [{}, 3], {}, TypeError, r"jobs\[1\] must be a mapping of arguments of fastmlp.fit, got 3."),
+        (
+            [0.0, 1.0],
+            [{"widht": 3}],
+            {},
+            TypeError,
+            r"jobs\[0\] must be arguments of fastmlp.fit but progress, got 'wi",
+        ),
+        ([0.0, 1.0], [{"progress": True}], {}, TypeError, r"jobs\[0\] must be arguments of fastmlp.fit but progress"),
+        ([0.0, 1.0], [{}], {"widht": 3}, TypeError, "common arguments must be arguments of fastmlp.fit but progress"),
+        ([0.0, 1.0], [{}], {"progress": 1}, TypeError, "progress must be True, False or None, got 1."),
+        ([0.0, 1.0], [{}], {"rng": "x"}, TypeError, "rng must be an argument of numpy.random.default_rng"),
+        ([0.0, np.nan], [{}], {}, ValueError, "x must be finite, got nan at position 1."),
+        (
+            None,
+            [{"x": [1.0, 2.0]}, {}],
+            {},
+            ValueError,
+            "x must be given, or part of every job, got None and no x in job 1",
+        ),
+    ],
+)
+def test_wrong_calls_raise_before_anything_is_trained(x, jobs, common, error, text):
+    with pytest.raises(error, match=text):
+        fastmlp.fit_many(x, [0.0, 1.0], jobs, **common)
+
+
+def test_no_jobs_make_an_ensemble_of_none(sine):
+    ensemble = fastmlp.fit_many(*sine, [])
+    assert len(ensemble) == 0
+    with pytest.raises(ValueError, match=r"the ensemble must be one with a trained net, got Ensemble\(0 nets"):
+        ensemble.predict([0.0])
+
+
+def test_inputs_are_not_changed(sine):
+    job = {"hidden": 3}
+    common = {"epochs": 5, "rng": 1}
+    fastmlp.fit_many(*sine, [job], **common)
+    assert job == {"hidden": 3}
+    assert common == {"epochs": 5, "rng": 1}
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    x = np.linspace(-np.pi, np.pi, 100)
+    y = np.stack([np.sin(x), np.cos(x)], axis=1)
+    return fastmlp.fit_many(x, y, [{}, {}, {"lr": 1e9}, {}], rng=0, hidden=15, epochs=300)
+
+
+def test_predictions_are_mean_deviation_and_quantiles_over_nets(ensemble):
+    x = np.linspace(-3, 3, 11)
+    outputs = np.stack([model.predict(x) for model in ensemble.models if model is not None])
+    mean, std = ensemble.predict(x, return_std=True)
+    np.testing.assert_array_equal(mean, ensemble.predict(x))
+    np.testing.assert_allclose(mean, outputs.sum(axis=0) / 3, rtol=1e-14)
+    np.testing.assert_allclose(std**2, ((outputs - mean) ** 2).sum(axis=0) / 3, rtol=1e-12)
+    np.testing.assert_array_equal(ensemble.quantiles(x, [0.0, 1.0]), [outputs.min(axis=0), outputs.max(axis=0)])
+    np.testing.assert_array_equal(ensemble.quantiles(x, 0.5), np.median(outputs, axis=0))
+
+
+@pytest.mark.parametrize(("q", "text"), [(1.5, "from 0 to 1, got 1.5"), ([0.1, np.nan], "got nan"), ([[0.1]], "2 dim")])
+def test_quantiles_must_be_fractions(ensemble, q, text):
+    with pytest.raises(ValueError, match=text):
+        ensemble.quantiles([0.0], q)
+
+
+def test_nets_for_different_data_are_not_averaged():
+    jobs = [{"x": [[0.0, 1.0], [1.0, 2.0]]}, {"x": [0.0, 1.0]}]
+    ensemble = fastmlp.fit_many(None, [0.0, 1.0], jobs, rng=0, hidden=5, epochs=5)
+    with pytest.raises(
+        ValueError, match=r"the ensemble must be of nets for the same data, got nets of \(1, 1\) and of"
+    ):
+        ensemble.predict([0.0])
+
+
+def test_summary_has_a_row_for_every_job(ensemble):
+    table = ensemble.summary()
+    models = ensemble.models
+    assert table.shape == (4,)
+    assert list(table["n_hidden"]) == [15, 15, -1, 15]
+    assert table["rmse"][0] == models[0].history.rmse[-1]
+    assert table["start_rmse"][3] == models[3].history.rmse[0]
+    assert np.isnan(table["rmse"][2])
+    assert table["crossings"][1] == models[1].info.crossings
+    assert list(table["stop_reason"]) == ["epochs", "epochs", "", "epochs"]
+    assert table["failure"][2].startswith("DivergenceError: lr must be small enough")
+    assert table["failure"][0] == ""
+    frame = ensemble.summary(as_frame=True)
+    assert list(frame.columns) == list(table.dtype.names)
+    assert frame["lr"].iloc[0] == models[0].info.lr
+
+
+def test_plot_draws_mean_and_band_of_each_output(ensemble):
+    ax = ensemble.plot([-1.0, 1.0], [[0.0, 1.0], [1.0, 0.0]])
+    lines = {line.get_label(): line for line in ax.get_lines()}
+    assert len(ax.collections) == 2
+    mean = lines["mean"]
+    np.testing.assert_array_equal(mean.get_ydata(), ensemble.predict(mean.get_xdata())[:, 0])
+    assert mean.get_xdata()[0] == -1
+    assert "90% of the nets" in [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_a_saved_ensemble_comes_back_whole(sine, tmp_path):
+    path = tmp_path / "ensemble.npz"
+    jobs = [*JOBS, {"dtype": np.float32, "snapshots": [3, 9]}, {"lr": 1e9}]
+    saved = fastmlp.fit_many(*sine, jobs, **COMMON)
+    saved.save(path)
+    loaded = fastmlp.Ensemble.load(path)
+    assert repr(loaded) == repr(saved)
+    assert_identical([m for m in loaded.models if m], [m for m in saved.models if m])
+    table, expected = loaded.summary(), saved.summary()
+    for name in table.dtype.names[:-1]:
+        np.testing.assert_array_equal(table[name], expected[name])
+    assert [model and model.info.versions for model in loaded.models] == [m and m.info.versions for m in saved.models]
+    assert expected["failure"][-1] in str(loaded.failures[7])
+
+
+def test_a_model_is_no_ensemble_and_a_damaged_file_is_refused(sine, tmp_path, ensemble):
+    path = tmp_path / "ensemble.npz"
+    ensemble.models[0].save(path)
+    with pytest.raises(fastmlp.FileFormatError, match="must be a ensemble of fastmlp"):
+        fastmlp.Ensemble.load(path)
+    ensemble.save(path)
+    whole = path.read_bytes()
+    with pytest.raises(fastmlp.FileFormatError, match="must be a model of fastmlp"):
+        fastmlp.load(path)
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(fastmlp.FileFormatError, match="must be a whole file of fastmlp"):
+        fastmlp.Ensemble.load(path)
+
+
+def test_progress_bar_counts_nets(sine, capfd):
+    fastmlp.fit_many(*sine, [{}] * 3, rng=0, hidden=3, epochs=3, progress=True)
+    assert "3.00/3.00" in capfd.readouterr().err
+
+
+def test_ctrl_c_returns_the_nets_that_are_done(sine):
+    def press(info):
+        if info.epochs == 77:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.2)
+
+    jobs = [{}, {}, {"epochs": 77, "callback": press}, *[{"epochs": 10**8}] * 5]
+    with joblib.parallel_config(n_jobs=1), pytest.warns(RuntimeWarning, match="fit_many was ended by Ctrl-C; 2 of 8"):
+        ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=5, epochs=10)
+    assert [model is None for model in ensemble.models] == [False] * 2 + [True] * 6
+    assert str(ensemble.failures[7]) == "Net 7 was not trained to its end, because of Ctrl-C."
+    with joblib.parallel_config(n_jobs=2), pytest.warns(RuntimeWarning, match="fit_many was ended by Ctrl-C"):
+        ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=5, epochs=10)
+    assert [model is None for model in ensemble.models][3:] == [True] * 5
+
+
+@pytest.mark.slow
+def test_what_a_dead_worker_loses_is_said(sine):
+    def die(info):
+        os._exit(1)
+
+    jobs = [{}] * 40 + [{"callback": die}]
+    with joblib.parallel_config("loky", n_jobs=2), pytest.warns(RuntimeWarning, match="fit_many was ended by Termin"):
+        ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=5, epochs=10)
+    assert 40 in ensemble.failures
+    assert all(model is not None or i in ensemble.failures for i, model in enumerate(ensemble.models))
+    assert "TerminatedWorkerError" in str(ensemble.failures[40])
+
+
+COLD = """
+import sys, joblib, numpy as np, fastmlp
+x = np.linspace(-1, 1, 30)
+jobs = [{"algorithm": "dense", "dtype": dtype} for dtype in (np.float32, np.float64)] * 2
+with joblib.parallel_config("loky", n_jobs=2):
+    ensemble = fastmlp.fit_many(x, x**2, jobs, rng=0, hidden=8, epochs=20, lr=0.1)
+assert not ensemble.failures, ensemble.failures
+print(max(model.info.compile_seconds for model in ensemble.models))
+"""
+
+
+@pytest.mark.slow
+def test_processes_started_cold_compile_each_kernel_once(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "NUMBA_DEBUG_CACHE": "1"}
+    output = subprocess.run(
+        [sys.executable, "-c", COLD], env=environment, capture_output=True, text=True, check=True, timeout=300
+    ).stdout
+    saved = re.findall(r"data saved to '(.*)'", output)
+    assert len(saved) == len(set(saved)) == 2  # one for each dtype
+
+
+@pytest.fixture(scope="module")
+def dask():
+    """A client of two worker processes."""
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None)
+    with cluster, distributed.Client(cluster) as client:
+        yield client
+
+
+@pytest.mark.slow
+def test_nets_are_those_of_single_fits_under_dask(sine, expected, dask):
+    with joblib.parallel_config("dask"):
+        ensemble = fastmlp.fit_many(*sine, JOBS, **COMMON)
+    assert not ensemble.failures
+    assert_identical(ensemble.models, expected)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_of_dask_loses_no_net(sine, dask, tmp_path):
+    once = tmp_path / "killed"
+
+    def die_once(info):
+        if not once.exists():
+            once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    jobs = [{"hidden": 5 + i % 3} for i in range(30)]
+    jobs[11]["callback"] = die_once
+    with joblib.parallel_config("dask"):
+        ensemble = fastmlp.fit_many(*sine, jobs, rng=3, epochs=100)
+    assert once.exists()
+    assert not ensemble.failures
+    once.touch()
+    assert_identical(ensemble.models, singly(*sine, jobs, 3, epochs=100))
