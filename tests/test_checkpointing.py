@@ -80,7 +80,7 @@ def test_a_resumed_fit_is_the_one_that_never_stopped(noisy, algorithm, dtype, tm
         {"lr": lambda epoch: 0.05 / (1 + epoch / 100)},
         {"lr": {"w1": 0.01, "b1": 0.02, "w2": 0.0, "b2": 0.01}},
     ],
-    ids=str,
+    ids=", ".join,
 )
 def test_optimisers_schedules_and_batches_resume(noisy, options, tmp_path, short_chunks):
     x, y, _ = noisy
@@ -192,7 +192,7 @@ def test_load_reads_the_model_so_far(sine, tmp_path):
         {"momentum": 0.5},
         {"output_bias": False},
     ],
-    ids=str,
+    ids=", ".join,
 )
 def test_other_data_or_settings_are_refused(sine, tmp_path, changed):
     x, y = sine
