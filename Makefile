@@ -43,6 +43,13 @@ test-full: .venv/installed-dev  ## all of it, the slow tests too
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2
 
+coverage: .venv/installed-dev  ## which lines of the kernels the smallest nets run through, without compilation
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q tests/test_kernel_lines.py
+	$(BIN)/python -m coverage report --include='fastmlp/dense/*,fastmlp/univariate/*'
+
+boundscheck: .venv/installed-dev  ## the same nets with every index of the kernels checked, compiled into a cache of its own
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=out/boundscheck $(BIN)/pytest -q tests/test_kernel_lines.py
+
 costs: .venv/installed  ## time and memory as samples, units, inputs, outputs and epochs grow, in out/benchmarks
 	$(BIN)/python -m benchmarks.costs
 
