@@ -52,11 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UsageError as error:
         _tell(f"{command}: error: {error}")
         return WRONGLY_GIVEN
-    except (CommandError, TableError, OSError, MemoryError, fastmlp.DivergenceError, KeyboardInterrupt) as error:
-        if isinstance(error, BrokenPipeError):  # nobody reads on; the interpreter must not flush into the pipe again
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        else:
-            _tell(f"{command}: error: {error or 'interrupted'}")
+    except BrokenPipeError:  # nobody reads on; the interpreter must not flush into the pipe again
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (CommandError, TableError, OSError, MemoryError, fastmlp.DivergenceError) as error:
+        _tell(f"{command}: error: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        _tell(f"{command}: error: interrupted.")
         return FAILED
     return 0
 

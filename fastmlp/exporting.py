@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 ONNX_OPSET = 13
 ONNX_IR = 7
 NUMBERS = ("float", "double", "fixed")
+# A name of C's own would make a source that no compiler takes.
+C_KEYWORDS = frozenset(
+    {
+        *("auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern"),
+        *("float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed"),
+        *("sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while"),
+    }
+)
 
 
 def to_onnx(model: Model, path: str | os.PathLike[str]) -> None:
@@ -67,7 +75,7 @@ def to_c(model: Model, name: str, numbers: str) -> str:
     rule = "a C identifier"
     if not isinstance(name, str):
         raise TypeError(wording("name", rule, repr(name)))
-    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or name in C_KEYWORDS:
         raise ValueError(wording("name", rule, repr(name)))
     if choice("numbers", numbers, NUMBERS) != "fixed":
         floating_source = c_curve.floating_source if model.n_in == 1 else c_layers.floating_source

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
 
 import fastmlp
 from fastmlp import checks
@@ -30,7 +30,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
     ----------
     hidden, epochs, lr, init, standardize, hidden_bias, output_bias, negative_slope
         As in `fastmlp.fit`.
-    optimizer, momentum, nesterov, weight_decay, batch_size, algorithm, record_every, min_delta
+    optimizer, momentum, nesterov, weight_decay, batch_size, algorithm, threads, record_every, min_delta
         As in `fastmlp.fit`.
     patience : int or None, default None
         As in `fastmlp.fit`; None is a tenth of the epochs with `early_stopping`, and otherwise never stops.
@@ -100,6 +100,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         weight_decay: float = 0.0,
         batch_size: int | None = None,
         algorithm: str = "auto",
+        threads: int | None = None,
         record_every: int | None = None,
         patience: int | None = None,
         min_delta: float = 0.0,
@@ -122,6 +123,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         self.weight_decay = weight_decay
         self.batch_size = batch_size
         self.algorithm = algorithm
+        self.threads = threads
         self.record_every = record_every
         self.patience = patience
         self.min_delta = min_delta
@@ -224,9 +226,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         y = np.asarray(y, dtype=X.dtype)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=X.dtype, ensure_non_negative=True)
-        return X, y, sample_weight
+        return X, y, None if sample_weight is None else np.asarray(sample_weight)
 
     def _seed(self) -> int:
         if isinstance(self.random_state, numbers.Integral):
@@ -257,7 +257,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         own = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_OF_FIT}
         if goes_on:
             own["init"] = self.model_
-        self.model_ = fastmlp.fit(X, y, sample_weight=sample_weight, rng=seed, **own | options)
+        self.model_ = fastmlp.fit(X, y, sample_weight=sample_weight, rng=seed, progress=False, **own | options)
         self.coefs_ = [self.model_.w1, self.model_.w2]
         self.intercepts_ = [self.model_.b1, self.model_.b2]
         self.n_outputs_ = self.model_.n_out

@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it one of scikit-learn's checks of estimators is skipped
 
 import hypothesis
 import numpy as np

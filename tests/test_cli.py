@@ -252,6 +252,18 @@ def test_ctrl_c_keeps_the_model_so_far(data):
     assert fastmlp.load("model.npz").info.stop_reason == "interrupted"
 
 
+def test_ctrl_c_before_the_training_is_one_line(data):
+    os.mkfifo("pipe.csv")
+    fit = subprocess.Popen([*COMMAND, "fit", "pipe.csv", *FIT[2:]], stderr=subprocess.PIPE, text=True)
+    with open("pipe.csv", "w"):  # waits until the command reads
+        time.sleep(0.2)
+        os.kill(fit.pid, signal.SIGINT)
+        _, err = fit.communicate(timeout=60)
+    assert fit.returncode == 1
+    assert err == "fastmlp fit: error: interrupted.\n"
+    assert not Path("model.npz").exists()
+
+
 def test_the_entry_point_is_installed():
     (entry,) = (point for point in importlib.metadata.entry_points(group="console_scripts") if point.name == "fastmlp")
     assert entry.load() is main
