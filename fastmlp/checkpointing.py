@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from fastmlp.files import remove_leftovers
 from fastmlp.model import Model
 from fastmlp.storage import read_model, write_model
 from fastmlp.versions import versions
+
+if TYPE_CHECKING:
+    from fastmlp.calls import Call
 
 IRRELEVANT = {"callback", "progress", "checkpoint", "checkpoint_every", "resume", "is_seeded"}  # to the result
 
@@ -59,7 +62,7 @@ class Resumed(NamedTuple):
 class Checkpoint:
     """The file of one fit."""
 
-    def __init__(self, path: Path, seconds: float, call: Any) -> None:
+    def __init__(self, path: Path, seconds: float, call: Call) -> None:
         """Take the path, how long to wait between two writes, and the checked call that the file belongs to."""
         self._path = path
         self._seconds = seconds
@@ -122,7 +125,7 @@ class Checkpoint:
             refuse(self._path, f"a checkpoint of fastmlp that holds together ({error})")
 
 
-def digest(call: Any) -> str:
+def digest(call: Call) -> str:
     """Return what tells calls apart that could give other results."""
     known = hashlib.sha256(versions()["fastmlp"].encode())
     for field in fields(call):

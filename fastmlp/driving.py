@@ -130,10 +130,11 @@ class Drive:
         if not np.isfinite(self._last_row.squared_error).all():
             raise DivergenceError(0, lr, self.model())
         self._ended: str | None = None
-        # A place at or before the best epoch: at the end the way from there is gone again.
-        self._best = Place(engine.state(), 0)
+        start = Place(engine.state(), 0)
+        # With patience a place at or before the best epoch: at the end the way from there is gone again.
+        self._best = None if stopping.patience is None else start
         if validate is not None:
-            self._judge_weights(self._best)
+            self._judge_weights(start)
 
     def model(self) -> Model:
         """Return the model now."""
@@ -199,9 +200,8 @@ class Drive:
         """Return what `go_on` goes on from."""
         history = self._recorder.so_far(self._epoch)
         model = self._make_model(self._engine.weights(), self._outcome(self._epoch, None), history)
-        best = None if self._stopping.patience is None else self._best
         here = Place(self._engine.state(), self._epoch)
-        return Standing(model, here, best, self._stopping.state(), self._ended)
+        return Standing(model, here, self._best, self._stopping.state(), self._ended)
 
     def go_on(self, standing: Standing) -> None:
         """Take up a training where another drive stood."""
@@ -210,7 +210,7 @@ class Drive:
         self._engine.advance(0, self._record)
         self._last_row = self._record[:1].copy()
         self._epoch = standing.here.epoch
-        self._best = standing.best or standing.here
+        self._best = standing.best
         self._stopping.restore(standing.stopping)
         self._recorder.restore(standing.model.history)
         self._ended = standing.ended
@@ -224,8 +224,8 @@ class Drive:
             else:
                 self._judge(here, [self._epoch], self._recorder.rmse(self._last_row.squared_error).tolist())
         self._recorder.finish(self._epoch, self._last_row)
-        best_epoch = self._epoch if self._stopping.patience is None else self._stopping.best_epoch
-        if best_epoch != self._epoch:
+        best_epoch = self._epoch if self._best is None else self._stopping.best_epoch
+        if self._best is not None and best_epoch != self._epoch:
             self._engine.restore(self._best.state)
             self._engine.advance(best_epoch - self._best.epoch, self._record)
         return self._outcome(best_epoch, reason)

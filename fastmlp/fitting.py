@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastmlp.archives import refuse
 from fastmlp.calls import Call, checked_call
 from fastmlp.checkpointing import Checkpoint, Resumed
 from fastmlp.driving import Drive, Outcome
@@ -275,10 +276,19 @@ def train(call: Call) -> Model:
         if checkpoint is not None:
             checkpoint.begin(start.weights, start.seed)
         if resumed is not None:
-            drive.go_on(resumed.standing)
+            _go_on(drive, resumed, call)
         # Where Ctrl-C came before the rate was found there is nothing to go on from.
         outcome = drive.run(interrupt, call.snapshots, call.callback, call.progress, checkpoint if start.lr else None)
     return make_model(engine.weights(), outcome, recorder.history())
+
+
+def _go_on(drive: Drive, resumed: Resumed, call: Call) -> None:
+    """Let a drive take up what a file holds; of another machine the engine's arrays may have other shapes."""
+    try:
+        drive.go_on(resumed.standing)
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        assert call.checkpoint is not None
+        refuse(call.checkpoint, f"a checkpoint written by a processor like this one ({error})")
 
 
 def model_of(call: Call, start: Start, weights: Weights, history: History | None, **facts: Any) -> Model:

@@ -96,8 +96,8 @@ for _ in range(times):
     if kind == "thread":
         models = []
         thread = threading.Thread(target=lambda: models.append(fastmlp.fit(x, y, callback=ready, **options)))
-        thread.start()
         try:
+            thread.start()
             thread.join()
         except KeyboardInterrupt:
             print(json.dumps(["interrupted", True]), flush=True)
@@ -128,6 +128,7 @@ def interrupts(kind: str, times: int) -> Trial:
         for _ in range(times):
             if process.stdout.readline() != "ready\n":
                 n_lost += 1
+                process.kill()
                 break
             time.sleep(rng.uniform(0, 0.3))
             sent = time.perf_counter()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import driving
+from fastmlp import archives, driving
 from fastmlp.checkpointing import Checkpoint
 
 ENGINES = pytest.mark.parametrize("algorithm", ["univariate", "dense", "reference"])
@@ -76,6 +76,8 @@ def test_a_resumed_fit_is_the_one_that_never_stopped(noisy, algorithm, dtype, tm
     "options",
     [
         {"optimizer": "adam", "batch_size": 7},
+        {"optimizer": "adam", "batch_size": 7, "algorithm": "dense", "threads": 2},
+        {"optimizer": "adam", "algorithm": "univariate"},
         {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-3},
         {"lr": lambda epoch: 0.05 / (1 + epoch / 100)},
         {"lr": {"w1": 0.01, "b1": 0.02, "w2": 0.0, "b2": 0.01}},
@@ -251,6 +253,17 @@ def test_damaged_checkpoints_are_refused_and_kept(sine, tmp_path):
     fastmlp.Model([[1.0]], [1.0], [[1.0]], [1.0]).save(path)
     with pytest.raises(fastmlp.FileFormatError, match="it is a model that was saved"):
         fastmlp.fit(*sine, **options)
+
+
+def test_the_state_of_another_engine_is_refused(sine, tmp_path):
+    path = tmp_path / "run.npz"
+    options = {"hidden": 5, "epochs": 300, "rng": 0, "checkpoint": path, "algorithm": "dense"}
+    fastmlp.fit(*sine, **options)
+    whole = archives.read(path, "model", 1)
+    for name, value in (("resume/engine/theta", np.zeros((7, 3))), ("resume/rule/stopping", np.zeros(3))):
+        archives.write(path, "model", 1, whole[0], whole[1] | {name: value})
+        with pytest.raises(fastmlp.FileFormatError, match="must be a checkpoint written by a processor like this one"):
+            fastmlp.fit(*sine, resume=True, **options)
 
 
 def test_leftovers_of_killed_writers_are_removed(sine, tmp_path):
