@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation reliability coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare docs experiments clean
+.PHONY: help report approximation reliability coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -18,6 +18,9 @@ experiments: .venv/installed  ## the published experiments rerun, reduced; FULL=
 	for name in early_alignment gradient_flow shallow_univariate rate_sweep inconsistency; do \
 		$(BIN)/python scripts/experiments/$$name.py $(if $(FULL),--full) || exit; \
 	done
+
+uncertainty: .venv/installed  ## 200 nets on noisy data with a gap, with their band, in out/uncertainty
+	$(BIN)/python scripts/uncertainty.py
 
 peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn beside fastmlp; QUICK=1: in three minutes
 	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)

@@ -181,3 +181,10 @@ def test_optimizers_are_compared():
     done = run("compare_optimizers.py", "--seeds", 0)
     assert done.returncode == 2
     assert "must be positive" in done.stderr
+
+
+def test_an_ensemble_says_where_it_is_unsure(tmp_path):
+    done = run("uncertainty.py", "--nets", 12, "--epochs", 2000, "--torch-nets", 0, "--out", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("12 nets by") == 2
+    assert (tmp_path / "uncertainty.png").stat().st_size > 10_000

@@ -1,0 +1,71 @@
+"""What a net costs in `fastmlp.fit_many` beside its training: python -m benchmarks.many.
+
+Prints the time of a net that is trained for 1,000 epochs and for one; the latter is all that is not training. Six
+samples; nets of 16 units are trained by prefix sums and prepared together, those of 64 one by one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import joblib
+import numpy as np
+
+import fastmlp
+
+X = np.array([-1.0, -0.5, -0.2, 0.3, 0.6, 1.0])
+Y = np.array([-1.0, 2.0, -1.0, 1.0, -2.0, 1.0])
+SETTINGS = {"lr": 1e-3, "init": "he", "rng": 0}
+NETS = {16: 10_000, 64: 1_000}
+ROUNDS = 3
+
+
+def seconds(hidden: int, epochs: int, **settings: object) -> float:
+    """Return the least seconds that a net takes, in a few rounds."""
+    jobs: list[dict[str, object]] = [{}] * NETS[hidden]
+    least = np.inf
+    for _ in range(ROUNDS):
+        started = time.perf_counter()
+        ensemble = fastmlp.fit_many(X, Y, jobs, hidden=hidden, epochs=epochs, **settings)
+        least = min(least, time.perf_counter() - started)
+        assert not ensemble.failures
+    return least / len(jobs)
+
+
+@contextlib.contextmanager
+def dask() -> Iterator[None]:
+    """Train in two worker processes of Dask."""
+    import distributed
+
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config("dask"),
+    ):
+        yield
+
+
+def main() -> None:
+    """Measure and print a table."""
+    places = {
+        "one thread": joblib.parallel_config(n_jobs=1),
+        "two threads": joblib.parallel_config(n_jobs=2),
+        "two processes (loky)": joblib.parallel_config("loky", n_jobs=2),
+        "two processes (Dask)": dask(),
+    }
+    print("| where | hidden units | us a net of 1,000 epochs | of one epoch |\n| --- | --- | --- | --- |")
+    for place, configured in places.items():
+        with configured:
+            for hidden in NETS:
+                seconds(hidden, 1, **SETTINGS)
+                trained, untrained = (seconds(hidden, epochs, **SETTINGS) for epochs in (1000, 1))
+                print(f"| {place} | {hidden} | {trained * 1e6:.0f} | {untrained * 1e6:.0f} |", flush=True)
+    with joblib.parallel_config(n_jobs=1):
+        automatic = seconds(16, 1, rng=0)
+    print(f"with the automatic rate, one thread: {automatic * 1e6:.0f} us a net of 16 units and one epoch")
+
+
+if __name__ == "__main__":
+    main()
