@@ -188,12 +188,12 @@ class Drive:
                         reason = "callback"
                 if self._epoch == stop and stop in kept:
                     self._recorder.snapshots[stop] = self.model()
+        if checkpoint is not None:
+            checkpoint.write(self._standing())
         if interrupt.requested:  # in the last chunk too: a Ctrl-C may have been meant for what comes next
             reason = "interrupted"
             text = f"fit was interrupted after {self._epoch} of {self._epochs} epochs; the model so far is returned."
             warnings.warn(text, RuntimeWarning, stacklevel=4)
-        if checkpoint is not None:
-            checkpoint.write(self._standing())
         return self._finish(reason or "epochs")
 
     def _standing(self) -> Standing:

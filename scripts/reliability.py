@@ -17,6 +17,7 @@ from reliability_trials import (
     Trial,
     bad_inputs,
     cold_processes,
+    full_disk,
     fuzz,
     interrupts,
     kills,
@@ -37,6 +38,8 @@ def trials(folder: Path, *, quick: bool) -> Iterator[Callable[[], Trial]]:
         yield partial(interrupts, kind, times)
     (folder / "kills").mkdir()
     yield partial(kills, 5 if quick else 100, folder / "kills")
+    (folder / "full").mkdir()
+    yield partial(full_disk, 3 if quick else 100, folder / "full")
     yield partial(fuzz, 400 if quick else 100_000)
     yield bad_inputs
     yield partial(threads, 1 if quick else 10)

@@ -88,16 +88,18 @@ def ready(info):
     global said
     if not said and info.elapsed > 0.05:
         said = True
-        print("ready", flush=True)
+        begun.set() if kind == "thread" else print("ready", flush=True)
     return stopped
 
 for _ in range(times):
-    said, stopped = False, False
+    said, stopped, begun = False, False, threading.Event()
     if kind == "thread":
         models = []
         thread = threading.Thread(target=lambda: models.append(fastmlp.fit(x, y, callback=ready, **options)))
+        thread.start()
+        begun.wait()
         try:
-            thread.start()
+            print("ready", flush=True)
             thread.join()
         except KeyboardInterrupt:
             print(json.dumps(["interrupted", True]), flush=True)
@@ -219,6 +221,30 @@ def kills(times: int, folder: Path) -> Trial:
     n_lost += [entry.name for entry in folder.iterdir()] != ["run.npz"]
     where = ", ".join(f"{fell[name]} {name}" for name in STAGES if fell[name])
     return Trial("kill -9 while checkpointing", times, n_lost, f"fell: {where}; the last run ended with the same bits")
+
+
+def full_disk(times: int, folder: Path) -> Trial:
+    """Save over a file where the disk ends after some bytes, for which a limit on the size of files stands."""
+    rng = np.random.default_rng(0)
+    path = folder / "m.npz"
+    old, new = (fastmlp.fit(X, Y, hidden=50, epochs=5, rng=seed) for seed in (0, 1))
+    old.save(path)
+    size = path.stat().st_size
+    n_lost = 0
+    for _ in range(times):
+        limit = int(rng.integers(size - 100))
+        child = os.fork()
+        if child == 0:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+            try:
+                new.save(path)
+            except OSError as error:
+                os._exit(0 if "is untouched" in str(error) else 1)
+            os._exit(1)
+        _, status = os.waitpid(child, 0)
+        n_lost += status != 0 or not same(fastmlp.load(path), old)
+        n_lost += [entry.name for entry in folder.iterdir()] != ["m.npz"]
+    return Trial("full disks while saving", times, n_lost, "each an OSError that says so; the old file untouched")
 
 
 def _mutated(whole: np.ndarray[Any, Any], rng: np.random.Generator) -> bytes:
