@@ -336,6 +336,11 @@ NONSENSE: list[Any] = [
 
 def bad_inputs() -> Trial:
     """Give every parameter of fit every piece of nonsense: a model, or an error that names what was wrong."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # "x" names a checkpoint
+        return _bad_inputs()
+
+
+def _bad_inputs() -> Trial:
     counts: Counter[str] = Counter()
     lost = []
     for name in inspect.signature(fastmlp.fit).parameters:
