@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from fastmlp.calls import Call
 from fastmlp.engine import Weights
 from fastmlp.fitting import model_of
 from fastmlp.model import Model
-from fastmlp.preparation import coordinates_of, folded, problem_of, settings_of, shape_of, start_of
+from fastmlp.preparation import coordinates_of, folded, problem_of, rates_of, settings_of, shape_of, starts_of
 from fastmlp.recording import Recorder, read_only_history
 
 MOST_WORK = 5 * 10**7  # of a loop that nothing interrupts: epochs times samples and units, in about half a second
@@ -40,18 +41,16 @@ def train_alike(call: Call, rngs: Sequence[np.random.Generator]) -> list[Model |
 
     started = time.perf_counter()
     within = coordinates_of(call)
-    starts = [start_of(call, within, rng, lambda: False) for rng in rngs]
+    starts = starts_of(call, within, rngs)
     problem = problem_of(call, starts[0])
     shape = shape_of(problem.x, call.n_hidden, problem.y.shape[1])
-    # Settings depend on the start by its rate only.
-    settings = [settings_of(call, start, shape) for start in (starts if within.lr is None else starts[:1])]
+    settings = settings_of(call, starts[0], shape)
+    if within.lr is None:  # settings depend on the start by its rate only
+        each = [replace(settings, rates=rates_of(start.lr, call.trained, call.dtype)) for start in starts]
+    else:
+        each = [settings] * len(starts)
     stacked = Weights(*(np.stack(arrays) for arrays in zip(*(start.weights for start in starts), strict=True)))
-    trained = alike.train_alike(
-        problem,
-        stacked,
-        settings * (len(starts) // len(settings)),
-        call.epochs,
-    )
+    trained = alike.train_alike(problem, stacked, each, call.epochs)
     with np.errstate(over="ignore", invalid="ignore"):
         nets = folded(within.maps, trained.weights, call.dtype)
         recorder = Recorder(call.epochs, call.epochs, within.maps.y_scale, counts_crossings=True)

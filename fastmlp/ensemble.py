@@ -243,7 +243,10 @@ def _alike(call: Call, seeds: Mapping[int, Any], interrupt: Interrupt | None) ->
         if interrupt is not None and interrupt.requested:
             break
         some = numbers[first : first + most]
-        models = train_alike(call, [np.random.default_rng(seeds[i]) for i in some])
+        try:
+            models = train_alike(call, [np.random.default_rng(seeds[i]) for i in some])
+        except ValueError:  # refused; each net by itself says so
+            break
         outcomes |= {i: model for i, model in zip(some, models, strict=True) if model is not None}
     return outcomes
 

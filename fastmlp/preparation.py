@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from fastmlp.engine import Array, Engine, Problem, Rates, Settings, Shape, Weigh
 from fastmlp.model import Model
 from fastmlp.reference import ReferenceEngine
 from fastmlp.scaling import Standardization, identity, standardization
-from fastmlp.starting import automatic_rate, initial_weights
+from fastmlp.starting import automatic_rate, automatic_rates, has_few_samples, initial_weights
 
 ADAM_RATE = 1e-3  # of lr="auto"
 
@@ -77,33 +77,61 @@ def coordinates_of(call: Call) -> Coordinates:
     return Coordinates(maps, standardize, negative_slope, lr)
 
 
+def weights_of(call: Call, within: Coordinates, rng: np.random.Generator) -> Weights:
+    """Draw or take over the initial weights."""
+    init = call.init
+    if isinstance(init, (str, float)):
+        n_in, n_out = call.data.x.shape[1], call.data.y.shape[1]
+        return initial_weights(init, n_in, call.n_hidden, n_out, hidden_bias=call.trained["b1"], rng=rng)
+    return within.maps.unfold(init.weights if isinstance(init, Model) else init)
+
+
 def start_of(call: Call, within: Coordinates, rng: np.random.Generator, interrupted: Callable[[], bool]) -> Start:
     """Draw or take over the initial weights; find the rate if not given."""
-    data, init, trained, maps, lr = call.data, call.init, call.trained, within.maps, within.lr
-    if isinstance(init, (str, float)):
-        n_in, n_out = data.x.shape[1], data.y.shape[1]
-        weights = initial_weights(init, n_in, call.n_hidden, n_out, hidden_bias=trained["b1"], rng=rng)
-    else:
-        weights = maps.unfold(init.weights if isinstance(init, Model) else init)
-    if lr is None:
-        lr = automatic_rate(
-            maps.inputs(data.x),
-            data.sample_weight,
-            weights,
-            within.negative_slope,
-            hidden_bias=trained["b1"],
-            output_bias=trained["b2"],
-            interrupted=interrupted,
-        )
+    weights = weights_of(call, within, rng)
+    lr = _automatic_rate(call, within, weights, interrupted) if within.lr is None else within.lr
     # Drawn after the weights, which therefore do not depend on it, and only where it is needed.
     seed = 0 if call.batch_size is None else int(rng.integers(2**63))
-    return Start(weights, maps, within.standardized, within.negative_slope, lr, seed)
+    return Start(weights, within.maps, within.standardized, within.negative_slope, lr, seed)
+
+
+def starts_of(call: Call, within: Coordinates, rngs: Sequence[np.random.Generator]) -> list[Start]:
+    """Do what `start_of` does for many nets, and find the rates of all at once where they have few samples."""
+    x = within.maps.inputs(call.data.x)
+    if within.lr is not None or not has_few_samples(x, call.n_hidden, call.data.y.shape[1]):
+        return [start_of(call, within, rng, lambda: False) for rng in rngs]
+    weights = [weights_of(call, within, rng) for rng in rngs]
+    rates = automatic_rates(
+        x,
+        call.data.sample_weight,
+        Weights(*(np.stack(arrays) for arrays in zip(*weights, strict=True))),
+        within.negative_slope,
+        hidden_bias=call.trained["b1"],
+        output_bias=call.trained["b2"],
+    )
+    coordinates = within.maps, within.standardized, within.negative_slope
+    return [
+        Start(each, *coordinates, float(rate) if rate > 0 else _automatic_rate(call, within, each, lambda: False), 0)
+        for each, rate in zip(weights, rates, strict=True)
+    ]
+
+
+def _automatic_rate(call: Call, within: Coordinates, weights: Weights, interrupted: Callable[[], bool]) -> float | None:
+    return automatic_rate(
+        within.maps.inputs(call.data.x),
+        call.data.sample_weight,
+        weights,
+        within.negative_slope,
+        hidden_bias=call.trained["b1"],
+        output_bias=call.trained["b2"],
+        interrupted=interrupted,
+    )
 
 
 def settings_of(call: Call, start: Start, shape: Shape) -> Settings:
     """Return how the engine is to train."""
     return Settings(
-        rates=_rates(start.lr, call.trained, call.dtype),
+        rates=rates_of(start.lr, call.trained, call.dtype),
         negative_slope=start.negative_slope,
         optimizer=call.optimizer,
         momentum=call.momentum,
@@ -126,7 +154,7 @@ def _threads(call: Call, shape: Shape) -> int:
     return call.threads or worthwhile_threads(shape, call.batch_size, usable_threads())
 
 
-def _rates(lr: Rate | None, trained: Mapping[str, bool], dtype: np.dtype[Any]) -> Rates:
+def rates_of(lr: Rate | None, trained: Mapping[str, bool], dtype: np.dtype[Any]) -> Rates:
     """Return the rate of each group; a Model's mapping must name the groups trained now."""
     if lr is None:
         return Rates(0.0, 0.0, 0.0, 0.0)

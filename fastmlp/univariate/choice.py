@@ -20,7 +20,7 @@ METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches, Opti
 # near, and against prefix sums (2,000 samples and units: 16 us, which take 26).
 SAMPLES_PER_UNIT, FAR_SAMPLES_PER_UNIT = 2, 1
 MIN_SAMPLES = 200  # up to which they do not
-MIN_UNITS = 20  # for which pattern moments pay: two blocks of patterns cost as much as 17 units
+MIN_UNITS = 20  # for which pattern moments pay: two blocks of patterns and a rebuild cost as much as 14
 # Samples whose maps fit into the second-level cache; of more, the maps cost what three units each would.
 NEAR_SAMPLES, UNITS_PER_MAP = 1200, 3
 FIRST_STAY = 2048  # epochs that prefix sums train before the other method is tried again; doubled each time

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -128,11 +129,15 @@ class Univariate:
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
         """Compile the kernel of the method that a fit of this shape starts with, by training the smallest net."""
-        zeros = np.zeros((1, shape.n_out))
-        smallest = sorted_samples(Problem(zeros[:, :1], zeros, np.ones(1)), may_centre=False)
-        method = _first_method(shape, settings)
-        still = replace(settings, rates=Rates(0.0, 0.0, 0.0, 0.0), negative_slope=0.0)
-        method(smallest, np.zeros((2 + shape.n_out, 1)), np.zeros(1, np.int64), zeros[0], still)
+        _compile(_first_method(shape, settings), shape.n_out, settings.optimizer)
+
+
+@functools.cache
+def _compile(method: type[Method], n_out: int, optimizer: str) -> None:
+    zeros = np.zeros((1, n_out))
+    smallest = sorted_samples(Problem(zeros[:, :1], zeros, np.ones(1)), may_centre=False)
+    still = Settings(Rates(0.0, 0.0, 0.0, 0.0), optimizer=optimizer)
+    method(smallest, np.zeros((2 + n_out, 1)), np.zeros(1, np.int64), zeros[0], still)
 
 
 def _first_method(shape: Shape, settings: Settings) -> type[Method]:

@@ -383,4 +383,6 @@ def _members(first: Array, count: Array) -> tuple[Array, Array]:
 
 
 def _padded(row: Array, size: int) -> Array:
-    return np.pad(row, (0, size - row.size))
+    padded = np.zeros(size)  # numpy.pad takes 20 us
+    padded[: row.size] = row
+    return padded
