@@ -142,7 +142,10 @@ class Model:
 
     def __repr__(self) -> str:
         sizes = f"n_in={self.n_in}, n_hidden={self.n_hidden}, n_out={self.n_out}"
-        rmse = f", rmse={self.history.rmse[-1]:.4g}" if self.history is not None else ""
+        rmse = ""
+        if self.history is not None:  # with patience the weights are not those of the last epoch
+            record = -1 if self.info is None else np.searchsorted(self.history.epoch, self.info.best_epoch)
+            rmse = f", rmse={self.history.rmse[record]:.4g}"
         return f"Model({sizes}, negative_slope={self.negative_slope:g}, dtype={self.w1.dtype}{rmse})"
 
     def _repr_html_(self) -> str:

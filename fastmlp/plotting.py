@@ -121,14 +121,16 @@ def film(
         raise ValueError(checks.wording("fps", "positive", repr(fps)))
     if Path(path).suffix.lower() != ".gif":
         raise ValueError(checks.wording("path", 'a name that ends in ".gif"', repr(str(path))))
-    frames = {epoch: history.snapshots[epoch] for epoch in sorted(history.snapshots)}
-    frames[int(history.epoch[-1])] = model
+    frames = sorted(history.snapshots.items())
+    end = int(history.epoch[-1]) if model.info is None else model.info.best_epoch  # whose weights the model has
+    if frames[-1][0] != end:
+        frames.append((end, model))
     limits, data = _limits(model, x), _data(model, x, y)
-    values = _value_range(frames.values(), limits, data)
+    values = _value_range([snapshot for _, snapshot in frames], limits, data)
     figure = Figure(figsize=(6.4, 4.8))  # the margins of a layout would differ from frame to frame
     writer = PillowWriter(fps=fps)  # type: ignore[arg-type]  # any number is taken
     with replacing(path) as temporary, writer.saving(figure, temporary, dpi=100):
-        for epoch, snapshot in frames.items():
+        for epoch, snapshot in frames:
             figure.clear()
             ax = figure.subplots()
             _draw(ax, snapshot, limits, data, values)

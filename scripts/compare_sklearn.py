@@ -66,7 +66,7 @@ def theirs(**options: Any) -> Callable[[int, int], Any]:
 METHODS: Mapping[str, Callable[[int, int], Any]] = {
     "fastmlp": own(),
     "fastmlp adam": own(optimizer="adam"),
-    "fastmlp early stopping": own(early_stopping=True, validation_fraction=0.2, patience=2000),
+    "fastmlp early stopping": own(early_stopping=True, validation_fraction=0.2, patience=2000, record_every=50),
     "MLP adam": theirs(),
     "MLP L-BFGS": theirs(solver="lbfgs"),
     "MLP early stopping": theirs(early_stopping=True, validation_fraction=0.2, tol=0.0, n_iter_no_change=100),

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from PIL import Image
 
@@ -104,6 +105,19 @@ def test_a_film_has_a_frame_for_each_snapshot_and_holds_the_end(fitted, tmp_path
         assert np.abs(after - before).max() > 100
     assert [file.name for file in tmp_path.iterdir()] == ["fit.gif"]
     assert plt.get_fignums() == []
+
+
+def test_a_film_of_a_fit_with_patience_ends_with_the_weights_returned(sine, tmp_path, monkeypatch):
+    x, y = sine
+    model = fastmlp.fit(
+        x, y, hidden=9, lr=2.0, init=0.3, rng=0, epochs=60, patience=5, snapshots=[0], algorithm="reference"
+    )
+    assert 0 < model.info.best_epoch < model.info.epochs_run
+    titles = []
+    monkeypatch.setattr(Axes, "set_title", lambda self, title: titles.append(title))
+    film(model, tmp_path / "fit.gif", x, y)
+    assert titles[-1] == f"epoch {model.info.best_epoch}, RMSE {model.rmse(x, y):.3g}"
+    assert f", rmse={model.rmse(x, y):.4g})" in repr(model)
 
 
 def test_a_film_that_cannot_be_leaves_nothing(fitted, tmp_path):
