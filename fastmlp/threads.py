@@ -26,7 +26,7 @@ from llvmlite import ir
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-SPINS = 500  # looks at a counter, some 15 us, before a waiting thread does something else
+SPINS = 500  # looks at the counter, some 15 us, before a waiting thread lets others have its core
 LINE = 8  # integers in a cache line: what several threads count on lies apart
 _YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"
 _HAS_PAUSE = platform.machine() in ("x86_64", "AMD64")
@@ -70,35 +70,7 @@ def _counter(context: Any, builder: Any, signature: Any, arguments: Any, index: 
     return builder.gep(context.make_array(signature.args[0])(context, builder, arguments[0]).data, [index])
 
 
-def _look_until(builder: Any, counter: Any, least: Any, n_looks: int | None) -> None:
-    """Look at a counter until it is at least so much, or so many times; without an end, let others have the core."""
-    looks = cgutils.alloca_once_value(builder, _WHOLE(0))
-    look, wait, spin, tired, done = (
-        builder.append_basic_block(name) for name in ("look", "wait", "spin", "tired", "done")
-    )
-    builder.branch(look)
-    builder.position_at_end(look)
-    builder.cbranch(builder.icmp_signed(">=", builder.load_atomic(counter, "acquire", 8), least), done, wait)
-    builder.position_at_end(wait)
-    n_before = builder.load(looks)
-    builder.store(builder.add(n_before, _WHOLE(1)), looks)
-    builder.cbranch(builder.icmp_signed("<", n_before, _WHOLE(SPINS if n_looks is None else n_looks)), spin, tired)
-    builder.position_at_end(spin)
-    if _HAS_PAUSE:
-        nothing = ir.FunctionType(ir.VoidType(), [])
-        builder.call(cgutils.get_or_insert_function(builder.module, nothing, "llvm.x86.sse2.pause"), [])
-    builder.branch(look)
-    builder.position_at_end(tired)
-    if n_looks is None:
-        kind = ir.FunctionType(ir.IntType(32), [])
-        builder.call(cgutils.get_or_insert_function(builder.module, kind, _YIELD), [])
-        builder.branch(look)
-    else:
-        builder.branch(done)
-    builder.position_at_end(done)
-
-
-def _claim(meeting: Any, part: Any, phase: Any, is_own: Any) -> bool:
+def _claim(meeting: Any, part: Any, phase: Any) -> bool:
     with _counting:
         is_free = meeting[(part + 1) * LINE] == phase - 1
         if is_free:
@@ -106,19 +78,17 @@ def _claim(meeting: Any, part: Any, phase: Any, is_own: Any) -> bool:
     return bool(is_free)
 
 
-def _claim_in_kernel(typing_context: Any, meeting: Any, part: Any, phase: Any, is_own: Any) -> Any:
-    """Return whether this thread is to do a part of a phase; the part of another is left to it for a while."""
+def _claim_in_kernel(typing_context: Any, meeting: Any, part: Any, phase: Any) -> Any:
+    """Return whether this thread is to do a part of a phase: whether it is the first to ask."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         index = builder.mul(builder.add(arguments[1], _WHOLE(1)), _WHOLE(LINE))
         counter = _counter(context, builder, signature, arguments, index)
-        with builder.if_then(builder.not_(arguments[3])):
-            _look_until(builder, counter, arguments[2], SPINS)
-        swapped = builder.cmpxchg(counter, builder.sub(arguments[2], _WHOLE(1)), arguments[2], "acq_rel", "acquire")
-        return builder.extract_value(swapped, 1)
+        before = builder.sub(arguments[2], _WHOLE(1))
+        return builder.extract_value(builder.cmpxchg(counter, before, arguments[2], "acq_rel", "acquire"), 1)
 
     integer = numba.types.int64
-    return numba.types.boolean(meeting, integer, integer, numba.types.boolean), codegen
+    return numba.types.boolean(meeting, integer, integer), codegen
 
 
 def _finish(meeting: Any) -> None:
@@ -141,13 +111,35 @@ def _wait(meeting: Any, n_done: Any) -> None:
 
 
 def _wait_in_kernel(typing_context: Any, meeting: Any, n_done: Any) -> Any:
-    """Wait until so many parts have been done, of all phases together."""
+    """Wait until so many parts have been done, of all phases together; in the end let others have the core."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         counter = _counter(context, builder, signature, arguments, _WHOLE(0))
-        _look_until(builder, counter, arguments[1], None)
+        looks = cgutils.alloca_once_value(builder, _WHOLE(0))
+        names = ("look", "wait", "spin", "give_way", "done")
+        look, wait, spin, give_way, done = (builder.append_basic_block(name) for name in names)
+        builder.branch(look)
+        builder.position_at_end(look)
+        is_done = builder.icmp_signed(">=", builder.load_atomic(counter, "acquire", 8), arguments[1])
+        builder.cbranch(is_done, done, wait)
+        builder.position_at_end(wait)
+        n_before = builder.load(looks)
+        builder.store(builder.add(n_before, _WHOLE(1)), looks)
+        builder.cbranch(builder.icmp_signed("<", n_before, _WHOLE(SPINS)), spin, give_way)
+        builder.position_at_end(spin)
+        if _HAS_PAUSE:
+            _call(builder, ir.VoidType(), "llvm.x86.sse2.pause")
+        builder.branch(look)
+        builder.position_at_end(give_way)
+        _call(builder, ir.IntType(32), _YIELD)
+        builder.branch(look)
+        builder.position_at_end(done)
 
     return numba.types.void(meeting, numba.types.int64), codegen
+
+
+def _call(builder: Any, returned: Any, name: str) -> None:
+    builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(returned, []), name), [])
 
 
 if numba.config.DISABLE_JIT:

@@ -22,6 +22,7 @@ from numba.extending import intrinsic, models, register_model
 # What Numba compiles for: the host, or what its environment variables say.
 _features = get_host_cpu_features() if numba.config.CPU_FEATURES is None else numba.config.CPU_FEATURES
 BYTES = 64 if "+avx512f" in _features else 32 if "+avx" in _features else 16
+REGISTERS = 32 if BYTES == 64 else 16
 
 
 def n_lanes(dtype: np.dtype[Any]) -> int:

@@ -23,6 +23,7 @@ from fastmlp.compiling import exact, inlined, njit, registers, spliced
 from fastmlp.dense.descent import SLOPE, corrections, descend
 from fastmlp.threads import claim, finish, wait
 from fastmlp.vectors import (
+    REGISTERS,
     add,
     fma,
     full,
@@ -46,6 +47,8 @@ SAMPLE_VECTORS = 4  # a block of samples is so many vectors or a multiple
 
 def units_at_once(n_in: int) -> int:
     """Return the multiple of which there must be units: what `forward` and `backward` take at once."""
+    if REGISTERS == 32:
+        return 4 if n_in <= 4 else 2
     return {1: 4, 2: 6}.get(n_in, 2)
 
 
@@ -191,16 +194,20 @@ def backward(sums: Any, error: Any, active: Any, x: Any, inputs: Any) -> None:
 
     error is (block,) and x (n_in, block); active (n_units, n_vectors) holds the marks that `forward` made.
 
-    Enough units at once hide the 4 cycles of a sum of products, as far as their sums fit into 16 registers: with one
-    input 4 (against 2 in 0.7 of the time), with two 3 (0.8). More than 6 inputs come in two parts (0.65).
+    Enough units at once hide the 4 cycles of a sum of products, as far as their sums fit into the registers: of 16,
+    with one input 4 (against 2 in 0.7 of the time), with two 3 (0.8), and more than 6 inputs come in two parts (0.65).
+    Of 32, always in one part (0.97).
     """
     n_in = len(inputs)
-    n_first = n_in if n_in <= 6 else 4
-    units = max(2, 5 - n_in)
+    n_first = n_in
+    units = 4 if n_in <= 4 else 2
+    if REGISTERS < 32:
+        n_first = n_in if n_in <= 6 else 4
+        units = max(2, 5 - n_in)
     step = lanes(x)
     e = vectors(x, 4)
     sum_e = vectors(x, 4)
-    sum_ex = vectors(x, 16)
+    sum_ex = vectors(x, 24)
     for j in range(0, active.shape[0], units):
         for u in range(units):
             sum_e[u] = zeros(x)
@@ -358,7 +365,7 @@ def train(
                 phase += 1
                 for i in range(n_threads):
                     part = (thread + i) % n_threads
-                    if n_threads == 1 or claim(meeting, part, phase, i == 0):
+                    if n_threads == 1 or claim(meeting, part, phase):
                         squared_error[epoch, part, 0] = 0
                         if step > 0:
                             squared_error[epoch, part, 0] = update(
@@ -373,7 +380,7 @@ def train(
             phase += 1
             for i in range(n_threads):
                 part = (thread + i) % n_threads
-                if n_threads == 1 or claim(meeting, part, phase, i == 0):
+                if n_threads == 1 or claim(meeting, part, phase):
                     squared_error[epoch, part, 0] += visit(
                         sums[part],
                         linear[part],

@@ -343,7 +343,7 @@ def train(
                 phase += 1
                 for i in range(n_threads):
                     part = (thread + i) % n_threads
-                    if n_threads == 1 or claim(meeting, part, phase, i == 0):
+                    if n_threads == 1 or claim(meeting, part, phase):
                         squared_error[epoch, part] = 0
                         if step > 0:
                             squared_error[epoch, part] = update(
@@ -358,7 +358,7 @@ def train(
             phase += 1
             for i in range(n_threads):
                 part = (thread + i) % n_threads
-                if n_threads == 1 or claim(meeting, part, phase, i == 0):
+                if n_threads == 1 or claim(meeting, part, phase):
                     visit(
                         dtheta[part],
                         db2[part],
