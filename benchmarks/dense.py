@@ -1,7 +1,8 @@
-"""Time the dense engine against its floor and against JAX, in one process, on the shapes of its design.
+"""Time the dense engine against its floor and against JAX, in one process, on the shapes of its design and two drawn.
 
 The floor is the multiply-adds of an epoch, 2 n_in + 3 n_out per sample and unit, over the peak of one core, measured in
-turns with them. On a shared machine the slow runs are the machine's, so the fast end of many short runs is shown.
+turns with them; for several threads over as many peaks. On a shared machine the slow runs are the machine's, so the
+fast end of many short runs is shown.
 
     python -m benchmarks.dense
 """
@@ -18,8 +19,9 @@ import numpy as np
 from benchmarks.conditions import conditions
 from benchmarks.peak import seconds_per_multiply_add
 from benchmarks.rivals import FloatArray, Task, Trainer, jax_scan
-from fastmlp.dense.engine import dense_engine
-from fastmlp.engine import Problem, Rates, Record, Settings, Weights
+from fastmlp.dense.engine import dense_engine, worthwhile_threads
+from fastmlp.engine import Problem, Rates, Record, Settings, Shape, Weights
+from fastmlp.threads import usable_threads
 
 # n_in, n_hidden, n_samples, n_out
 SHAPES = [
@@ -33,11 +35,20 @@ SHAPES = [
     (8, 256, 1000, 10),
     (512, 256, 1000, 1),
 ]
+N_DRAWN = 2  # shapes drawn at random, but the same in every run
 LR = 1e-4
 SECONDS = 3.0  # for each shape, dtype and rival
 FAST_END = 15  # percentile of the times of short runs
 RUN_SECONDS = 0.001  # short, so that some runs escape whoever else uses the core
-JAX_SECONDS = 0.02  # much longer than the call that starts it
+THREADS_SECONDS = 0.02  # much longer than the call that starts the threads, of JAX or of fastmlp
+
+
+def drawn_shapes() -> list[tuple[int, int, int, int]]:
+    """Return shapes drawn evenly by their logarithms, of 1 to 100 inputs."""
+    rng = np.random.default_rng(0)
+    least, most = np.log([(1, 20, 200, 1), (100, 1000, 10_000, 20)])
+    shapes = np.exp(rng.uniform(least, most, (N_DRAWN, 4))).astype(int)
+    return [tuple(int(size) for size in shape) for shape in shapes]  # type: ignore[misc]
 
 
 def start(shape: tuple[int, int, int, int], dtype: type) -> Task:
@@ -51,11 +62,15 @@ def start(shape: tuple[int, int, int, int], dtype: type) -> Task:
     return Task(x, y, Weights(*(w.astype(dtype) for w in weights)), LR)
 
 
-def trainer(task: Task) -> Trainer:
-    """Return what trains the dense engine for a number of epochs."""
+def trainer(task: Task, threads: int | None = None) -> Trainer:
+    """Return what trains the dense engine for a number of epochs, in the threads given or those that `fit` takes."""
     n_in, n_out = task.x.shape[1], task.y.shape[1]
     problem = Problem(task.x, task.y, np.full(len(task.x), 1 / len(task.x), task.x.dtype))
-    engine = dense_engine(n_in, n_out)(problem, task.weights, Settings(Rates(task.lr, task.lr, task.lr, 0.0)))
+    shape = Shape(len(task.x), n_in, task.weights.b1.size, n_out)
+    settings = Settings(
+        Rates(task.lr, task.lr, task.lr, 0.0), threads=threads or worthwhile_threads(shape, None, usable_threads())
+    )
+    engine = dense_engine(n_in, n_out)(problem, task.weights, settings)
 
     def train(epochs: int) -> FloatArray:
         record = Record.empty(epochs, n_out)
@@ -81,17 +96,22 @@ def alternate(*runs: Callable[[], float]) -> list[float]:
     return list(np.percentile(times, FAST_END, axis=0))
 
 
-def against_peak(shape: tuple[int, int, int, int], dtype: type) -> tuple[float, float]:
-    """Return the seconds per epoch of the floor and of fastmlp, in turns of about a millisecond."""
+def against_peak(shape: tuple[int, int, int, int], dtype: type) -> tuple[float, float, float]:
+    """Return the seconds per epoch of the floor, of one thread and of all, in turns."""
     n_in, n_hidden, n_samples, n_out = shape
     work = (2 * n_in + 3 * n_out) * n_hidden * n_samples
-    train = trainer(start(shape, dtype))
+    task = start(shape, dtype)
+    alone, together = trainer(task, 1), trainer(task)
     seconds_per_multiply_add(dtype)  # compiles
-    n_epochs = max(1, int(RUN_SECONDS / (work * seconds_per_multiply_add(dtype))))
-    floor, fastmlp_seconds = alternate(
-        lambda: work * seconds_per_multiply_add(dtype), lambda: seconds_per_epoch(train, n_epochs)
+    floor = work * seconds_per_multiply_add(dtype)
+    n_epochs = max(1, int(RUN_SECONDS / floor))
+    n_together = max(1, int(THREADS_SECONDS / floor))
+    floor, one, every = alternate(
+        lambda: work * seconds_per_multiply_add(dtype),
+        lambda: seconds_per_epoch(alone, n_epochs),
+        lambda: seconds_per_epoch(together, n_together),
     )
-    return floor, fastmlp_seconds
+    return floor, one, every
 
 
 def over_jax(shape: tuple[int, int, int, int], dtype: type) -> float:
@@ -102,7 +122,7 @@ def over_jax(shape: tuple[int, int, int, int], dtype: type) -> float:
     runs = []
     for train in both:
         train(5)
-        n_epochs = max(3, int(JAX_SECONDS / seconds_per_epoch(train, 5)))
+        n_epochs = max(3, int(THREADS_SECONDS / seconds_per_epoch(train, 5)))
         train(n_epochs)  # JAX compiles anew for each number of epochs
         runs.append(partial(seconds_per_epoch, train, n_epochs))
     fastmlp_seconds, jax_seconds = alternate(*runs)
@@ -111,14 +131,33 @@ def over_jax(shape: tuple[int, int, int, int], dtype: type) -> float:
 
 def main() -> None:
     """Print the table."""
-    print("| inputs, hidden, samples, outputs | dtype | floor, us | fastmlp, us | of the peak | JAX over fastmlp |")
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
-    for shape in SHAPES:
+    heads = [
+        "inputs, hidden, samples, outputs",
+        "dtype",
+        "floor, us",
+        "one thread, us",
+        "of a peak",
+        "threads",
+        "all, us",
+    ]
+    heads += ["of their peaks", "JAX over all"]
+    print(f"| {' | '.join(heads)} |\n| --- | --- |{' ---: |' * (len(heads) - 2)}")
+    for shape in SHAPES + drawn_shapes():
+        n_threads = worthwhile_threads(Shape(shape[2], shape[0], shape[1], shape[3]), None, usable_threads())
         for dtype in (np.float32, np.float64):
-            floor, fastmlp_seconds = against_peak(shape, dtype)
-            times = f"{1e6 * floor:,.1f} | {1e6 * fastmlp_seconds:,.1f} | {floor / fastmlp_seconds:.0%}"
-            name = f"{', '.join(f'{n:,}' for n in shape)} | {np.dtype(dtype).name}"
-            print(f"| {name} | {times} | {over_jax(shape, dtype):.1f} |", flush=True)
+            floor, one, every = against_peak(shape, dtype)
+            cells = [
+                ", ".join(f"{n:,}" for n in shape),
+                np.dtype(dtype).name,
+                f"{1e6 * floor:,.1f}",
+                f"{1e6 * one:,.1f}",
+                f"{floor / one:.0%}",
+                str(n_threads),
+                f"{1e6 * every:,.1f}",
+                f"{floor / n_threads / every:.0%}",
+                f"{over_jax(shape, dtype):.1f}",
+            ]
+            print(f"| {' | '.join(cells)} |", flush=True)
     print(f"\n{conditions()}")
 
 

@@ -243,7 +243,7 @@ def train(call: Call) -> Model:
         shape = shape_of(problem.x, call.n_hidden, problem.y.shape[1])
         compiling = time.perf_counter()
         settings = settings_of(call, start, shape)
-        engine_type = engine_of(call.algorithm, shape)
+        engine_type = engine_of(call.algorithm, shape, call.batch_size)
         engine_type.compile(shape, call.dtype, settings)
         compile_seconds = time.perf_counter() - compiling
         engine = engine_type(problem, start.weights, settings)

@@ -192,7 +192,7 @@ def folded(maps: Standardization, weights: Weights, dtype: np.dtype[Any]) -> Wei
     return Weights(*(array.astype(dtype) for array in maps.fold(weights)))
 
 
-def engine_of(algorithm: str, shape: Shape) -> type[Engine]:
+def engine_of(algorithm: str, shape: Shape, batch_size: int | None) -> type[Engine]:
     """Return the engine of an algorithm; Numba is imported only where it is needed."""
     if algorithm == "reference":
         return ReferenceEngine
@@ -202,4 +202,4 @@ def engine_of(algorithm: str, shape: Shape) -> type[Engine]:
         return Univariate
     from fastmlp.dense.engine import dense_engine
 
-    return dense_engine(shape.n_in, shape.n_out)
+    return dense_engine(shape.n_in, shape.n_out, batch_size)

@@ -9,14 +9,14 @@ from fastmlp.engine import Problem, Rates, Record, Settings, Status, Weights
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
 OPTIONS = {
-    "batches": {"batch_size": 7},
+    "batches": {"batch_size": 37},
+    "small batches": {"batch_size": 7},
     "one sample": {"batch_size": 1},
-    "all but one": {"batch_size": 39},
     "momentum": {"momentum": 0.9},
-    "nesterov, decay": {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-2, "batch_size": 16},
+    "nesterov, decay": {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-2, "batch_size": 32},
     "decay": {"weight_decay": 1e-2},
     "adam": {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-3},
-    "adam in batches": {"optimizer": "adam", "lr": lambda epoch: 1e-3 / (1 + epoch), "batch_size": 16},
+    "adam in batches": {"optimizer": "adam", "lr": lambda epoch: 1e-3 / (1 + epoch), "batch_size": 33},
     "schedule": {"lr": lambda epoch: 0.02 * 0.99**epoch},
 }
 
