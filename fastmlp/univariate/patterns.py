@@ -71,7 +71,7 @@ from fastmlp.vectors import (
     zeros,
 )
 
-LANES = 16  # shorter loops are not vectorised where they need a check at run time that arrays do not overlap
+LANES = 16  # of a block: two vectors where there are the widest; blocks of one take 1.15 times as long
 MAX_MAPS = 4  # outputs for which pattern moments pay: a map has (2 + n_out)^2 entries
 NONNEGATIVE = 2**62 - 1  # `& NONNEGATIVE` tells LLVM the sign of an index, which spares the test for a negative one
 
