@@ -71,7 +71,7 @@ from fastmlp.vectors import (
     zeros,
 )
 
-LANES = 16  # shorter loops are not vectorised where they need a check at run time that arrays do not overlap
+LANES = 16  # of a block: two vectors where there are the widest; blocks of one take 1.15 times as long
 MAX_MAPS = 4  # outputs for which pattern moments pay: a map has (2 + n_out)^2 entries
 NONNEGATIVE = 2**62 - 1  # `& NONNEGATIVE` tells LLVM the sign of an index, which spares the test for a negative one
 
@@ -85,10 +85,10 @@ SHORTEST, LONGEST = 8, 2**16  # epochs between rebuilds
 # Nanoseconds, measured (benchmarks/NOTES.md): they weigh counts, so that choices depend on nothing else.
 COST_OF_BLOCK, COST_OF_FAR_BLOCK = 40.0, 80.0  # where all blocks fit into the second-level cache, and where not
 NEAR_BLOCKS = 250
-COST_OF_LIVE = 3.0
+COST_OF_LIVE = 2.0  # in a class
 COST_OF_REBUILD = 15.0  # per unit
-COST_OF_CODE = 50.0  # of a rebuild, per code
-COST_OF_UNIT = 7.0
+COST_OF_CODE = 10.0  # of a rebuild, per code; measured 50, but with few units most live ones are single
+COST_OF_UNIT = 7.0  # by itself
 
 # Columns of `Classes`. ..._ON are of units that have the class's sample active, ..._OFF of those that have not: where
 # their pattern lies among errors, sums, totals; its code. GUARDED: bit 0, 1 set if the sample below, above is active.
@@ -1266,7 +1266,8 @@ def rebuild(
     rebuilding = (COST_OF_REBUILD * spare.code.size + COST_OF_CODE * n_codes) / lasting
     n_blocks = counters[N_BLOCKS]
     stepping = (COST_OF_BLOCK if n_blocks <= NEAR_BLOCKS else COST_OF_FAR_BLOCK) * n_blocks
-    cost = stepping + COST_OF_LIVE * counters[N_LIVE] + rebuilding
+    n_single = counters[N_LIVE] - counters[N_CLASSED]
+    cost = stepping + COST_OF_LIVE * counters[N_CLASSED] + COST_OF_UNIT * n_single + rebuilding
     counters[LEAVES] = np.int64(cost > COST_OF_UNIT * spare.code.size)
     counters[LAST_REBUILD] = counters[EPOCH]
 
