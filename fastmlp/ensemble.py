@@ -165,7 +165,11 @@ def _trained(own: list[dict[str, Any]], common: Mapping[str, Any], progress: boo
     ended: BaseException | None = None
     with interrupt or nullcontext(), progress_bar(len(own), 0, progress, "net") as bar:
         # Compiled code lets other threads run, so threads are as fast as processes and share data and kernels.
-        parallel = joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator_unordered")
+        # Ray and multiprocessing give everything at the end.
+        by_task = getattr(backend, "supports_return_generator", False)
+        parallel = joblib.Parallel(
+            n_jobs=n_jobs, prefer="threads", return_as="generator_unordered" if by_task else "list"
+        )
         try:
             for done in parallel(tasks):
                 outcomes.update(done)

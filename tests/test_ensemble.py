@@ -60,8 +60,9 @@ def test_nets_are_those_of_single_fits_however_many_threads_train_them(sine, exp
 
 
 @pytest.mark.slow
-def test_nets_are_those_of_single_fits_in_other_processes(sine, expected):
-    with joblib.parallel_config("loky", n_jobs=2):
+@pytest.mark.parametrize("backend", ["loky", "multiprocessing"])
+def test_nets_are_those_of_single_fits_in_other_processes(sine, expected, backend):
+    with joblib.parallel_config(backend, n_jobs=2):
         ensemble = fastmlp.fit_many(*sine, JOBS, **COMMON)
     assert_identical(ensemble.models, expected)
 
@@ -387,3 +388,16 @@ def test_a_killed_worker_of_dask_loses_no_net(sine, dask, tmp_path):
     assert not ensemble.failures
     once.touch()
     assert_identical(ensemble.models, singly(*sine, jobs, 3, epochs=100))
+
+
+@pytest.mark.slow
+def test_a_grid_of_estimators_is_searched_by_dask(sine, dask):
+    model_selection = pytest.importorskip("sklearn.model_selection")
+    from fastmlp.sklearn import FastMLPRegressor
+
+    x, y = sine[0][:, None], sine[1]
+    search = model_selection.GridSearchCV(FastMLPRegressor(random_state=0, epochs=200), {"hidden": [1, 30]}, cv=2)
+    here = search.fit(x, y).cv_results_["mean_test_score"]
+    with joblib.parallel_config("dask"):
+        there = search.fit(x, y).cv_results_["mean_test_score"]
+    np.testing.assert_array_equal(there, here)
