@@ -78,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         started = time.perf_counter()
         model = train(x, y, STEPS, args.seed)
         print_line(f"B {name}", time.perf_counter() - started, STEPS, AUTHORS_STEP * STEPS, *facts_of(model))
-        stages = some(model.history.snapshots, 12)[-6:]
+        stages = some(model.history.snapshots, 26)[-7:]
         figure, axes = plt.subplots(2, len(stages), figsize=(15, 5.2), layout="constrained")
         for column, (step, snapshot) in enumerate(stages):
             draw_frame(axes[:, column], step, snapshot, x, y)

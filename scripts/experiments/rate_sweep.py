@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 from drawing import FloatArray, options, plt, print_line, save
 
@@ -58,7 +59,7 @@ def draw(best: dict[str, list[FloatArray]], path: Path) -> None:
     for colour, (biases, errors) in enumerate(best.items()):
         low, middle, high = np.array([np.quantile(row, [0.25, 0.5, 0.75], method="nearest") for row in errors]).T
         ax.fill_between(RATES, low, high, color=f"C{colour}", alpha=0.25, lw=0)
-        ax.plot(RATES, middle, "o-", ms=3, color=f"C{colour}", label=f"biases start at {biases}")
+        ax.plot(RATES, middle, "o-", ms=3, color=f"C{colour}", label=f"{biases} biases")
     ax.axhline(1, color="0.6", lw=0.8, ls=":")
     ax.set(xscale="log", yscale="log", xlabel="rate, theirs", ylabel="least validation MSE, of standardised targets")
     ax.legend()
@@ -74,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seconds, crossings, live, failed = 0.0, 0, [], 0
         for rate in RATES:
             started = time.perf_counter()
-            ensemble = fastmlp.fit_many(None, None, jobs(n_nets, args.seed, float(rate), biases, steps))
+            with joblib.parallel_config("loky"):  # the errors on other points are taken in Python
+                ensemble = fastmlp.fit_many(None, None, jobs(n_nets, args.seed, float(rate), biases, steps))
             seconds += time.perf_counter() - started
             trained = [model for model in ensemble.models if model is not None]
             failed += len(ensemble.failures)
