@@ -82,8 +82,8 @@ def fit_many(
     Raises
     ------
     TypeError, ValueError
-        If the jobs are not mappings of arguments of `fastmlp.fit`, or if common samples are refused; before anything is
-        computed. Whatever the backend raises if no net came back.
+        If the jobs are not mappings of arguments of `fastmlp.fit`, or if the common ones are refused; before anything
+        is computed. Whatever the backend raises if no net came back.
 
     Warns
     -----
@@ -113,9 +113,10 @@ def fit_many(
     if common.get("checkpoint") is not None:
         rule = "given in the jobs, a file for each net"
         raise ValueError(checks.wording("checkpoint", rule, repr(common["checkpoint"])))
-    if x is not None and y is not None:
-        checks.samples(x, y, common.get("sample_weight"))
     children = _children(common.pop("rng", None), len(own))
+    refusal = _refusal({}, common) if x is not None and y is not None else None
+    if refusal is not None and own and str(_refusal(own[0], common)) == str(refusal):
+        raise refusal
     own = [{"rng": child, **job} for child, job in zip(children, own, strict=True)]
     return _trained(own, common, progress)
 
@@ -236,6 +237,15 @@ def _call(job: Mapping[str, Any], common: Mapping[str, Any]) -> Call:
     if all(arguments.get(name) is None for name in ("record_every", *READS_RECORDS)):
         arguments["record_every"] = arguments["epochs"]
     return checked_call(**arguments)
+
+
+def _refusal(job: Mapping[str, Any], common: Mapping[str, Any]) -> Exception | None:
+    """Return the error of the arguments of one net, if any."""
+    try:
+        _call({name: value for name, value in job.items() if name != "rng"}, common)
+    except (TypeError, ValueError, MemoryError) as error:
+        return _without_frames(error)
+    return None
 
 
 def _alike(call: Call, seeds: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:

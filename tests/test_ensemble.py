@@ -180,6 +180,8 @@ def test_every_job_may_bring_its_own_samples():
         ([0.0, 1.0], [{}], {"widht": 3}, TypeError, "common arguments must be arguments of fastmlp.fit but progress"),
         ([0.0, 1.0], [{}], {"progress": 1}, TypeError, "progress must be True, False or None, got 1."),
         ([0.0, 1.0], [{}], {"rng": "x"}, TypeError, "rng must be an argument of numpy.random.default_rng"),
+        ([0.0, 1.0], [{}, {"lr": 0.1}], {"lr": -1.0}, ValueError, "lr must be positive, got -1.0."),
+        ([0.0, 1.0], [{"hidden": 3}], {"epochs": 1e6}, TypeError, "epochs must be an integer, got 1000000.0."),
         ([0.0, np.nan], [{}], {}, ValueError, "x must be finite, got nan at position 1."),
         (
             None,
@@ -193,6 +195,12 @@ def test_every_job_may_bring_its_own_samples():
 def test_wrong_calls_raise_before_anything_is_trained(x, jobs, common, error, text):
     with pytest.raises(error, match=text):
         fastmlp.fit_many(x, [0.0, 1.0], jobs, **common)
+
+
+def test_common_arguments_may_need_those_of_the_jobs(sine):
+    ensemble = fastmlp.fit_many(*sine, [{"momentum": 0.5}], nesterov=True, rng=0, hidden=3, epochs=5)
+    assert not ensemble.failures
+    assert list(fastmlp.fit_many(*sine, [{"lr": -1.0}], rng=0).failures) == [0]
 
 
 def test_no_jobs_make_an_ensemble_of_none(sine):
