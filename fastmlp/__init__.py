@@ -4,8 +4,9 @@ from importlib.metadata import version as _version
 
 from fastmlp.archives import FileFormatError
 from fastmlp.driving import DivergenceError
-from fastmlp.ensemble import Ensemble, fit_many
+from fastmlp.ensemble import Ensemble
 from fastmlp.fitting import fit, warmup
+from fastmlp.many import fit_many
 from fastmlp.model import FitInfo, Model
 from fastmlp.piecewise import PiecewiseLinear
 from fastmlp.recording import History

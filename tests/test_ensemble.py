@@ -157,6 +157,15 @@ def test_histories_hold_start_and_end_unless_asked_for_more(sine):
     assert [list(history.epoch) for history in ensemble.histories] == [[0, 100], [0, 40], [0, 50, 100]]
 
 
+def test_a_net_takes_one_thread_unless_told(sine, monkeypatch):
+    taken = []
+    train = fastmlp.many.train
+    monkeypatch.setattr("fastmlp.many.train", lambda call: taken.append(call.threads) or train(call))
+    with joblib.parallel_config(n_jobs=1):
+        fastmlp.fit_many(*sine, [{}, {"threads": 2}], algorithm="dense", rng=0, hidden=4, epochs=2)
+    assert taken == [1, 2]
+
+
 def test_every_job_may_bring_its_own_samples():
     jobs = [{"x": [0.0, 1.0, 2.0], "y": [0.0, scale, 0.0]} for scale in (1.0, 2.0)]
     ensemble = fastmlp.fit_many(None, None, jobs, rng=0, hidden=10, epochs=100)

@@ -1,0 +1,285 @@
+"""Many nets in one call: trained through joblib on all cores, or wherever its active backend says."""
+
+from __future__ import annotations
+
+import inspect
+import numbers
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastmlp import checks
+from fastmlp.alike import FEWEST, most_alike, train_alike
+from fastmlp.calls import Call, checked_call
+from fastmlp.ensemble import Ensemble
+from fastmlp.fitting import fit, train
+from fastmlp.model import Model
+from fastmlp.watching import CallbackInfo, Interrupt, progress_bar
+
+ARGUMENTS = inspect.signature(fit).parameters
+DEFAULTS = {name: parameter.default for name, parameter in ARGUMENTS.items()}
+READS_RECORDS = ("validation", "patience")  # arguments by which a fit goes by the errors that it records
+TASKS_PER_WORKER = 32  # few enough that a task costs nothing beside its nets, enough that the workers end together
+MOST_PER_TASK = 256  # nets, so that the progress bar moves
+
+Outcome = Model | Exception
+
+
+def fit_many(
+    x: npt.ArrayLike | None,
+    y: npt.ArrayLike | None,
+    jobs: Iterable[Mapping[str, Any]],
+    *,
+    progress: bool | None = None,
+    **common: Any,
+) -> Ensemble:
+    """Train many nets, each by `fastmlp.fit`, and return them in the order of the jobs.
+
+    The nets are trained by threads on all cores. Within ``joblib.parallel_config("dask")``, ``("loky")`` or whatever
+    backend is active they are trained there, and its ``n_jobs`` is the number of workers. Every net is bitwise the one
+    that `fastmlp.fit` returns for its arguments, however many workers there are.
+
+    Parameters
+    ----------
+    x, y : array_like or None
+        The samples, as in `fastmlp.fit`; None where every job brings its own.
+    jobs : iterable of mappings
+        For each net the arguments of `fastmlp.fit` that are its own; they take precedence over the common ones.
+    progress : bool or None, default None
+        Whether to show a progress bar over nets; None: on a terminal, if it takes more than about two seconds.
+    **common
+        Arguments of `fastmlp.fit` for all nets. Of `rng` job i gets the i-th child: for an int n
+        ``numpy.random.SeedSequence(n, spawn_key=(i,))``. Without `threads` each net takes one. Without `record_every`,
+        histories hold the start and the end
+        only, but those of nets with a stopping rule on recorded epochs, which are as in `fastmlp.fit`.
+
+    Returns
+    -------
+    Ensemble
+        The nets; those that diverged or whose arguments were refused are in its `failures` with the error.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the jobs are not mappings of arguments of `fastmlp.fit`, or if the common ones are refused; before anything
+        is computed. Whatever the backend raises if no net came back.
+
+    Warns
+    -----
+    RuntimeWarning
+        If Ctrl-C or a failure of the backend ended the work early; the nets done are returned.
+
+    Examples
+    --------
+    >>> import numpy as np, fastmlp
+    >>> x = np.linspace(-np.pi, np.pi, 50)
+    >>> ensemble = fastmlp.fit_many(x, np.sin(x), [{"hidden": h} for h in (10, 20, 40)], rng=0, epochs=500)
+    >>> [model.n_hidden for model in ensemble.models]
+    [10, 20, 40]
+    >>> mean, std = ensemble.predict([0.0, 1.0], return_std=True)
+    >>> mean.shape, std.shape
+    ((2,), (2,))
+    """
+    own = _checked_jobs(jobs, common)
+    progress = checks.optional_flag("progress", progress)
+    common = {**common, "x": x, "y": y}
+    for name in ("x", "y"):
+        missing = [i for i, job in enumerate(own) if common[name] is None and name not in job]
+        if missing:
+            raise ValueError(
+                checks.wording(name, "given, or part of every job", f"None and no {name} in job {missing[0]}")
+            )
+    if common.get("checkpoint") is not None:
+        rule = "given in the jobs, a file for each net"
+        raise ValueError(checks.wording("checkpoint", rule, repr(common["checkpoint"])))
+    children = _children(common.pop("rng", None), len(own))
+    refusal = _refusal({}, common) if x is not None and y is not None else None
+    if refusal is not None and own and str(_refusal(own[0], common)) == str(refusal):
+        raise refusal
+    own = [{"rng": child, **job} for child, job in zip(children, own, strict=True)]
+    return _trained(own, common, progress)
+
+
+def _checked_jobs(jobs: object, common: Mapping[str, Any]) -> list[dict[str, Any]]:
+    rule = "an iterable of mappings of arguments of fastmlp.fit"
+    if isinstance(jobs, (str, Mapping)) or not isinstance(jobs, Iterable):
+        raise TypeError(checks.wording("jobs", rule, repr(jobs)))
+    own = []
+    for i, job in enumerate(jobs):
+        if not isinstance(job, Mapping):
+            raise TypeError(checks.wording(f"jobs[{i}]", "a mapping of arguments of fastmlp.fit", repr(job)))
+        own.append(dict(job))
+    for name, arguments in (("common arguments", common), *((f"jobs[{i}]", job) for i, job in enumerate(own))):
+        for key in arguments:
+            if key not in ARGUMENTS or key == "progress":
+                raise TypeError(checks.wording(name, "arguments of fastmlp.fit but progress", repr(key)))
+    return own
+
+
+def _children(rng: Any, n: int) -> Iterable[np.random.SeedSequence]:
+    """Return n seeds, one for each job, which depend on rng and their place only."""
+    generator = checks.generator("rng", rng)
+    if rng is not None and not isinstance(rng, numbers.Integral | Sequence | np.ndarray | np.random.SeedSequence):
+        seeds: list[np.random.SeedSequence] = generator.bit_generator.seed_seq.spawn(n)  # type: ignore[attr-defined]
+        return seeds
+    parent = rng if isinstance(rng, np.random.SeedSequence) else np.random.SeedSequence(rng)  # type: ignore[arg-type]
+    return (np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, i)) for i in range(n))
+
+
+def _trained(own: list[dict[str, Any]], common: Mapping[str, Any], progress: bool | None) -> Ensemble:
+    """Train all nets through joblib."""
+    import joblib
+
+    backend, _ = joblib.parallel.get_active_backend(prefer="threads")
+    _, n_jobs = joblib.parallel.get_active_backend()  # joblib itself forgets it where it falls back on threads
+    n_jobs = -1 if n_jobs is None else n_jobs
+    size = int(np.clip(len(own) // (TASKS_PER_WORKER * joblib.effective_n_jobs(n_jobs)), 1, MOST_PER_TASK))
+    numbered = list(enumerate(own))
+    # Threads see the flag of Ctrl-C and end their nets; other processes cannot, joblib ends them.
+    interrupt = Interrupt() if getattr(backend, "supports_sharedmem", False) else None
+    tasks = (
+        joblib.delayed(_train)(numbered[first : first + size], common, interrupt)
+        for first in range(0, len(numbered), size)
+    )
+    outcomes: dict[int, Outcome] = {}
+    ended: BaseException | None = None
+    with interrupt or nullcontext(), progress_bar(len(own), 0, progress, "net") as bar:
+        # Compiled code lets other threads run, so threads are as fast as processes and share data and kernels.
+        # Ray and multiprocessing give everything at the end.
+        by_task = getattr(backend, "supports_return_generator", False)
+        parallel = joblib.Parallel(
+            n_jobs=n_jobs, prefer="threads", return_as="generator_unordered" if by_task else "list"
+        )
+        try:
+            for done in parallel(tasks):
+                outcomes.update(done)
+                bar.update(len(done))
+        except (Exception, KeyboardInterrupt) as error:
+            if not outcomes:
+                raise
+            ended = error
+    if interrupt is not None and interrupt.requested:
+        ended = KeyboardInterrupt()
+    if ended is not None:
+        lost = [i for i in range(len(own)) if i not in outcomes]
+        reason = "Ctrl-C" if isinstance(ended, KeyboardInterrupt) else f"{type(ended).__name__}: {ended}"
+        text = f"fit_many was ended by {reason}; {len(outcomes)} of {len(own)} nets were done and are returned."
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+        outcomes |= {i: RuntimeError(f"Net {i} was not trained to its end, because of {reason}.") for i in lost}
+    return Ensemble(
+        tuple(outcome if isinstance(outcome := outcomes[i], Model) else None for i in range(len(own))),
+        {i: outcome for i in range(len(own)) if isinstance(outcome := outcomes[i], Exception)},
+    )
+
+
+def _train(
+    numbered: list[tuple[int, dict[str, Any]]], common: Mapping[str, Any], interrupt: Interrupt | None
+) -> dict[int, Outcome]:
+    """Train some nets, by their numbers; an interrupt ends it before the last."""
+    outcomes: dict[int, Outcome] = {}
+    groups: dict[Any, tuple[Call, dict[int, Any]]] = {}  # jobs that differ by their rng only: it and the call of each
+    for i, job in numbered:
+        own = dict(job)
+        rng = own.pop("rng")
+        key = _key(own)
+        if key in groups:
+            groups[key][1][i] = rng
+            continue
+        try:
+            call = _call(own, common)
+        except Exception as error:  # noqa: BLE001 - whatever one net meets must not sink the others
+            outcomes[i] = _without_frames(error)
+            continue
+        if key is None:
+            outcomes |= _singly(call, {i: rng}, interrupt)
+        else:
+            groups[key] = (call, {i: rng})
+    for call, rngs in groups.values():
+        seeds = {i: rng for i, rng in rngs.items() if isinstance(rng, int | np.random.SeedSequence)}
+        done = _alike(call, seeds, interrupt) if len(seeds) >= FEWEST else {}
+        outcomes |= done | _singly(call, {i: rng for i, rng in rngs.items() if i not in done}, interrupt)
+    return outcomes
+
+
+def _key(job: Mapping[str, Any]) -> Any:
+    """Return what two jobs share if they ask for the same; None where that cannot be told."""
+    try:
+        key = frozenset((name, type(value), value) for name, value in job.items())
+    except TypeError:  # arrays
+        return None
+    return key
+
+
+def _call(job: Mapping[str, Any], common: Mapping[str, Any]) -> Call:
+    """Check the arguments of one net."""
+    arguments = {**DEFAULTS, **common, **job, "progress": False}
+    if arguments["threads"] is None:
+        arguments["threads"] = 1  # the other cores have nets of their own, and the bits would depend on the number
+    if all(arguments.get(name) is None for name in ("record_every", *READS_RECORDS)):
+        arguments["record_every"] = arguments["epochs"]
+    return checked_call(**arguments)
+
+
+def _refusal(job: Mapping[str, Any], common: Mapping[str, Any]) -> Exception | None:
+    """Return the error of the arguments of one net, if any."""
+    try:
+        _call({name: value for name, value in job.items() if name != "rng"}, common)
+    except (TypeError, ValueError, MemoryError) as error:
+        return _without_frames(error)
+    return None
+
+
+def _alike(call: Call, seeds: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:
+    """Train nets of one call together, as far as that can be."""
+    outcomes: dict[int, Outcome] = {}
+    most = most_alike(call)
+    numbers = list(seeds)
+    for first in range(0, len(numbers) if most else 0, max(most, 1)):
+        if interrupt is not None and interrupt.requested:
+            break
+        some = numbers[first : first + most]
+        try:
+            models = train_alike(call, [np.random.default_rng(seeds[i]) for i in some])
+        except ValueError:  # refused; each net by itself says so
+            break
+        outcomes |= {i: model for i, model in zip(some, models, strict=True) if model is not None}
+    return outcomes
+
+
+def _singly(call: Call, rngs: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:
+    """Train nets of one call one by one."""
+    outcomes: dict[int, Outcome] = {}
+    callback = call.callback if interrupt is None else _interruptible(interrupt, call.callback)
+    for i, rng in rngs.items():
+        if interrupt is not None and interrupt.requested:
+            break
+        try:
+            model = train(replace(call, rng=checks.generator("rng", rng), callback=callback))
+        except Exception as error:  # noqa: BLE001 - as above
+            outcomes[i] = _without_frames(error)
+            continue
+        assert model.info is not None
+        if interrupt is None or not interrupt.requested or model.info.stop_reason != "callback":
+            outcomes[i] = model
+    return outcomes
+
+
+def _without_frames(error: Exception) -> Exception:
+    """Return an error without its traceback, which would keep the frames and all that they hold."""
+    return error.with_traceback(None)
+
+
+def _interruptible(
+    interrupt: Interrupt, callback: Callable[[CallbackInfo], bool | None] | None
+) -> Callable[[CallbackInfo], bool | None]:
+    """Return a callback that stops a fit on Ctrl-C, or when the caller's does."""
+
+    def stops(info: CallbackInfo) -> bool | None:
+        return interrupt.requested or (callback is not None and callback(info))
+
+    return stops
