@@ -165,9 +165,9 @@ from fastmlp.dense import few_inputs, many_inputs
 fastmlp.warmup()
 print(len(few_inputs.train.signatures), len(many_inputs.train.signatures))
 """
-    assert run(code, tmp_path) == "16 2"
+    assert run(code, tmp_path) == "32 4"
     code += "print(sum(sum(k.train.stats.cache_misses.values()) for k in (few_inputs, many_inputs)))"
-    assert run(code, tmp_path).split() == ["16", "2", "0"]
+    assert run(code, tmp_path).split() == ["32", "4", "0"]
 
 
 @pytest.mark.parametrize("n_out", [1, 2])
