@@ -182,6 +182,7 @@ for slope in (0.0, 0.1):
             y = np.stack([x, x * x][:{n_out}], axis=1)
             columns = np.stack([x**k for k in range(n_in)], axis=1)
             options = {{"negative_slope": slope, "algorithm": algorithm, "threads": 2}}
+            options["optimizer"] = "adam" if slope else "sgd"
             model = fastmlp.fit(columns, y, hidden=3, epochs=5, rng=0, **options)
             print(model.history.rmse[-1])
 """

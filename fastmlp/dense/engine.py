@@ -28,7 +28,7 @@ BLOCK_SAMPLES = 8 * many_inputs.ROWS
 # Samples below which the kernel for many inputs is faster for few as well: the other one sums over the samples of each
 # batch; 600 us against 340 for an epoch of 1024 samples in batches of 8 (one input, 256 units, float32).
 SMALL_BATCH = 32
-# Multiply-adds of one update, about 20 us in float32: the two phases of an epoch end within 0.5 us.
+# Multiply-adds of one update: about 20 us in float32, which the ends of two phases hardly lengthen.
 WORK_OF_A_THREAD = 2**20
 
 
