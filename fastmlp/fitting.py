@@ -314,7 +314,7 @@ def model_of(call: Call, start: Start, weights: Weights, history: History | None
 def warmup() -> None:
     """Compile every kernel ahead of time, for both dtypes, and leave the machine code in the compile cache.
 
-    It takes about a minute and a half on a cold cache. No later `fit` compiles anything, but of nets of one input and
+    It takes about two minutes on a cold cache. No later `fit` compiles anything, but of nets of one input and
     several outputs.
 
     Examples
