@@ -92,7 +92,7 @@ def case(name):
     if name == "one sample":
         return x[:1], y[:1] + 1, start(30), 1000, {}
     if name == "one sample, leaky":
-        return x[:1], y[:1] + 1, start(30), 1000, {"negative_slope": 0.3}
+        return np.array([0.7]), np.array([5.0]), start(30), 400, {"negative_slope": 0.3}
     if name == "two samples":
         return x[:2], np.array([1.0, -1.0]), start(30), 2000, {}
     if name == "constant x":
