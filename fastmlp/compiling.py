@@ -65,7 +65,7 @@ OPTIONS: dict[str, Any] = {
     "fastmath": {"reassoc", "contract", "nsz"},
 }
 
-SHARED = ("compiling.py", "vectors.py", "threads.py", "dense/descent.py")
+SHARED = ("compiling.py", "vectors.py", "threads.py", "engine.py", "dense/descent.py")
 STAMP = hashlib.sha256(b"".join(pkgutil.get_data(__package__, name) or b"" for name in SHARED)).hexdigest()[:12]
 
 _ready: dict[tuple[Any, tuple[Any, ...]], Any] = {}

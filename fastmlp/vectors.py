@@ -3,8 +3,6 @@
 LLVM's vectoriser neither keeps a tile of sums in registers nor looks masks up in a table. Each function below is an
 instruction or two, with a NumPy twin that runs where nothing is compiled. A vector is a number of lanes of one dtype;
 an index is a tuple of integers that are not negative.
-
-Numba's file cache does not see edits here: delete `__pycache__` after one.
 """
 
 from __future__ import annotations

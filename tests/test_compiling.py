@@ -1,5 +1,6 @@
 """Imports stay light, kernels compile once per dtype, and no state of the compile cache stops a fit."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp.compiling import SHARED
 from fastmlp.dense import few_inputs, many_inputs
 
 # Prints every bit of the weights.
@@ -100,6 +102,28 @@ print(fastmlp.__file__, len(recorder.buffer) > 0)
     with (package / "vectors.py").open("a") as file:
         file.write("# edited\n")
     assert run(count, tmp_path).endswith(" True")
+
+
+def borrowed_from(path):
+    """Return the modules from which a file imports what its compiled functions use."""
+    lines = ast.parse(path.read_text()).body
+    origin = {alias.name: line.module for line in lines if isinstance(line, ast.ImportFrom) for alias in line.names}
+    functions = [line for line in lines if isinstance(line, ast.FunctionDef)]
+    kernels = [
+        function
+        for function in functions
+        if {ast.unparse(decorator) for decorator in function.decorator_list} & {"njit", "inlined", "exact", "spliced"}
+    ]
+    statements = [statement for kernel in kernels for statement in kernel.body]
+    used = {node.id for line in statements for node in ast.walk(line) if isinstance(node, ast.Name)}
+    return {origin[name] for name in used & origin.keys()}
+
+
+def test_kernels_are_named_by_all_that_they_take_from_other_files():
+    modules = set().union(*map(borrowed_from, Path(fastmlp.__file__).parent.rglob("*.py")))
+    own = {module.removeprefix("fastmlp.") for module in modules if module.startswith("fastmlp.")}
+    files = {module.replace(".", "/") + ".py" for module in own}
+    assert files == set(SHARED)
 
 
 def test_no_place_for_a_cache_is_no_obstacle(tmp_path, expected):

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
@@ -69,6 +70,18 @@ def test_chunks_and_restored_states_go_on_bitwise_with_threads(problem, n_in, n_
         restored.advance(40, got[20:])
         np.testing.assert_array_equal(got.squared_error, expected.squared_error)
         assert_same_bits(restored.weights(), whole.weights())
+
+
+def test_states_go_on_bitwise_with_many_threads(problem):
+    # NumPy adds a column of 8 or more in another order than the kernels; rounding hides it from most nets for long.
+    seeded = partial(problem, seed=2)
+    whole, chunked = (engine(seeded, 9, 1, threads=9, **ADAM) for _ in range(2))
+    record = Record.empty(40, 1)
+    whole.advance(40, record)
+    for _ in range(40):
+        chunked.restore(chunked.state())
+        chunked.advance(1, record)
+    assert_same_bits(chunked.state().values(), whole.state().values())
 
 
 def test_other_numbers_of_threads_go_on_from_a_state(problem):

@@ -91,6 +91,8 @@ def case(name):
         return x, y, start(40, hidden_bias=False, output_bias=False), 2000, options
     if name == "one sample":
         return x[:1], y[:1] + 1, start(30), 1000, {}
+    if name == "one sample, leaky":
+        return np.array([0.7]), np.array([5.0]), start(30), 400, {"negative_slope": 0.3}
     if name == "two samples":
         return x[:2], np.array([1.0, -1.0]), start(30), 2000, {}
     if name == "constant x":
@@ -134,6 +136,7 @@ CASES = [
     "b1 frozen, far x",
     "no biases",
     "one sample",
+    "one sample, leaky",
     "two samples",
     "constant x",
     "one unit",
@@ -412,7 +415,8 @@ def test_no_unit_crosses_without_an_alarm_whatever_the_map(n_out):
     at = maps, block, block.copy(), method._patterns
     counts = {"quiet": 0, "alarm": 0, "alarm in time": 0}
     for _ in range(4000):
-        units = rng.normal(size=(size, 4))
+        units = np.zeros((size, 4 + patterns.WIDTH))[:, :4]  # vectors may begin at the last unit
+        units[:] = rng.normal(size=units.shape)
         units[0] = np.abs(units[0])
         units[1] = -units[0] * rng.uniform(x[0], x[1], 4)  # kinks between the first two samples: pattern 1
         expected = np.zeros((1 + 2 * n_out, method._n_codes))

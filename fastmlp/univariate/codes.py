@@ -77,6 +77,9 @@ def classes(samples: SortedSamples, n_out: int, slope: float) -> Classes:
     factors[:, patterns.X] = samples.x[s]
     factors[:, patterns.X_BELOW] = samples.x[np.where(is_first, n - 1, s - 1)]
     factors[:, patterns.X_ABOVE] = samples.x[np.where(is_last, 0, s + 1)]
+    if n == 1:  # no other sample to guard a class: none is active at NaN, and none is to be
+        places[:, patterns.GUARDED] = 0
+        factors[:, [patterns.X_BELOW, patterns.X_ABOVE]] = np.nan
     return Classes(places, factors)
 
 

@@ -227,7 +227,7 @@ class Classes(NamedTuple):
 
     Class s < n holds suffixes that begin at s or s + 1, class n + s prefixes of length s + 1 or s. Units stay in it
     while two samples keep their signs: the neighbours of sample s; at an end, where one is missing, the sample at the
-    other end.
+    other end. Where there is one sample only, nothing makes them leave.
     """
 
     places: Any
@@ -1073,7 +1073,7 @@ def move_class(
                 added_on[k] = where_set(is_active, add(added_on[k], term), added_on[k])
                 added_off[k] = where_set(is_active, added_off[k], add(added_off[k], term))
     counters[CROSSINGS] += n_flips * places[group, MULTIPLICITY]
-    if astray and samples.n_before.size > 2:
+    if astray:
         free_astray(index, classes, live, counters, passed, samples, patterns, rule, plane, outputs)
     gain_on, gain_off = spread(factors, (group, GAIN_ON)), spread(factors, (group, GAIN_OFF))
     for k in range(2 * n_out):
