@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 import types
@@ -149,11 +150,16 @@ def _info_facts(info: FitInfo) -> dict[str, Any]:
 
 
 def _info(facts: Any, maps: Standardization | None) -> FitInfo:
-    hints = typing.get_type_hints(FitInfo)
-    del hints["standardization"]
+    hints = _hints()
     if not isinstance(facts, dict) or facts.keys() != hints.keys():
         raise ValueError("an info of other fields")
     return FitInfo(**{name: _of_type(facts[name], hint) for name, hint in hints.items()}, standardization=maps)
+
+
+@functools.cache
+def _hints() -> dict[str, Any]:
+    """Return the types of an info's fields, but for the maps, which are arrays."""
+    return {name: hint for name, hint in typing.get_type_hints(FitInfo).items() if name != "standardization"}
 
 
 def _of_type(value: Any, hint: Any) -> Any:
