@@ -126,7 +126,7 @@ def test_a_finished_fit_resumes_to_itself(sine, tmp_path):
     assert_identical(fastmlp.fit(*sine, resume=True, **crossing), expected)
 
 
-def test_an_interrupted_or_stopped_fit_resumes(sine, tmp_path):
+def test_an_interrupted_or_stopped_fit_resumes(sine, tmp_path, short_chunks):
     options = {"hidden": 20, "epochs": 3000, "rng": 0}
     path = tmp_path / "run.npz"
 
@@ -142,7 +142,7 @@ def test_an_interrupted_or_stopped_fit_resumes(sine, tmp_path):
     assert_identical(got, fastmlp.fit(*sine, **options))
 
 
-def test_a_fit_without_a_seed_resumes_from_its_own_start(sine, tmp_path):
+def test_a_fit_without_a_seed_resumes_from_its_own_start(sine, tmp_path, short_chunks):
     options = {"hidden": 20, "epochs": 200, "snapshots": [0], "checkpoint": tmp_path / "run.npz"}
     first = fastmlp.fit(*sine, callback=lambda info: info.epoch > 50, **options)
     got = fastmlp.fit(*sine, resume=True, **options)
@@ -156,7 +156,7 @@ def test_without_a_file_or_without_resume_it_starts_afresh(sine, tmp_path):
     assert_identical(fastmlp.fit(*sine, **options), expected)
 
 
-def test_load_reads_the_model_so_far(sine, tmp_path):
+def test_load_reads_the_model_so_far(sine, tmp_path, short_chunks):
     path = tmp_path / "run.npz"
     seen = []
 
