@@ -21,7 +21,7 @@ from benchmarks.peak import seconds_per_multiply_add
 from benchmarks.rivals import FloatArray, Task, Trainer, jax_scan
 from fastmlp.dense.engine import dense_engine, worthwhile_threads
 from fastmlp.engine import Problem, Rates, Record, Settings, Shape, Weights
-from fastmlp.threads import usable_threads
+from fastmlp.threads import usable_cores
 
 # n_in, n_hidden, n_samples, n_out
 SHAPES = [
@@ -68,7 +68,7 @@ def trainer(task: Task, threads: int | None = None) -> Trainer:
     problem = Problem(task.x, task.y, np.full(len(task.x), 1 / len(task.x), task.x.dtype))
     shape = Shape(len(task.x), n_in, task.weights.b1.size, n_out)
     settings = Settings(
-        Rates(task.lr, task.lr, task.lr, 0.0), threads=threads or worthwhile_threads(shape, None, usable_threads())
+        Rates(task.lr, task.lr, task.lr, 0.0), threads=threads or worthwhile_threads(shape, None, usable_cores())
     )
     engine = dense_engine(n_in, n_out)(problem, task.weights, settings)
 
@@ -143,7 +143,7 @@ def main() -> None:
     heads += ["of their peaks", "JAX over all"]
     print(f"| {' | '.join(heads)} |\n| --- | --- |{' ---: |' * (len(heads) - 2)}")
     for shape in SHAPES + drawn_shapes():
-        n_threads = worthwhile_threads(Shape(shape[2], shape[0], shape[1], shape[3]), None, usable_threads())
+        n_threads = worthwhile_threads(Shape(shape[2], shape[0], shape[1], shape[3]), None, usable_cores())
         for dtype in (np.float32, np.float64):
             floor, one, every = against_peak(shape, dtype)
             cells = [

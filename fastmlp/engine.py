@@ -56,7 +56,8 @@ class Settings:
     rates are those of plain descent, or with a schedule what its rate is multiplied by. momentum, nesterov and
     weight_decay are those of torch.optim.SGD, "adam" is torch.optim.Adam. A batch_size divides each epoch's samples
     into batches in an order that depends on seed and epoch only, so that training can go on from any epoch. threads are
-    how many the engine may use.
+    how many the engine may use, parts those into which it divides an update, which decide its last bits: one for each
+    thread unless given.
     """
 
     rates: Rates
@@ -69,6 +70,7 @@ class Settings:
     batch_size: int | None = None
     seed: int = 0
     threads: int = 1
+    parts: int | None = None
 
     @property
     def is_plain(self) -> bool:

@@ -122,9 +122,9 @@ def fit(
         Of the data and of the returned weights; None: float32 if x and y both are, else float64. "univariate" computes
         in float64 whatever it is, the others in this dtype.
     threads : int, optional
-        Threads of "dense"; the other algorithms take one. The result depends on their number in its last bits, and on
-        nothing else. None: the cores that the process may use, as far as an update is long enough to pay; one outside
-        the main thread and in a process that multiprocessing or joblib started.
+        Threads of "dense"; the other algorithms take one. A number given decides the last bits of the result. None:
+        as many as there are cores, as far as an update is long enough to pay; outside the main thread, and in a process
+        that multiprocessing or joblib started, one, which gives the same bits.
     record_every : int, optional
         Spacing in epochs of the recorded RMSE; by default the smallest that gives at most a million records, or with
         `validation` at most a thousand.

@@ -140,18 +140,21 @@ def settings_of(call: Call, start: Start, shape: Shape) -> Settings:
         schedule=start.lr if callable(start.lr) else None,
         batch_size=call.batch_size,
         seed=start.seed,
-        threads=_threads(call, shape),
+        **_threads(call, shape),
     )
 
 
-def _threads(call: Call, shape: Shape) -> int:
-    """Return how many threads the engine may use."""
+def _threads(call: Call, shape: Shape) -> dict[str, int]:
+    """Return how many threads the engine may use, and parts: the same bits come in the main thread and elsewhere."""
     if call.algorithm != "dense":
-        return 1
+        return {"threads": 1}
+    if call.threads is not None:
+        return {"threads": call.threads}
     from fastmlp.dense.engine import worthwhile_threads  # imports numba
-    from fastmlp.threads import usable_threads
+    from fastmlp.threads import has_the_cores, usable_cores
 
-    return call.threads or worthwhile_threads(shape, call.batch_size, usable_threads())
+    parts = worthwhile_threads(shape, call.batch_size, usable_cores())
+    return {"threads": parts if has_the_cores() else 1, "parts": parts}
 
 
 def rates_of(lr: Rate | None, trained: Mapping[str, bool], dtype: np.dtype[Any]) -> Rates:

@@ -1,8 +1,8 @@
 """The threads of one fit: how many there are, how they run a kernel together, and how they share its work out.
 
-A kernel's work comes in phases, each in as many parts as there are threads; a phase begins when all of the one before
-is done. Each thread claims its own part, and then any that nobody has begun: a thread that the system lets wait, as it
-does where others use the cores too, holds nobody up, nor does one that never started. Who does a part changes no bit.
+A kernel's work comes in phases, each in so many parts; a phase begins when all of the one before is done. Each thread
+claims its own part, and then any that nobody has begun: a thread that the system lets wait, as it does where others use
+the cores too, holds nobody up, nor does one that never started. Who does a part changes no bit.
 
 Threads of Python start with a call and end with it, so nothing is left behind that a fork could break. Within the call
 they meet without Python, whose joins take 20 us and more.
@@ -34,20 +34,23 @@ _counting = threading.Lock()
 _WHOLE = ir.IntType(64)
 
 
-def usable_threads() -> int:
-    """Return how many threads a fit may take unasked: the cores that this process may run on.
-
-    It is 1 outside the main thread, and in a process that multiprocessing or joblib started: whoever made those has
-    shared the cores out already.
-    """
-    if threading.current_thread() is not threading.main_thread() or multiprocessing.parent_process() is not None:
-        return 1
+def usable_cores() -> int:
+    """Return on how many cores this process may run."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def meeting_point(n_threads: int) -> npt.NDArray[np.int64]:
+def has_the_cores() -> bool:
+    """Return whether a fit may take all of them unasked.
+
+    Not outside the main thread, and not in a process that multiprocessing or joblib started: whoever made those has
+    shared the cores out already.
+    """
+    return threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
+
+
+def meeting_point(n_parts: int) -> npt.NDArray[np.int64]:
     """Return what the threads of `run_together` meet at: how many parts are done, and for each its last phase begun."""
-    return np.zeros((n_threads + 2) * LINE, np.int64)[LINE:]
+    return np.zeros((n_parts + 2) * LINE, np.int64)[LINE:]
 
 
 def run_together(kernel: Callable[[int], int], n_threads: int, meeting: npt.NDArray[np.int64]) -> int:

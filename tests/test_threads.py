@@ -16,7 +16,7 @@ import fastmlp
 from fastmlp.dense.engine import dense_engine, worthwhile_threads
 from fastmlp.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.reference import ReferenceEngine
-from fastmlp.threads import usable_threads
+from fastmlp.threads import has_the_cores, usable_cores
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
 ADAM = {"optimizer": "adam", "weight_decay": 1e-3}
@@ -140,10 +140,24 @@ def test_divergence_ends_all_threads(problem):
 
 
 def test_only_the_main_thread_of_the_main_process_takes_more_than_one_unasked():
-    here = usable_threads()
-    assert here == (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count())
+    assert 1 <= usable_cores() <= os.cpu_count()
+    assert has_the_cores()
     with ThreadPoolExecutor(1) as pool:
-        assert pool.submit(usable_threads).result() == 1
+        assert not pool.submit(has_the_cores).result()
+
+
+def test_the_bits_of_a_long_update_are_those_of_the_main_thread_everywhere(problem, monkeypatch):
+    monkeypatch.setattr("fastmlp.threads.usable_cores", lambda: 2)
+    x, y, _, init = problem(9, 1, 1000, 120)
+    assert worthwhile_threads(Shape(1000, 9, 120, 1), None, 2) == 2
+
+    def fit(threads=None):
+        return fastmlp.fit(x, y, init=init, lr=1e-2, epochs=20, threads=threads).weights
+
+    expected = fit()
+    with ThreadPoolExecutor(1) as pool:
+        assert_same_bits(pool.submit(fit).result(), expected)
+    assert_same_bits(fit(threads=2), expected)
 
 
 def test_short_updates_take_one_thread():

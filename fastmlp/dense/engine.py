@@ -80,7 +80,7 @@ class _Dense:
         parameters : dict
             The kernel's first two arguments; the optimiser's memory follows them.
         sums, scratch : dict, list
-            Those that follow, a row for each thread.
+            Those that follow, a row for each part.
         samples : list
             Room for x, y and sample_weight: for each batch, or for all samples, n_places in a row.
         literals
@@ -108,8 +108,9 @@ class _Dense:
         self._kept = dict(parameters)
         for arrays in memory.values():
             self._kept |= arrays
-        self._n_threads = len(scratch[0])
-        self._meeting = meeting_point(self._n_threads)
+        self._n_parts = len(scratch[0])
+        self._n_threads = min(settings.threads, self._n_parts)
+        self._meeting = meeting_point(self._n_parts)
         # Two arrays or none, so that there are two kernels to compile; momentum makes use of one.
         remembered = [(*arrays.values(), *arrays.values())[:2] for arrays in memory.values()]
         self._first = (*parameters.values(), *remembered, *sums.values(), *scratch, self._meeting)
@@ -125,14 +126,13 @@ class _Dense:
 
     def _train(self, n_epochs: int, squared_error: Array, rates: Array, n_batches: int) -> int:
         """Run the kernel; write the squared error after each epoch and return how many were finite."""
-        n_threads = self._n_threads
-        by_thread = squared_error[:, None]
-        if n_threads > 1:
-            by_thread = np.empty((n_epochs, n_threads, squared_error.shape[1]))
-        before = (*self._first, by_thread, *self._last, rates, n_batches, self._step, n_epochs)
-        n_done = run_together(lambda thread: self._kernel(*before, thread), n_threads, self._meeting)
-        if n_threads > 1:
-            squared_error[: n_done + 1] = _added(by_thread[: n_done + 1].swapaxes(0, 1))
+        by_part = squared_error[:, None]
+        if self._n_parts > 1:
+            by_part = np.empty((n_epochs, self._n_parts, squared_error.shape[1]))
+        before = (*self._first, by_part, *self._last, rates, n_batches, self._step, n_epochs)
+        n_done = run_together(lambda thread: self._kernel(*before, thread), self._n_threads, self._meeting)
+        if self._n_parts > 1:
+            squared_error[: n_done + 1] = _added(by_part[: n_done + 1].swapaxes(0, 1))
         return n_done
 
     def _arrange(self, order: Array) -> None:
@@ -181,7 +181,7 @@ class _Dense:
     def state(self) -> Mapping[str, Array]:
         """Return copies of the weights, the optimiser's memory, the sums for the next update, the error, the counts.
 
-        The sums are added over threads as the update does it, so that any number of threads can go on from there.
+        The sums are added over parts as the update does it, so that any number of parts can go on from there.
         """
         counts = np.array([self._epoch, self._step])
         arrays = self._kept | {"squared_error": self._squared_error, "counts": counts}
@@ -210,9 +210,9 @@ class FewInputs(_Dense):
         dtype = problem.x.dtype
         multiple = few_inputs.SAMPLE_VECTORS * n_lanes(dtype)
         n_at_once = min(n_samples, settings.batch_size or n_samples)
-        n_threads = _n_threads(settings, -(-n_at_once // multiple))
+        n_parts = _n_parts(settings, -(-n_at_once // multiple))
         n_arrays = n_in + 3  # x, and y, sample_weight, error
-        n_blocks = _round_up(-(-n_at_once * n_arrays * dtype.itemsize // BLOCK_BYTES), n_threads)
+        n_blocks = _round_up(-(-n_at_once * n_arrays * dtype.itemsize // BLOCK_BYTES), n_parts)
         block = _round_up(-(-n_at_once // n_blocks), multiple)
         n_places = n_blocks * block
         n_blocks *= max(1, _n_batches(n_samples, settings))
@@ -229,12 +229,12 @@ class FewInputs(_Dense):
                 "b2": _in_every_lane(weights.b2, dtype),
             },
             {
-                "sums": _zeros((n_threads, n_in + 1, theta.shape[1]), dtype),
-                "linear": _zeros((n_threads, n_in + 1), dtype),
+                "sums": _zeros((n_parts, n_in + 1, theta.shape[1]), dtype),
+                "linear": _zeros((n_parts, n_in + 1), dtype),
             },
             [
-                _zeros((n_threads, block), dtype),
-                _zeros((n_threads, n_units, block // n_lanes(dtype)), np.dtype(mark_dtype(dtype))),
+                _zeros((n_parts, block), dtype),
+                _zeros((n_parts, n_units, block // n_lanes(dtype)), np.dtype(mark_dtype(dtype))),
             ],
             [
                 _zeros((n_blocks, n_in, block), dtype),
@@ -274,7 +274,7 @@ class ManyInputs(_Dense):
         units = many_inputs.PANEL * n_lanes(dtype)
         n_in = max(4, _round_up(self._n_in, 2))
         n_places = _round_up(min(n_samples, settings.batch_size or n_samples), many_inputs.ROWS)
-        n_threads = _n_threads(settings, n_places // many_inputs.ROWS)
+        n_parts = _n_parts(settings, n_places // many_inputs.ROWS)
         n_padded = n_places * max(1, _n_batches(n_samples, settings))
         block = min(BLOCK_SAMPLES, n_places)
 
@@ -292,14 +292,14 @@ class ManyInputs(_Dense):
                 "b2": _in_every_lane(weights.b2, dtype),
             },
             {
-                "dtheta": _zeros((n_threads, *theta.shape), dtype),
-                "db2": _zeros((n_threads, n_out), dtype),
+                "dtheta": _zeros((n_parts, *theta.shape), dtype),
+                "db2": _zeros((n_parts, n_out), dtype),
             },
             [
-                _zeros((n_threads, len(theta), block, units), dtype),
-                _zeros((n_threads, block, units), dtype),
-                _zeros((n_threads, block, n_out, n_lanes(dtype)), dtype),
-                _zeros((n_threads, block, n_out), dtype),
+                _zeros((n_parts, len(theta), block, units), dtype),
+                _zeros((n_parts, block, units), dtype),
+                _zeros((n_parts, block, n_out, n_lanes(dtype)), dtype),
+                _zeros((n_parts, block, n_out), dtype),
             ],
             [
                 _zeros((n_padded, n_in), dtype),
@@ -325,9 +325,9 @@ class ManyInputs(_Dense):
         return Weights(rows[: self._n_in].copy(), rows[n_rows - 1].copy(), rows[n_rows:].T.copy(), b2.copy())
 
 
-def _n_threads(settings: Settings, most: int) -> int:
-    """Return how many threads to use where no more than `most` have anything to do."""
-    return min(settings.threads, most)
+def _n_parts(settings: Settings, most: int) -> int:
+    """Return into how many parts to divide an update that has no more than `most`."""
+    return min(settings.parts or settings.threads, most)
 
 
 def _n_batches(n_samples: int, settings: Settings) -> int:

@@ -60,7 +60,7 @@ def share(n: Any, part: Any, n_parts: Any) -> Any:
 
 @exact
 def collected(sums: Any, k: Any, j: Any) -> Any:
-    """Return the vector at sums[:, k, j], added over threads, which is zeroed."""
+    """Return the vector at sums[:, k, j], added over parts, which is zeroed."""
     collected = load(sums, (0, k, j))
     store(sums, (0, k, j), zeros(sums))
     for thread in range(1, sums.shape[0]):
@@ -89,7 +89,7 @@ def update(
     is cut off at 0 and would not show in h2.
     """
     n_in = len(inputs)
-    n_threads = sums.shape[0]
+    n_parts = sums.shape[0]
     step = lanes(theta)
     of_mean, of_square = corrections(n_updates)
     scales = full(theta, of_mean), full(theta, of_square)
@@ -99,12 +99,12 @@ def update(
     whole = vectors(theta, 9)  # slope times the sums over all samples, of e x and of e
     for k in range(n_in + 1):
         whole[k] = zeros(theta)
-        for i in range(n_threads):
+        for i in range(n_parts):
             whole[k] = add(whole[k], spread(linear, (i, k)))
         whole[k] = multiply(slope, whole[k])
     n_vectors = theta.shape[1] // step
     defect = zeros(theta)
-    for v in range(share(n_vectors, part, n_threads), share(n_vectors, part + 1, n_threads)):
+    for v in range(share(n_vectors, part, n_parts), share(n_vectors, part + 1, n_parts)):
         j = v * step
         w2 = load(theta, (n_in + 1, j))
         sum_e = fma(relu_part, collected(sums, n_in, j), whole[n_in])
@@ -119,7 +119,7 @@ def update(
         descend(theta, memory, (n_in + 1, j), dw2, along_w2, scales, rule)
     if part == 0:
         sum_e = zeros(theta)
-        for i in range(n_threads):
+        for i in range(n_parts):
             sum_e = add(sum_e, spread(linear, (i, n_in)))
         descend(b2, b2_memory, (0, 0), sum_e, full(theta, -rates[3]), scales, rule)
     return total(defect)
@@ -320,9 +320,9 @@ def train(
 ) -> Any:
     """Train for n_epochs; return the number of epochs before the first with a non-finite error, or n_epochs.
 
-    To be called in as many threads as `sums` is for, as `fastmlp.threads` says. An epoch updates the weights with the
-    sums of the pass before, then passes over the data once; or it passes over one batch after another, updates after
-    each, and then evaluates.
+    To be called in any number of threads, as `fastmlp.threads` says, in as many parts as `sums` is for. An epoch updates
+    the weights with the sums of the pass before, then passes over the data once; or it passes over one batch after
+    another, updates after each, and then evaluates.
 
     Parameters
     ----------
@@ -330,15 +330,15 @@ def train(
         Rows of w1, then b1 and w2; units padded to whole vectors. Each lane of b2 holds it. Updated in place.
     memory, b2_memory : tuples of arrays of the same shapes
         What the optimiser remembers, updated in place: none for plain descent, else two, which may be the same.
-    sums (n_threads, n_in + 1, n_stored), linear (n_threads, n_in + 1)
+    sums (n_parts, n_in + 1, n_stored), linear (n_parts, n_in + 1)
         The sums of e x_k and of e over each unit's active samples, and over all; zeros before the first call.
         Overwritten. Those of e x_k over all are only summed for a leaky net.
-    error (n_threads, block), active (n_threads, n_units, block / lanes)
+    error (n_parts, block), active (n_parts, n_units, block / lanes)
         Scratch. n_units is a multiple of `units_at_once`.
     meeting
         Of `fastmlp.threads`.
-    squared_error (n_epochs, n_threads, 1) float64
-        Written: sums of s (h2 - y)^2 after each epoch, over each thread's part of the samples.
+    squared_error (n_epochs, n_parts, 1) float64
+        Written: sums of s (h2 - y)^2 after each epoch, over each part of the samples.
     x (n_blocks, n_in, block), y (n_blocks, block), sample_weight (1 or 2, n_blocks, block)
         Samples, padded with zeros that have no weight; the second weights are those within the sample's batch.
     inputs : tuple of n_in integers
@@ -352,7 +352,7 @@ def train(
     step
         Updates before this call; -1 if the first pass of all is to come, which no update precedes.
     """
-    n_threads = sums.shape[0]
+    n_parts = sums.shape[0]
     n_blocks = x.shape[0]
     negative_slope = rule[SLOPE]
     phase = 0
@@ -363,24 +363,24 @@ def train(
                 step += 1
                 rate = rates[min(epoch, rates.shape[0] - 1)]
                 phase += 1
-                for i in range(n_threads):
-                    part = (thread + i) % n_threads
-                    if n_threads == 1 or claim(meeting, part, phase):
+                for i in range(n_parts):
+                    part = (thread + i) % n_parts
+                    if n_parts == 1 or claim(meeting, part, phase):
                         squared_error[epoch, part, 0] = 0
                         if step > 0:
                             squared_error[epoch, part, 0] = update(
                                 theta, b2, memory, b2_memory, sums, linear, inputs, rate, step, rule, part
                             )
                         finish(meeting)
-                wait(meeting, phase * n_threads)
+                wait(meeting, phase * n_parts)
 
             first, last = 0, n_blocks
             if not is_last:
                 first, last = share(n_blocks, batch, n_batches), share(n_blocks, batch + 1, n_batches)
             phase += 1
-            for i in range(n_threads):
-                part = (thread + i) % n_threads
-                if n_threads == 1 or claim(meeting, part, phase):
+            for i in range(n_parts):
+                part = (thread + i) % n_parts
+                if n_parts == 1 or claim(meeting, part, phase):
                     squared_error[epoch, part, 0] += visit(
                         sums[part],
                         linear[part],
@@ -389,8 +389,8 @@ def train(
                         x,
                         y,
                         sample_weight[0 if is_last else 1],
-                        first + share(last - first, part, n_threads),
-                        first + share(last - first, part + 1, n_threads),
+                        first + share(last - first, part, n_parts),
+                        first + share(last - first, part + 1, n_parts),
                         theta,
                         b2,
                         inputs,
@@ -398,8 +398,8 @@ def train(
                         not is_last or n_batches == 0,
                     )
                     finish(meeting)
-            wait(meeting, phase * n_threads)
-        for part in range(n_threads):
+            wait(meeting, phase * n_parts)
+        for part in range(n_parts):
             if not is_finite(squared_error[epoch, part, 0]):
                 return epoch
     return n_epochs

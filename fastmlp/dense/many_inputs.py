@@ -53,23 +53,23 @@ def update(
     rule: Any,
     part: Any,
 ) -> Any:
-    """Descend along the gradients added over threads, in one part of the panels, and zero that part of them.
+    """Descend along the gradients added over parts, in one part of the panels, and zero that part of them.
 
     Return 0, or NaN if a weight is not finite: a unit of weight -inf is cut off at 0 and would not show in h2.
     """
-    n_threads = dtheta.shape[0]
+    n_parts = dtheta.shape[0]
     n_in = theta.shape[1] - 1 - db2.shape[1]
     of_mean, of_square = corrections(n_updates)
     scales = full(theta, of_mean), full(theta, of_square)
     nothing = zeros(theta)
     defect = nothing
-    for p in range(share(theta.shape[0], part, n_threads), share(theta.shape[0], part + 1, n_threads)):
+    for p in range(share(theta.shape[0], part, n_parts), share(theta.shape[0], part + 1, n_parts)):
         for row in range(theta.shape[1]):
             along = full(theta, -(rates[0] if row < n_in else rates[1] if row == n_in else rates[2]))
             for u in range(0, theta.shape[2], lanes(theta)):
                 gradient = load(dtheta, (0, p, row, u))
                 store(dtheta, (0, p, row, u), nothing)
-                for i in range(1, n_threads):
+                for i in range(1, n_parts):
                     gradient = add(gradient, load(dtheta, (i, p, row, u)))
                     store(dtheta, (i, p, row, u), nothing)
                 updated = descend(theta, memory, (p, row, u), gradient, along, scales, rule)
@@ -77,7 +77,7 @@ def update(
     if part == 0:
         for o in range(db2.shape[1]):
             gradient = nothing
-            for i in range(n_threads):
+            for i in range(n_parts):
                 gradient = add(gradient, spread(db2, (i, o)))
             descend(b2, b2_memory, (o, 0), gradient, full(theta, -rates[3]), scales, rule)
     return total(defect)
@@ -306,8 +306,9 @@ def train(
 ) -> Any:
     """Train for n_epochs; return the number of epochs before the first with a non-finite error, or n_epochs.
 
-    To be called in as many threads as dtheta is for, and with epochs as in `fastmlp.dense.few_inputs.train`: the
-    formulas of `fastmlp.reference` for a block of samples and a panel of units at a time.
+    To be called in any number of threads, in as many parts as dtheta is for, and with epochs as in
+    `fastmlp.dense.few_inputs.train`: the formulas of `fastmlp.reference` for a block of samples and a panel of units at
+    a time.
 
     Parameters
     ----------
@@ -316,22 +317,22 @@ def train(
         b2 holds it. Updated in place.
     memory, b2_memory : tuples of arrays of the same shapes
         What the optimiser remembers, updated in place: none for plain descent, else two, which may be the same.
-    dtheta (n_threads, as theta), db2 (n_threads, n_out)
+    dtheta (n_parts, as theta), db2 (n_parts, n_out)
         The gradients; zeros before the first call. Overwritten.
-    h1 (n_threads, n_panels, block, units), dh1 (n_threads, block, units), partial (n_threads, block, n_out, lanes),
-    error (n_threads, block, n_out)
+    h1 (n_parts, n_panels, block, units), dh1 (n_parts, block, units), partial (n_parts, block, n_out, lanes),
+    error (n_parts, block, n_out)
         Scratch; partial is zero before and after. The block is a multiple of ROWS.
     meeting
         Of `fastmlp.threads`.
-    squared_error (n_epochs, n_threads, n_out) float64
-        Written: sums of s (h2 - y)^2 after each epoch, over each thread's part of the samples.
+    squared_error (n_epochs, n_parts, n_out) float64
+        Written: sums of s (h2 - y)^2 after each epoch, over each part of the samples.
     x (n_samples, at least n_in), y (n_samples, n_out), sample_weight (1 or 2, n_samples)
         Samples padded, with samples of no weight and inputs of 0, to multiples of ROWS and to n_in; the second weights
         are those within the sample's batch.
     rule, rates, n_batches, step
         As for few inputs; batches divide the samples evenly.
     """
-    n_threads = dtheta.shape[0]
+    n_parts = dtheta.shape[0]
     n_tiles = x.shape[0] // ROWS
     phase = 0
     for epoch in range(n_epochs):
@@ -341,24 +342,24 @@ def train(
                 step += 1
                 rate = rates[min(epoch, rates.shape[0] - 1)]
                 phase += 1
-                for i in range(n_threads):
-                    part = (thread + i) % n_threads
-                    if n_threads == 1 or claim(meeting, part, phase):
+                for i in range(n_parts):
+                    part = (thread + i) % n_parts
+                    if n_parts == 1 or claim(meeting, part, phase):
                         squared_error[epoch, part] = 0
                         if step > 0:
                             squared_error[epoch, part] = update(
                                 theta, b2, memory, b2_memory, dtheta, db2, rate, step, rule, part
                             )
                         finish(meeting)
-                wait(meeting, phase * n_threads)
+                wait(meeting, phase * n_parts)
 
             first, last = 0, n_tiles
             if not is_last:
                 first, last = share(n_tiles, batch, n_batches), share(n_tiles, batch + 1, n_batches)
             phase += 1
-            for i in range(n_threads):
-                part = (thread + i) % n_threads
-                if n_threads == 1 or claim(meeting, part, phase):
+            for i in range(n_parts):
+                part = (thread + i) % n_parts
+                if n_parts == 1 or claim(meeting, part, phase):
                     visit(
                         dtheta[part],
                         db2[part],
@@ -370,16 +371,16 @@ def train(
                         x,
                         y,
                         sample_weight[0 if is_last else 1],
-                        ROWS * (first + share(last - first, part, n_threads)),
-                        ROWS * (first + share(last - first, part + 1, n_threads)),
+                        ROWS * (first + share(last - first, part, n_parts)),
+                        ROWS * (first + share(last - first, part + 1, n_parts)),
                         theta,
                         b2,
                         rule,
                         not is_last or n_batches == 0,
                     )
                     finish(meeting)
-            wait(meeting, phase * n_threads)
-        for part in range(n_threads):
+            wait(meeting, phase * n_parts)
+        for part in range(n_parts):
             for o in range(db2.shape[1]):
                 if not is_finite(squared_error[epoch, part, o]):
                     return epoch
