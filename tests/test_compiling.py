@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from llvmlite.binding import get_host_cpu_features
 
 import fastmlp
 from fastmlp.compiling import SHARED
@@ -139,6 +140,28 @@ def test_a_disk_full_while_the_cache_is_saved_is_no_obstacle(tmp_path, expected)
     code = "import numba.core.caching as c\ndef save(*_): raise OSError('No space left on device')\n"
     code += "c.IndexDataCacheFile.save = save\n" + FIT
     assert run(code, tmp_path, NUMBA_CACHE_DIR=str(tmp_path / "full")) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("features", "n_bytes"), [("", 16), ("+avx,+avx2,+fma", 32)], ids=["baseline", "avx2"])
+def test_kernels_for_narrower_vectors_equal_reference(tmp_path, features, n_bytes):
+    host = get_host_cpu_features()
+    if not all(host.get(feature[1:]) for feature in features.split(",") if feature):
+        pytest.skip("this processor has no such vectors")
+    code = """
+import fastmlp, numpy as np
+from fastmlp.vectors import BYTES
+rng = np.random.default_rng(0)
+for n_in, n_out, n_hidden in ((1, 1, 40), (2, 1, 7), (9, 2, 7)):
+    x, y = rng.normal(size=(50, n_in)), rng.normal(size=(50, n_out))
+    for slope in (0.0, 0.1):
+        options = {"hidden": n_hidden, "epochs": 200, "lr": 0.02, "rng": 0, "negative_slope": slope, "threads": 2}
+        got, expected = (fastmlp.fit(x, y, algorithm=name, **options) for name in ("auto", "reference"))
+        for name in ("w1", "b1", "w2", "b2"):
+            np.testing.assert_allclose(getattr(got, name), getattr(expected, name), rtol=0, atol=1e-12, err_msg=name)
+print(BYTES)
+"""
+    assert run(code, tmp_path, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES=features) == str(n_bytes)
 
 
 @pytest.mark.slow
