@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import numbers
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -87,7 +87,9 @@ def fit_many(
     """
     own = _checked_jobs(jobs, common)
     progress = checks.optional_flag("progress", progress)
-    common = {**common, "x": x, "y": y}
+    # Every net is to see what an iterator gives only once.
+    common = {name: tuple(value) if isinstance(value, Iterator) else value for name, value in common.items()}
+    common |= {"x": x, "y": y}
     for name in ("x", "y"):
         missing = [i for i, job in enumerate(own) if common[name] is None and name not in job]
         if missing:

@@ -222,6 +222,12 @@ def test_a_net_takes_one_thread_unless_told(sine, monkeypatch):
     assert taken == [1, 2]
 
 
+def test_every_net_has_the_snapshots_of_a_common_iterator(sine):
+    jobs = [{"hidden": 3}, {"hidden": 4}]
+    ensemble = fastmlp.fit_many(*sine, jobs, snapshots=iter([1, 2]), rng=0, epochs=5, algorithm="reference")
+    assert [list(history.snapshots) for history in ensemble.histories] == [[1, 2]] * 2
+
+
 def test_every_job_may_bring_its_own_samples():
     jobs = [{"x": [0.0, 1.0, 2.0], "y": [0.0, scale, 0.0]} for scale in (1.0, 2.0)]
     ensemble = fastmlp.fit_many(None, None, jobs, rng=0, hidden=10, epochs=100)
