@@ -30,7 +30,8 @@ def most_alike(call: Call) -> int:
     from fastmlp.univariate.alike import is_for  # imports numba
 
     n_out = call.data.y.shape[1]
-    x = coordinates_of(call).maps.inputs(call.data.x).astype(call.dtype)
+    with np.errstate(over="ignore"):  # `problem_of` will refuse what the dtype cannot hold
+        x = coordinates_of(call).maps.inputs(call.data.x).astype(call.dtype)
     most = MOST_WORK // (call.epochs * (len(x) + call.n_hidden) * n_out)
     return most if most >= FEWEST and is_for(shape_of(x, call.n_hidden, n_out)) else 0
 

@@ -66,7 +66,8 @@ def write(path: Path, kind: str, version: int, facts: Mapping[str, Any], arrays:
     """Write a file whole or not at all."""
     text = json.dumps({"kind": kind, "version": version, "arrays": [*arrays], **facts}, allow_nan=False).encode()
     if len(text) > MAX_FACTS:
-        raise ValueError(wording("snapshots", f"few enough for {MAX_FACTS >> 20} MB of facts", f"{len(text)} bytes"))
+        rule, remedy = f"small enough for {MAX_FACTS >> 20} MB of facts", "Keep fewer snapshots or nets in a file."
+        raise ValueError(wording(f"the {kind}", rule, f"{len(text)} bytes", remedy))
     members = {"facts": np.frombuffer(text, np.uint8)}
     members |= {name: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
     assert all(array.dtype.str[1:] in DTYPES for array in members.values())

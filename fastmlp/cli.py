@@ -16,11 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-import numpy as np
-
 import fastmlp
 from fastmlp.engine import Array
 from fastmlp.files import replacing
+from fastmlp.recording import record_at
 from fastmlp.tables import Table, TableError, listed, read_table
 from fastmlp.versions import installation
 
@@ -194,7 +193,7 @@ def _facts(model: fastmlp.Model) -> dict[str, Any]:
         facts |= {name: getattr(model.info, name) for name in INFO_FACTS}
         facts["versions"] = dict(model.info.versions)
         if model.history is not None:
-            record = int(np.searchsorted(model.history.epoch, model.info.best_epoch))
+            record = record_at(model.history, model.info.best_epoch)
             facts["rmse"] = float(model.history.rmse[record])
             if model.history.val_rmse is not None:
                 facts["val_rmse"] = float(model.history.val_rmse[record])

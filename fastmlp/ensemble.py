@@ -198,7 +198,7 @@ class Ensemble:
             -1 if info.crossings is None else info.crossings,
             -1 if info.live_units is None else info.live_units,
             info.fit_seconds,
-            info.stop_reason,
+            info.stop_reason or "",
             "",
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import numbers
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
@@ -87,7 +87,9 @@ def fit_many(
     """
     own = _checked_jobs(jobs, common)
     progress = checks.optional_flag("progress", progress)
-    common = {**common, "x": x, "y": y}
+    # Every net is to see what an iterator gives only once.
+    common = {name: tuple(value) if isinstance(value, Iterator) else value for name, value in common.items()}
+    common |= {"x": x, "y": y}
     for name in ("x", "y"):
         missing = [i for i, job in enumerate(own) if common[name] is None and name not in job]
         if missing:
@@ -121,13 +123,17 @@ def _checked_jobs(jobs: object, common: Mapping[str, Any]) -> list[dict[str, Any
     return own
 
 
-def _children(rng: Any, n: int) -> Iterable[np.random.SeedSequence]:
-    """Return n seeds, one for each job, which depend on rng and their place only."""
+def _children(rng: Any, n: int) -> Iterable[np.random.SeedSequence | None]:
+    """Return n seeds, one for each job, which depend on rng and their place only; None is fresh entropy."""
     generator = checks.generator("rng", rng)
-    if rng is not None and not isinstance(rng, numbers.Integral | Sequence | np.ndarray | np.random.SeedSequence):
-        seeds: list[np.random.SeedSequence] = generator.bit_generator.seed_seq.spawn(n)  # type: ignore[attr-defined]
-        return seeds
-    parent = rng if isinstance(rng, np.random.SeedSequence) else np.random.SeedSequence(rng)  # type: ignore[arg-type]
+    if rng is None:
+        return [None] * n
+    if not isinstance(rng, numbers.Integral | Sequence | np.ndarray | np.random.SeedSequence):
+        source: Any = generator.bit_generator.seed_seq
+        if source is not None:
+            return list(source.spawn(n))
+        rng = generator.integers(2**32, size=4)  # seeded the old way, without a sequence
+    parent = rng if isinstance(rng, np.random.SeedSequence) else np.random.SeedSequence(rng)
     return (np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, i)) for i in range(n))
 
 
@@ -200,7 +206,7 @@ def _train(
         else:
             groups[key] = (call, {i: rng})
     for call, rngs in groups.values():
-        seeds = {i: rng for i, rng in rngs.items() if isinstance(rng, int | np.random.SeedSequence)}
+        seeds = {i: rng for i, rng in rngs.items() if isinstance(rng, int | np.random.SeedSequence | None)}
         done = _alike(call, seeds, interrupt) if len(seeds) >= FEWEST else {}
         outcomes |= done | _singly(call, {i: rng for i, rng in rngs.items() if i not in done}, interrupt)
     return outcomes
@@ -259,7 +265,8 @@ def _singly(call: Call, rngs: Mapping[int, Any], interrupt: Interrupt | None) ->
         if interrupt is not None and interrupt.requested:
             break
         try:
-            model = train(replace(call, rng=checks.generator("rng", rng), callback=callback))
+            own = replace(call, rng=checks.generator("rng", rng), is_seeded=rng is not None, callback=callback)
+            model = train(own)
         except Exception as error:  # noqa: BLE001 - as above
             outcomes[i] = _without_frames(error)
             continue

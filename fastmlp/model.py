@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fastmlp import checks
 from fastmlp.engine import Array, Weights
-from fastmlp.recording import History
+from fastmlp.recording import History, record_at
 from fastmlp.reference import Forward, forward, gradients
 from fastmlp.scaling import Standardization
 
@@ -144,7 +144,7 @@ class Model:
         sizes = f"n_in={self.n_in}, n_hidden={self.n_hidden}, n_out={self.n_out}"
         rmse = ""
         if self.history is not None:  # with patience the weights are not those of the last epoch
-            record = -1 if self.info is None else np.searchsorted(self.history.epoch, self.info.best_epoch)
+            record = -1 if self.info is None else record_at(self.history, self.info.best_epoch)
             rmse = f", rmse={self.history.rmse[record]:.4g}"
         return f"Model({sizes}, negative_slope={self.negative_slope:g}, dtype={self.w1.dtype}{rmse})"
 

@@ -85,6 +85,11 @@ def read_only_history(
     return History(epoch, rmse, val_rmse, MappingProxyType(dict(snapshots)), crossings)
 
 
+def record_at(history: History, epoch: int) -> int:
+    """Return where in a history an epoch stands, or the last that was recorded before it."""
+    return int(np.searchsorted(history.epoch, epoch, side="right")) - 1
+
+
 def default_record_every(epochs: int, *, validates: bool = False) -> int:
     """Return the spacing that keeps at most a million records, or a thousand where each takes a validation."""
     return -(-epochs // (MAX_DEFAULT_VALIDATIONS if validates else MAX_DEFAULT_RECORDS))

@@ -191,7 +191,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         """
         goes_on = hasattr(self, "model_")
         X, y, sample_weight = self._checked(X, y, sample_weight, reset=not goes_on)
-        self._train(X, y, sample_weight, goes_on, self._seed(), epochs=1)
+        self._train(X, y, sample_weight, goes_on, self._seed(), epochs=1, min_delta=0.0)
         if not goes_on:
             self.loss_curve_, self.n_iter_, self.t_ = [], 0, 0
             self.validation_scores_ = self.best_validation_score_ = None

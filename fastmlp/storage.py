@@ -177,7 +177,10 @@ def _add_snapshots(history: History, facts: dict[str, Any], arrays: dict[str, Ar
     """Add the snapshots, nets of one shape: their weights stacked, and what differs from the info of the model."""
     snapshots = history.snapshots.values()
     facts["snapshots"] = [
-        {"epoch": epoch, "info": None if snapshot.info is None else _differing(_info_facts(snapshot.info), facts)}
+        {
+            "epoch": epoch,
+            "info": None if snapshot.info is None else _differing(_info_facts(snapshot.info), facts["info"]),
+        }
         for epoch, snapshot in history.snapshots.items()
     ]
     if snapshots:
@@ -185,9 +188,8 @@ def _add_snapshots(history: History, facts: dict[str, Any], arrays: dict[str, Ar
             arrays[f"snapshots_{name}"] = np.stack([getattr(snapshot, name) for snapshot in snapshots])
 
 
-def _differing(info: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
-    known = facts["info"] or {}
-    return {name: fact for name, fact in info.items() if name not in known or known[name] != fact}
+def _differing(facts: dict[str, Any], known: dict[str, Any] | None) -> dict[str, Any]:
+    return {name: fact for name, fact in facts.items() if known is None or name not in known or known[name] != fact}
 
 
 def _history(model: Model, facts: Any, info_facts: Any, arrays: dict[str, Array]) -> History:
@@ -218,7 +220,8 @@ def save_ensemble(
 ) -> None:
     """Write an ensemble to a file, as `Ensemble.save` says.
 
-    Nets may differ in shape and there may be thousands: their arrays are put end to end, one array for each dtype.
+    Nets may differ in shape and there may be a hundred thousand: their arrays are put end to end, one array for each
+    dtype, and of facts only those are written in which a net differs from the first.
     """
     target = checked_path("path", path)
     entries: list[dict[str, Any] | None] = []
@@ -229,15 +232,16 @@ def save_ensemble(
             entries.append(None)
             continue
         facts, arrays = _parts(model)
-        if not common:
-            common = {"info": facts["info"]}
-        if facts["info"] is not None:
-            facts["info"] = _differing(facts["info"], common)
         layout = {}
         for name, array in arrays.items():
             layout[name] = [array.dtype.name, *array.shape]
             pools.setdefault(array.dtype.name, []).append(array.ravel())
-        entries.append({**facts, "arrays": layout})
+        facts["arrays"] = layout
+        common = common or facts
+        entry = _differing(facts, common)
+        if facts["info"] is not None:
+            entry["info"] = _differing(facts["info"], common["info"])
+        entries.append(entry)
     texts = {str(i): [type(error).__name__, str(error)] for i, error in failures.items()}
     facts = {"models": entries, "common": common, "failures": texts}
     write(target, ENSEMBLE_KIND, ENSEMBLE_VERSION, facts, {name: np.concatenate(pool) for name, pool in pools.items()})
@@ -267,9 +271,10 @@ def _ensemble(facts: dict[str, Any], pools: dict[str, Array]) -> tuple[tuple[Mod
         if entry is None:
             models.append(None)
             continue
-        if entry["info"] is not None:
-            entry["info"] = {**(facts["common"]["info"] or {}), **entry["info"]}
-        models.append(_model(entry, {name: take(*layout) for name, layout in entry["arrays"].items()}))
+        whole = {**facts["common"], **entry}
+        if whole["info"] is not None:
+            whole["info"] = {**(facts["common"]["info"] or {}), **whole["info"]}
+        models.append(_model(whole, {name: take(*layout) for name, layout in whole["arrays"].items()}))
     if any(at[name] != pool.size for name, pool in pools.items()):
         raise ValueError("arrays of another length")
     failures: dict[int, Exception] = {

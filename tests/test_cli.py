@@ -126,6 +126,16 @@ def test_info_says_what_the_model_is(data, run):
     assert "n_hidden        8\n" in words
 
 
+def test_info_of_a_checkpoint_is_that_of_the_last_record(data, run):
+    x, y = data
+    options = {"hidden": 8, "epochs": 100, "rng": 0, "algorithm": "reference", "record_every": 100}
+    stopped = fastmlp.fit(x, y, checkpoint="run.npz", callback=lambda info: True, **options)
+    facts = json.loads(run("info", "run.npz", "--json")[1])
+    assert 0 < facts["best_epoch"] < 100
+    assert facts["rmse"] == stopped.history.rmse[0]
+    assert repr(fastmlp.load("run.npz")).endswith(f"rmse={facts['rmse']:.4g})")
+
+
 def test_versions_are_told(run):
     assert json.loads(run("versions", "--json")[1])["fastmlp"] == fastmlp.__version__
     assert run("versions")[1].startswith("fastmlp ")

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp.alike import train_alike
 
 JOBS = [
     {"hidden": 12},
@@ -73,6 +74,22 @@ def test_tasks_of_several_nets_give_the_same_nets(sine):
     assert_identical(ensemble.models, singly(*sine, jobs, 1, epochs=3, lr=0.01, init="he"))
 
 
+@pytest.fixture
+def together(monkeypatch):
+    """Let a task have all the nets; return how many of them each call trains together."""
+    sizes = []
+
+    def spy(call, rngs):
+        sizes.append(len(rngs))
+        return train_alike(call, rngs)
+
+    monkeypatch.setattr("fastmlp.many.MOST_PER_TASK", 10**6)
+    monkeypatch.setattr("fastmlp.many.TASKS_PER_WORKER", 1)
+    monkeypatch.setattr("fastmlp.many.train_alike", spy)
+    with joblib.parallel_config(n_jobs=1):
+        yield sizes
+
+
 @pytest.mark.parametrize(
     "common",
     [
@@ -90,9 +107,10 @@ def test_tasks_of_several_nets_give_the_same_nets(sine):
     ],
     ids=lambda common: ", ".join(common) or "defaults",
 )
-def test_small_nets_trained_together_are_those_of_single_fits(sine, common):
+def test_small_nets_trained_together_are_those_of_single_fits(sine, common, together):
     arguments = {"hidden": 9, "epochs": 60, **dict(zip("xy", sine, strict=True)), **common}
     ensemble = fastmlp.fit_many(arguments.pop("x"), arguments.pop("y"), [{}] * 20, rng=2, **arguments)
+    assert sum(together) == (0 if {"algorithm", "momentum"} & common.keys() else 20)
     arguments = {**dict(zip("xy", sine, strict=True)), "hidden": 9, "epochs": 60, "record_every": 60, **common}
     for i, model in enumerate(ensemble.models):
         rng = np.random.SeedSequence(2, spawn_key=(i,))
@@ -110,6 +128,41 @@ def test_small_nets_trained_together_are_those_of_single_fits(sine, common):
     assert (0 < len(ensemble.failures) < 20) == (common.get("lr") == 0.3)
 
 
+@pytest.mark.parametrize("common", [{"lr": 1e39}, {"init": 1e39}, {"x": np.linspace(0, 1e39, 100)}], ids=list)
+def test_what_small_nets_cannot_be_trained_together_for_fails_each_of_them(sine, together, common):
+    arguments = {"x": sine[0], "y": sine[1], "init": "he", "lr": 0.1, "hidden": 9, "epochs": 5, "dtype": np.float32}
+    ensemble = fastmlp.fit_many(jobs=[{}] * 20, rng=2, **{**arguments, **common})
+    assert together
+    assert {type(error) for error in ensemble.failures.values()} == {ValueError}
+    assert len(ensemble.failures) == 20
+
+
+def test_a_checkpoint_of_a_job_belongs_to_its_own_rng(sine, tmp_path):
+    path = tmp_path / "net.npz"
+    common = {"hidden": 5, "epochs": 10, "algorithm": "reference"}
+    jobs = [{"checkpoint": path, "resume": True}]
+    first = fastmlp.fit_many(*sine, jobs, rng=0, **common)
+    assert_identical(fastmlp.fit_many(*sine, jobs, rng=0, **common).models, first.models)
+    single = {"rng": np.random.SeedSequence(0, spawn_key=(0,)), "record_every": 10, "threads": 1}
+    again = fastmlp.fit(*sine, **single, **jobs[0], **common)
+    assert_identical([again], first.models)
+    other = fastmlp.fit_many(*sine, jobs, rng=1, **common)
+    assert str(other.failures[0]).startswith("checkpoint must be of the same data, settings and version")
+    path.unlink()
+    fresh = fastmlp.fit_many(*sine, jobs, **common)
+    assert_identical(fastmlp.fit_many(*sine, jobs, **common).models, fresh.models)
+
+
+def test_the_number_of_workers_changes_no_bit_of_nets_that_one_fit_would_train_by_threads():
+    x = np.random.default_rng(0).normal(size=(1000, 8))
+    y = np.sin(x).sum(axis=1)
+    options = {"hidden": 400, "epochs": 5}
+    expected = singly(x, y, [{"threads": 1}], 0, **options)
+    for n_jobs in (1, 2):
+        with joblib.parallel_config(n_jobs=n_jobs):
+            assert_identical(fastmlp.fit_many(x, y, [{}], rng=0, **options).models, expected)
+
+
 def test_threads_do_the_work_unless_one_worker_is_asked_for(sine):
     used = set()
     arguments = {"hidden": 5, "epochs": 50, "callback": lambda info: used.add(threading.get_ident())}
@@ -124,7 +177,10 @@ def test_threads_do_the_work_unless_one_worker_is_asked_for(sine):
 
 @pytest.mark.parametrize(
     "rng",
-    [np.random.SeedSequence(3), [1, 2], np.int64(4), np.random.default_rng(3), np.random.PCG64(3)],
+    [
+        *(np.random.SeedSequence(3), [1, 2], np.int64(4)),
+        *(np.random.default_rng(3), np.random.PCG64(3), np.random.RandomState(3)._bit_generator),
+    ],
     ids=lambda rng: type(rng).__name__,
 )
 def test_every_kind_of_common_rng_gives_each_net_its_own_start(sine, rng):
@@ -164,6 +220,12 @@ def test_a_net_takes_one_thread_unless_told(sine, monkeypatch):
     with joblib.parallel_config(n_jobs=1):
         fastmlp.fit_many(*sine, [{}, {"threads": 2}], algorithm="dense", rng=0, hidden=4, epochs=2)
     assert taken == [1, 2]
+
+
+def test_every_net_has_the_snapshots_of_a_common_iterator(sine):
+    jobs = [{"hidden": 3}, {"hidden": 4}]
+    ensemble = fastmlp.fit_many(*sine, jobs, snapshots=iter([1, 2]), rng=0, epochs=5, algorithm="reference")
+    assert [list(history.snapshots) for history in ensemble.histories] == [[1, 2]] * 2
 
 
 def test_every_job_may_bring_its_own_samples():
@@ -300,6 +362,26 @@ def test_a_saved_ensemble_comes_back_whole(sine, tmp_path):
         np.testing.assert_array_equal(table[name], expected[name])
     assert [model and model.info.versions for model in loaded.models] == [m and m.info.versions for m in saved.models]
     assert expected["failure"][-1] in str(loaded.failures[7])
+
+
+def test_nets_alike_share_their_facts_in_a_file(ensemble, tmp_path):
+    paths = tmp_path / "few.npz", tmp_path / "many.npz"
+    alike = [model for model in ensemble.models if model]
+    bare = fastmlp.Model(*alike[0].weights)
+    for path, times in zip(paths, (1, 11), strict=True):
+        fastmlp.Ensemble((*alike * times, bare), {}).save(path)
+    few, many = (np.load(path)["facts"].size for path in paths)
+    assert (many - few) / (10 * len(alike)) < 150  # bytes for each net, of 2^24 that there may be
+    loaded = fastmlp.Ensemble.load(paths[1])
+    assert_identical(loaded.models[:-1], alike * 11)
+    assert [model.info.lr for model in loaded.models[:-1]] == [model.info.lr for model in alike * 11]
+    assert (loaded.models[-1].info, loaded.models[-1].history) == (None, None)
+
+
+def test_summary_of_a_checkpoint_knows_no_reason(sine, tmp_path):
+    path = tmp_path / "run.npz"
+    fastmlp.fit(*sine, hidden=3, epochs=5, algorithm="reference", checkpoint=path)
+    assert fastmlp.Ensemble((fastmlp.load(path),), {}).summary()["stop_reason"] == [""]
 
 
 def test_a_model_is_no_ensemble_and_a_damaged_file_is_refused(sine, tmp_path, ensemble):

@@ -190,6 +190,7 @@ def test_c_of_a_net_of_zeros(compiled, n_in):
     [
         ({"name": "2x"}, ValueError, "name must be a C identifier, got '2x'."),
         ({"name": "float"}, ValueError, "name must be a C identifier, got 'float'."),
+        ({"name": "_Bool"}, ValueError, "name must be a C identifier, got '_Bool'."),
         ({"name": "größe"}, ValueError, "name must be a C identifier"),
         ({"name": 3}, TypeError, "name must be a C identifier, got 3."),
         ({"numbers": "half"}, ValueError, 'numbers must be one of "float", "double", "fixed"'),

@@ -41,6 +41,14 @@ def test_validation_is_the_rmse_of_the_model_at_each_recorded_epoch(noisy, algor
     assert plain.history.val_rmse is None
 
 
+def test_the_rmse_that_a_model_shows_is_that_of_its_own_weights(noisy):
+    x, y, validation = noisy
+    options = {"hidden": 50, "lr": 0.05, "rng": 0, "algorithm": "reference", "epochs": 10**5}
+    model = fastmlp.fit(x, y, validation=validation, patience=100, **options)
+    assert model.info.best_epoch < model.history.epoch[-1]
+    assert repr(model).endswith(f"rmse={model.rmse(x, y):.4g})")
+
+
 def test_validation_is_recorded_a_thousand_times_by_default(noisy):
     x, y, validation = noisy
     model = fastmlp.fit(x, y, hidden=5, epochs=4001, rng=0, validation=validation)
