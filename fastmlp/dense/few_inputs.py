@@ -320,9 +320,9 @@ def train(
 ) -> Any:
     """Train for n_epochs; return the number of epochs before the first with a non-finite error, or n_epochs.
 
-    To be called in any number of threads, as `fastmlp.threads` says, in as many parts as `sums` is for. An epoch updates
-    the weights with the sums of the pass before, then passes over the data once; or it passes over one batch after
-    another, updates after each, and then evaluates.
+    To be called in any number of threads, as `fastmlp.threads` says, in as many parts as `sums` is for. An epoch
+    updates the weights with the sums of the pass before, then passes over the data once; or it passes over one batch
+    after another, updates after each, and then evaluates.
 
     Parameters
     ----------
