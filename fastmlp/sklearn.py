@@ -257,7 +257,8 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         own = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_OF_FIT}
         if goes_on:
             own["init"] = self.model_
-        self.model_ = fastmlp.fit(X, y, sample_weight=sample_weight, rng=seed, progress=False, **own | options)
+        rng = [seed, self.n_iter_] if goes_on else seed  # else every epoch of `partial_fit` had the same batches
+        self.model_ = fastmlp.fit(X, y, sample_weight=sample_weight, rng=rng, progress=False, **own | options)
         self.coefs_ = [self.model_.w1, self.model_.w2]
         self.intercepts_ = [self.model_.b1, self.model_.b2]
         self.n_outputs_ = self.model_.n_out

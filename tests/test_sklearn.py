@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastmlp
+from fastmlp.engine import Settings
 from fastmlp.sklearn import FastMLPRegressor
 
 
@@ -153,6 +154,23 @@ def test_warm_start_and_partial_fit_go_on(friedman):
     assert (partial.n_iter_, partial.t_) == (100, 100 * len(x))
     cold = small(epochs=40).fit(x, y).fit(x, y)
     np.testing.assert_array_equal(cold.predict(x), small(epochs=40).fit(x, y).predict(x))
+
+
+def test_every_partial_fit_shuffles_anew(friedman, monkeypatch):
+    x, y = friedman
+    firsts = []
+    batches = Settings.batches
+
+    def spy(settings, epoch, n_samples):
+        orders = list(batches(settings, epoch, n_samples))
+        firsts.append(tuple(orders[0]))
+        return iter(orders)
+
+    monkeypatch.setattr(Settings, "batches", spy)
+    estimator = small(batch_size=10, algorithm="reference")
+    for _ in range(4):
+        estimator.partial_fit(x, y)
+    assert len(firsts) == len(set(firsts)) == 4
 
 
 def test_a_random_state_may_be_a_stream_of_numbers(friedman):
