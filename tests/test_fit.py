@@ -286,15 +286,16 @@ def test_equal_seeds_give_equal_bits_and_rng_takes_what_numpy_does(sine):
 
 
 def test_info_says_what_was_done(sine):
-    info = FAST(*sine, rng=0).info
+    model = FAST(*sine, rng=0, hidden=500)
+    info = model.info
     assert (info.algorithm, info.method, info.epochs_run, info.best_epoch) == (
         "univariate",
         "pattern moments",
         50,
         50,
     )
-    assert (info.stop_reason, info.crossings) == ("epochs", int(FAST(*sine, rng=0).history.crossings[-1]))
-    assert 0 <= info.live_units <= 50
+    assert (info.stop_reason, info.crossings) == ("epochs", int(model.history.crossings[-1]))
+    assert 0 <= info.live_units <= 500
     dense = FAST(*sine, rng=0, algorithm="dense").info
     assert (dense.algorithm, dense.method, dense.crossings, dense.live_units) == ("dense", "few inputs", None, None)
     assert info.fit_seconds > 0
