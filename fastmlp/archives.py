@@ -23,6 +23,7 @@ from fastmlp.checks import physical_memory, wording
 from fastmlp.engine import Array
 from fastmlp.files import replacing
 
+READERS = {"model": "fastmlp.load", "ensemble": "fastmlp.Ensemble.load"}  # of each kind of file
 # A hostile file may claim anything, so nothing is read in one piece that is longer than this.
 MAX_READ = 2**20
 MAX_FACTS = 2**24  # bytes of JSON: parsed, it takes up to some twenty times as much
@@ -85,7 +86,7 @@ def read(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str,
     OSError
         If it cannot be opened.
     """
-    with _Bounded(path) as file:
+    with _Bounded(os.fspath(path)) as file:  # a str, which an OSError shows as it is
         try:
             arrays = _members(file)
             text = arrays.pop("facts")
@@ -94,16 +95,22 @@ def read(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str,
             facts = json.loads(text.tobytes().decode(), parse_constant=_refuse)
         except _DAMAGE as error:
             refuse(path, f"a whole file of fastmlp, not damaged ({error or type(error).__name__})")
-    if not isinstance(facts, dict) or facts.pop("kind", None) != kind:
-        refuse(path, f"a {kind} of fastmlp")
+    held = facts.pop("kind", None) if isinstance(facts, dict) else None
+    if held != kind:
+        other = [f"; it is {_one(name)}, which {reader} reads" for name, reader in READERS.items() if name == held]
+        refuse(path, f"{_one(kind)} of fastmlp{''.join(other)}")
     found = facts.pop("version", None)
     if type(found) is not int or found < 1:
-        refuse(path, f"a {kind} of fastmlp with a version")
+        refuse(path, f"{_one(kind)} of fastmlp with a version")
     if found != version:
-        refuse(path, f"a {kind} of format {version}, which this version reads; it has {found}: update fastmlp")
+        refuse(path, f"{_one(kind)} of format {version}, which this version reads; it has {found}: update fastmlp")
     if facts.pop("arrays", None) != [*arrays]:  # a damaged directory may have lost some
         refuse(path, "a whole file of fastmlp, with all its arrays")
     return facts, arrays
+
+
+def _one(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def refuse(path: Path, rule: str) -> NoReturn:

@@ -250,7 +250,8 @@ def _start_given(init: Any, data: checks.Samples, trained: dict[str, bool]) -> s
             raise ValueError(checks.wording("init", "a tuple (w1, b1, w2, b2)", f"{len(init)} items"))
         given = checks.weights(Weights(*init), "init ")
     if given is None:
-        rule = f"one of {NAMED_STARTS}, a positive number, a Model or a tuple (w1, b1, w2, b2)"
+        names = ", ".join(f'"{name}"' for name in NAMED_STARTS)
+        rule = f"one of {names}, a positive number, a Model or a tuple (w1, b1, w2, b2)"
         if isinstance(init, (bool, np.bool_)) or not isinstance(init, numbers.Real):
             raise TypeError(checks.wording("init", rule, repr(init)))
         if checks.real("init", init) <= 0:

@@ -18,6 +18,7 @@ import numpy as np
 from fastmlp.engine import Array, Weights, scheduled_rate
 
 MAX_SHOWN = 60  # characters of a wrong value
+RATES = 'a positive number, a mapping from "w1", "b1", "w2", "b2", a function of the epoch or "auto"'
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,16 @@ def inputs(x: object, n_in: int) -> tuple[Array, int]:
 
 
 def _real_array(name: str, value: object) -> Array:
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # numpy.asarray would uncover what is masked
+        got = f"{int(np.ma.getmaskarray(value).sum())} masked"
+        raise ValueError(wording(name, "an array without masked entries", got, "Leave those samples out."))
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(wording(name, "a rectangular array of numbers", repr(value))) from error
     if array.dtype.kind not in "biuf":
-        raise TypeError(wording(name, "an array of real numbers", f"dtype {array.dtype}"))
+        remedy = "Convert it, as numpy.asarray(..., dtype=float) does." if array.dtype == object and array.ndim else ""
+        raise TypeError(wording(name, "an array of real numbers", f"dtype {array.dtype}", remedy))
     return array
 
 
@@ -226,12 +231,15 @@ def choice(name: str, value: object, options: Iterable[str]) -> str:
 def learning_rate(lr: Any, trained: Mapping[str, bool]) -> float | dict[str, float] | Callable[[int], float] | None:
     """Check lr, given which groups of parameters are trained; None stands for "auto"."""
     if isinstance(lr, str):
-        choice("lr", lr, ("auto",))
+        if lr != "auto":
+            raise ValueError(wording("lr", RATES, repr(lr)))
         return None
     if callable(lr):
         scheduled_rate(lr, 0)
         return lr  # type: ignore[no-any-return]
     if not isinstance(lr, Mapping):
+        if not isinstance(lr, numbers.Real):
+            raise TypeError(wording("lr", RATES, repr(lr)))
         rate = real("lr", lr)
         if rate <= 0:
             raise ValueError(wording("lr", "positive", repr(rate)))

@@ -87,14 +87,18 @@ def _inputs(args: argparse.Namespace, table: Table) -> list[str]:
     """Return the columns of the inputs; every column named must be there, and be named once."""
     named = [*args.target, *([args.weight] if args.weight else [])]
     inputs = args.inputs or [name for name in table.names if name not in named]
-    for name in (*named, *inputs):
-        if name not in table.names:
-            raise UsageError(f"{table.source} has no column {name!r}; it has {listed(table.names)}.")
-        if (*named, *inputs).count(name) > 1:
-            raise UsageError(f"column {name!r} must be used once, got it twice.")
+    _check_columns(table, [*named, *inputs])
     if not inputs:
         raise UsageError(f"{table.source} must have a column beside {listed(named)}, got none.")
     return inputs
+
+
+def _check_columns(table: Table, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in table.names:
+            raise UsageError(f"{table.source} has no column {name!r}; it has {listed(table.names)}.")
+        if names.count(name) > 1:
+            raise UsageError(f"column {name!r} must be used once, got it twice.")
 
 
 def _samples(table: Table, inputs: list[str], targets: list[str], weight: str | None) -> tuple[Array, ...]:
@@ -141,6 +145,7 @@ def _predict(args: argparse.Namespace) -> None:
     model = _loaded(args.model)
     table = read_table(args.data)
     inputs = args.inputs or table.names
+    _check_columns(table, inputs)
     if len(inputs) != model.n_in:
         given = f"{table.source} has {len(inputs)} columns" if args.inputs is None else f"--inputs names {len(inputs)}"
         text = f"the inputs of the net must be {model.n_in} columns, but {given}. Name them with --inputs."
@@ -290,4 +295,9 @@ def _names(text: str) -> list[str]:
 
 
 def _rate(text: str) -> float | str:
-    return text if text == "auto" else float(text)
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"invalid rate: {text!r} (a number, or auto)") from error

@@ -41,11 +41,11 @@ class DivergenceError(ArithmeticError):
     """
 
     def __init__(self, epoch: int, lr: float | dict[str, float] | Callable[[int], float] | None, model: Model) -> None:
-        remedy = 'Give a smaller lr, or lr="auto" and init="balanced".'
-        rule = "small enough for the RMSE to stay finite"
-        text = wording("lr", rule, f"{lr} and an RMSE that is not finite at epoch {epoch}", remedy)
+        remedy = 'Give a smaller lr, or less momentum or weight_decay, or lr="auto" and init="balanced".'
+        rule = f"small enough for the RMSE to stay finite, which at epoch {epoch} it is not"
+        text = wording("lr", rule, f"{lr}", remedy)
         if epoch == 0:
-            text = wording("init", "a start of finite RMSE", "one of infinite or undefined RMSE")
+            text = wording("init", "a start of finite RMSE", "one of infinite or undefined RMSE", "Rescale x, y or init.")
         super().__init__(text)
         self.epoch = epoch
         self.lr = lr

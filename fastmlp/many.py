@@ -119,7 +119,7 @@ def _checked_jobs(jobs: object, common: Mapping[str, Any]) -> list[dict[str, Any
     for name, arguments in (("common arguments", common), *((f"jobs[{i}]", job) for i, job in enumerate(own))):
         for key in arguments:
             if key not in ARGUMENTS or key == "progress":
-                raise TypeError(checks.wording(name, "arguments of fastmlp.fit but progress", repr(key)))
+                raise TypeError(checks.wording(name, "arguments of fastmlp.fit other than progress", repr(key)))
     return own
 
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,7 @@ class CallbackInfo:
     epochs: int
     rmse: float
     elapsed: float
-    _make_model: Callable[[], Model]
+    _make_model: Callable[[], Model] = field(repr=False)
 
     @property
     def model(self) -> Model:

@@ -20,6 +20,9 @@ def with_value(value, index=3):
     return array
 
 
+CONVERT = "Convert it, as numpy.asarray(..., dtype=float) does."
+RATES = 'a positive number, a mapping from "w1", "b1", "w2", "b2", a function of the epoch or "auto"'
+
 # Arguments over fit(X, Y), the class of the error, and its words.
 CASES = [
     ({"x": with_value(np.nan)}, ValueError, "x must be finite, got nan at position 3."),
@@ -28,7 +31,13 @@ CASES = [
     ({"sample_weight": with_value(np.nan, 4) ** 2}, ValueError, "sample_weight must be finite, got nan at position 4."),
     ({"x": X + 1j}, TypeError, "x must be an array of real numbers, got dtype complex128."),
     ({"y": ["a"] * 5}, TypeError, "y must be an array of real numbers, got dtype <U1."),
-    ({"x": np.array([1, None, 2, 3, 4])}, TypeError, "x must be an array of real numbers, got dtype object."),
+    (
+        {"x": np.array([1, None, 2, 3, 4])},
+        TypeError,
+        f"x must be an array of real numbers, got dtype object. {CONVERT}",
+    ),
+    ({"x": np.ma.masked_greater(X, 0)}, ValueError, "x must be an array without masked entries, got 2 masked."),
+    ({"validation": (X, np.ma.masked_equal(Y, Y[0]))}, ValueError, "validation y must be an array without masked ent"),
     ({"x": X.astype(np.longdouble) * np.longdouble("1e4000")}, ValueError, "x must be finite, got -inf at position 0."),
     ({"x": [[1], [1, 2]]}, ValueError, "x must be a rectangular array of numbers, got [[1], [1, 2]]."),
     ({"x": []}, ValueError, "x must be an array of at least one sample and one column, got shape (0,)."),
@@ -60,15 +69,15 @@ CASES = [
     ({"lr": 10**400}, ValueError, "lr must be finite, got inf."),
     ({"lr": 1e39, "dtype": "f4", "init": NET}, ValueError, "lr must be finite in float32, got 1e+39."),
     ({"lr": True}, TypeError, "lr must be a real number, got True."),
-    ({"lr": None}, TypeError, "lr must be a real number, got None."),
-    ({"lr": "fast"}, ValueError, "lr must be one of \"auto\", got 'fast'."),
+    ({"lr": None}, TypeError, f"lr must be {RATES}, got None."),
+    ({"lr": "fast"}, ValueError, f"lr must be {RATES}, got 'fast'."),
     ({"lr": {"w3": 1.0}}, ValueError, 'lr must be a mapping from "w1", "b1", "w2", "b2", got the key \'w3\'.'),
     ({"lr": {"w1": 1.0}}, ValueError, "lr must be a mapping that names every trained group, got none for ['b1', "),
     ({"lr": dict.fromkeys(("w1", "b1", "w2", "b2"), 0)}, ValueError, "lr must be positive for at least one trained"),
     ({"lr": {"w1": -1, "b1": 1, "w2": 1, "b2": 1}}, ValueError, "lr['w1'] must be at least 0, got -1.0."),
     ({"init": "xavier"}, ValueError, 'init must be one of "balanced", "he", "glorot", got \'xavier\'.'),
-    ({"init": None}, TypeError, "init must be one of ('balanced', 'he', 'glorot'), a positive number, a Model or a"),
-    ({"init": -0.3}, ValueError, "init must be one of ('balanced', 'he', 'glorot'), a positive number"),
+    ({"init": None}, TypeError, 'init must be one of "balanced", "he", "glorot", a positive number, a Model or a'),
+    ({"init": -0.3}, ValueError, 'init must be one of "balanced", "he", "glorot", a positive number'),
     ({"init": NET[:3]}, ValueError, "init must be a tuple (w1, b1, w2, b2), got 3 items."),
     ({"init": (np.ones(3), *NET[1:])}, ValueError, "init w1 must be of shape (n_in, hidden), got shape (3,)."),
     ({"init": (NET[0], np.ones(2), *NET[2:])}, ValueError, "init b1 must be of shape (3,), got shape (2,)."),

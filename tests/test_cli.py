@@ -185,7 +185,7 @@ def test_tables_of_many_kinds_are_read(tmp_path, text):
         (("fit", "data.csv"), 2, "the following arguments are required: --target, --out"),
         ((*FIT, "--hidden", "0"), 2, "hidden must be at least 1, got 0."),
         ((*FIT, "--hidden", "1e3"), 2, "argument --hidden: invalid int value: '1e3'"),
-        ((*FIT, "--lr", "fast"), 2, "argument --lr: invalid"),
+        ((*FIT, "--lr", "fast"), 2, "argument --lr: invalid rate: 'fast' (a number, or auto)"),
         ((*FIT, "--lr", "1e300"), 1, "lr must be small enough for the RMSE to stay finite"),
         ((*FIT, "--target", "z"), 2, "data.csv has no column 'z'; it has 'a', 'name', 'b', 'y', 'w'."),
         ((*FIT, "--target", "a"), 2, "column 'a' must be used once, got it twice."),
@@ -194,7 +194,7 @@ def test_tables_of_many_kinds_are_read(tmp_path, text):
         ((*FIT, "--out", "nowhere/model.npz"), 1, "nowhere/model.npz must be the name of a file in a folder"),
         (("fit", "none.csv", *FIT[2:]), 1, "No such file or directory: 'none.csv'"),
         (("predict", "data.csv", "data.csv"), 1, "data.csv must be"),
-        (("predict", "none.npz", "data.csv"), 1, "none.npz"),
+        (("predict", "none.npz", "data.csv"), 1, "/none.npz'"),
         (("forecast",), 2, "invalid choice: 'forecast'"),
         ((), 2, "the following arguments are required: COMMAND"),
     ],
@@ -214,6 +214,14 @@ def test_the_inputs_of_a_prediction_must_be_as_many_as_the_nets(data, run):
     code, _, err = run("predict", "model.npz", "data.csv", "--inputs", "a")
     assert code == 2
     assert "must be 2 columns, but --inputs names 1." in err
+
+
+def test_the_inputs_of_a_prediction_must_be_columns_each_named_once(data, run):
+    run(*FIT)
+    code, _, err = run("predict", "model.npz", "data.csv", "--inputs", "a,z")
+    assert (code, "data.csv has no column 'z'" in err) == (2, True)
+    code, _, err = run("predict", "model.npz", "data.csv", "--inputs", "a,a")
+    assert (code, "column 'a' must be used once, got it twice." in err) == (2, True)
 
 
 def test_a_failed_command_leaves_the_old_files(data, run):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
@@ -162,6 +163,7 @@ def test_divergence_names_its_epoch_and_keeps_the_last_finite_model(sine, algori
         fastmlp.fit(x, y, epochs=10**6, **options)
     error = caught.value
     assert error.lr == 5.0
+    assert f"finite, which at epoch {error.epoch} it is not" in str(error)
     last = fastmlp.fit(x, y, epochs=error.epoch - 1, **options)
     assert np.isfinite(last.history.rmse).all()
     for name in ("w1", "b1", "w2", "b2"):
@@ -200,6 +202,12 @@ def test_a_start_beyond_numbers_diverges_at_epoch_zero(sine, algorithm):
     assert caught.value.epoch == 0
     assert str(caught.value).startswith("init must be a start of finite RMSE")
     np.testing.assert_array_equal(caught.value.model.w1, init[0])
+
+
+def test_what_is_printed_of_a_callbacks_argument_are_its_figures(sine):
+    told = []
+    fastmlp.fit(*sine, hidden=3, epochs=1, rng=0, callback=lambda info: told.append(repr(info)))
+    assert re.fullmatch(r"CallbackInfo\(epoch=1, epochs=1, rmse=[\d.]+, elapsed=[\d.e-]+\)", told[0])
 
 
 class ScriptedEngine:

@@ -245,10 +245,22 @@ def test_every_job_may_bring_its_own_samples():
             [{"widht": 3}],
             {},
             TypeError,
-            r"jobs\[0\] must be arguments of fastmlp.fit but progress, got 'wi",
+            r"jobs\[0\] must be arguments of fastmlp.fit other than progress, got 'wi",
         ),
-        ([0.0, 1.0], [{"progress": True}], {}, TypeError, r"jobs\[0\] must be arguments of fastmlp.fit but progress"),
-        ([0.0, 1.0], [{}], {"widht": 3}, TypeError, "common arguments must be arguments of fastmlp.fit but progress"),
+        (
+            [0.0, 1.0],
+            [{"progress": True}],
+            {},
+            TypeError,
+            r"jobs\[0\] must be arguments of fastmlp.fit other than progress",
+        ),
+        (
+            [0.0, 1.0],
+            [{}],
+            {"widht": 3},
+            TypeError,
+            "common arguments must be arguments of fastmlp.fit other than progress",
+        ),
         ([0.0, 1.0], [{}], {"progress": 1}, TypeError, "progress must be True, False or None, got 1."),
         ([0.0, 1.0], [{}], {"rng": "x"}, TypeError, "rng must be an argument of numpy.random.default_rng"),
         ([0.0, 1.0], [{}, {"lr": 0.1}], {"lr": -1.0}, ValueError, "lr must be positive, got -1.0."),
@@ -387,11 +399,16 @@ def test_summary_of_a_checkpoint_knows_no_reason(sine, tmp_path):
 def test_a_model_is_no_ensemble_and_a_damaged_file_is_refused(sine, tmp_path, ensemble):
     path = tmp_path / "ensemble.npz"
     ensemble.models[0].save(path)
-    with pytest.raises(fastmlp.FileFormatError, match="must be a ensemble of fastmlp"):
+    with pytest.raises(
+        fastmlp.FileFormatError, match=r"must be an ensemble of fastmlp; it is a model, which fastmlp\.load reads"
+    ):
         fastmlp.Ensemble.load(path)
     ensemble.save(path)
     whole = path.read_bytes()
-    with pytest.raises(fastmlp.FileFormatError, match="must be a model of fastmlp"):
+    with pytest.raises(
+        fastmlp.FileFormatError,
+        match=r"must be a model of fastmlp; it is an ensemble, which fastmlp\.Ensemble\.load reads",
+    ):
         fastmlp.load(path)
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(fastmlp.FileFormatError, match="must be a whole file of fastmlp"):
