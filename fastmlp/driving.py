@@ -45,7 +45,9 @@ class DivergenceError(ArithmeticError):
         rule = f"small enough for the RMSE to stay finite, which at epoch {epoch} it is not"
         text = wording("lr", rule, f"{lr}", remedy)
         if epoch == 0:
-            text = wording("init", "a start of finite RMSE", "one of infinite or undefined RMSE", "Rescale x, y or init.")
+            text = wording(
+                "init", "a start of finite RMSE", "one of infinite or undefined RMSE", "Rescale x, y or init."
+            )
         super().__init__(text)
         self.epoch = epoch
         self.lr = lr
