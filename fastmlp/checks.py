@@ -66,7 +66,7 @@ def samples(x: object, y: object, sample_weight: object = None, *, name: str = "
         _weights_of_samples(weight_name, sample_weight, len(x_raw)),
         x_raw.ndim,
         y_raw.ndim,
-        np.dtype(np.float32 if x_raw.dtype == y_raw.dtype == np.float32 else np.float64),
+        common_dtype(x_raw, y_raw),
     )
 
 
@@ -93,6 +93,11 @@ def _real_array(name: str, value: object) -> Array:
         remedy = "Convert it, as numpy.asarray(..., dtype=float) does." if array.dtype == object and array.ndim else ""
         raise TypeError(wording(name, "an array of real numbers", f"dtype {array.dtype}", remedy))
     return array
+
+
+def common_dtype(*arrays: Array) -> np.dtype[Any]:
+    """Return float32 if all arrays are, in whatever byte order, else float64."""
+    return np.dtype(np.float32 if all(array.dtype.type is np.float32 for array in arrays) else np.float64)
 
 
 def _numbers(name: str, value: object) -> Array:

@@ -116,7 +116,7 @@ class Model:
 
     def __post_init__(self) -> None:
         arrays = checks.weights(self.weights)
-        dtype = np.float32 if all(array.dtype == np.float32 for array in arrays) else np.float64
+        dtype = checks.common_dtype(*arrays)
         for name, array in arrays._asdict().items():
             object.__setattr__(self, name, np.array(array, dtype=dtype, order="C"))
         object.__setattr__(self, "negative_slope", checks.real("negative_slope", self.negative_slope))

@@ -95,6 +95,8 @@ def test_float32_stays_float32_when_both_are(sine):
     assert FAST(x, y, rng=0).w1.dtype == FAST(x, y, rng=0).predict(x).dtype == np.float32
     assert FAST(x, y.astype(float), rng=0).w1.dtype == np.float64
     assert FAST(x, y, rng=0, dtype=np.float64).w1.dtype == np.float64
+    swapped = x.astype(x.dtype.newbyteorder()), y.astype(y.dtype.newbyteorder())
+    np.testing.assert_array_equal(FAST(*swapped, rng=0).w1, FAST(x, y, rng=0).w1, strict=True)
     assert FAST(*sine, rng=0, dtype="float32").w1.dtype == np.float32
 
 
