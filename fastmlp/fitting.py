@@ -121,7 +121,7 @@ def fit(
     dtype : {None, numpy.float32, numpy.float64}, default None
         Of the data and of the returned weights; None: float32 if x and y both are, else float64. "univariate" computes
         in float64 whatever it is, the others in this dtype. Weights in float32 cannot hold a large offset of x: one
-        of 1e5 times its spread can cost a percent of the RMSE, one of 1e6 times a quarter. Subtract it first.
+        of 1e5 times its spread can add percents to the RMSE, one of 1e6 times multiply it. Subtract it first.
     threads : int, optional
         Threads of "dense"; the other algorithms take one. A number given decides the last bits of the result. None:
         as many as there are cores, as far as an update is long enough to pay; outside the main thread, and in a process
