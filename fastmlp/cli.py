@@ -20,7 +20,7 @@ import fastmlp
 from fastmlp.engine import Array
 from fastmlp.files import replacing
 from fastmlp.recording import record_at
-from fastmlp.tables import Table, TableError, listed, read_table
+from fastmlp.tables import STANDARD_INPUT, Table, TableError, listed, read_table
 from fastmlp.versions import installation
 
 FAILED, WRONGLY_GIVEN = 1, 2
@@ -64,7 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fit(args: argparse.Namespace) -> None:
-    _check_destinations(args.out, args.plot)
+    _check_destinations([args.out, args.plot], [args.data, args.validation])
+    if args.plot:
+        _check_plot(args.plot, args.out)
     table = read_table(args.data)
     inputs = _inputs(args, table)
     samples = _samples(table, inputs, args.target, args.weight)
@@ -140,8 +142,7 @@ def _plot(model: fastmlp.Model, samples: tuple[Array, ...], path: str) -> None:
 
 
 def _predict(args: argparse.Namespace) -> None:
-    if args.out:
-        _check_destinations(args.out, None)
+    _check_destinations([args.out], [args.model, args.data])
     model = _loaded(args.model)
     table = read_table(args.data)
     inputs = args.inputs or table.names
@@ -229,17 +230,25 @@ def _tell(text: str) -> None:
     sys.stderr.write(" ".join(text.split()) + "\n")
 
 
-def _check_destinations(out: str, plot: str | None) -> None:
-    """Find out before hours of training whether their result can be written."""
-    for path in (Path(name) for name in (out, plot) if name):
+def _check_destinations(written: Sequence[str | None], read: Sequence[str | None]) -> None:
+    """Find out before hours of training whether their result can be written, and over nothing that is read."""
+    sources = [Path(name).resolve() for name in read if name and name != STANDARD_INPUT]
+    for path in (Path(name) for name in written if name):
         if path.is_dir() or not os.access(path.resolve().parent, os.W_OK):
             raise CommandError(f"{path} must be the name of a file in a folder that can be written to.")
-    if plot:
-        from matplotlib.backend_bases import FigureCanvasBase
+        if path.resolve() in sources:
+            raise UsageError(f"{path} must be the name of another file than one that is read.")
 
-        kinds = FigureCanvasBase.get_supported_filetypes()
-        if Path(plot).suffix.lower().lstrip(".") not in kinds:
-            raise UsageError(f"--plot must end in one of {', '.join(f'.{kind}' for kind in kinds)}, got {plot!r}.")
+
+def _check_plot(plot: str, out: str) -> None:
+    """Find out likewise whether the picture has a format, and a file of its own."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if Path(plot).suffix.lower().lstrip(".") not in kinds:
+        raise UsageError(f"--plot must end in one of {', '.join(f'.{kind}' for kind in kinds)}, got {plot!r}.")
+    if Path(plot).resolve() == Path(out).resolve():
+        raise UsageError(f"--plot must be another file than --out, got {plot!r}.")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -251,7 +260,7 @@ def _parser() -> argparse.ArgumentParser:
 
     fit = commands.add_parser("fit", parents=[as_json], help="train a net on a table and save it")
     fit.set_defaults(run=_fit)
-    _add_table(fit)
+    _add_table(fit, "the columns of the inputs (all others)")
     fit.add_argument("--target", type=_names, required=True, metavar="Y", help="the column to predict, or several: Y,Z")
     fit.add_argument("--weight", metavar="W", help="the column of sample weights (all 1)")
     fit.add_argument("--out", required=True, metavar="MODEL.npz", help="where the model goes")
@@ -271,7 +280,7 @@ def _parser() -> argparse.ArgumentParser:
     predict = commands.add_parser("predict", parents=[as_json], help="evaluate a saved net on a table")
     predict.set_defaults(run=_predict)
     predict.add_argument("model", metavar="MODEL.npz", help="a model that fit saved")
-    _add_table(predict)
+    _add_table(predict, "the columns of the inputs, in the order they had in the fit (all)")
     predict.add_argument("--out", metavar="PREDICTED.csv", help="where the predictions go (standard output)")
 
     info = commands.add_parser("info", parents=[as_json], help="say what a saved net is and how it was trained")
@@ -284,9 +293,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_table(parser: argparse.ArgumentParser) -> None:
+def _add_table(parser: argparse.ArgumentParser, inputs: str) -> None:
     parser.add_argument("data", metavar="DATA.csv", help='delimited text with a header; "-" is standard input')
-    parser.add_argument("--inputs", type=_names, metavar="A,B", help="the columns of the inputs (all others)")
+    parser.add_argument("--inputs", type=_names, metavar="A,B", help=inputs)
 
 
 def _names(text: str) -> list[str]:
