@@ -35,7 +35,7 @@ def to_onnx(model: Model, path: str | os.PathLike[str]) -> None:
     try:
         import onnx
     except ImportError as error:
-        raise ImportError("to_onnx needs the package onnx: pip install 'fastmlp[onnx]'.") from error
+        raise ImportError("to_onnx needs the package onnx: pip install 'onnx>=1.17'.") from error
     from onnx import TensorProto, helper, numpy_helper
 
     tensors = [numpy_helper.from_array(array, name) for name, array in weights_in_float32(model)._asdict().items()]

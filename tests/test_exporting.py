@@ -3,6 +3,7 @@
 import ctypes
 import shutil
 import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -260,3 +261,9 @@ def test_the_table_is_read_only_and_of_one_input(make_net):
         table.values[0] = 1
     with pytest.raises(ValueError, match="to_piecewise must be asked of a net of one input, got 2 inputs"):
         make_net(2, 1)[0].to_piecewise()
+
+
+def test_without_onnx_the_error_says_what_to_install(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match=r"to_onnx needs the package onnx: pip install 'onnx>=1\.17'\."):
+        fastmlp.Model([[1.0]], [0.0], [[1.0]], [0.0]).to_onnx(tmp_path / "net.onnx")
