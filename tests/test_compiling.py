@@ -27,7 +27,7 @@ def run(code, tmp_path, **environment):
     """Run Python code in a process of its own with a private compile cache; return what it printed."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")} | environment
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-W", "error", "-c", code], env=environment, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
