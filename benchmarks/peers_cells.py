@@ -67,7 +67,7 @@ def fastmlp_fit(task: Task, *, output_bias: bool = False) -> Trainer:
     """Return whole calls of `fastmlp.fit`."""
 
     def train(epochs: int) -> FloatArray:
-        options: dict[str, Any] = {"lr": task.lr, "output_bias": output_bias, "progress": False}
+        options: dict[str, Any] = {"lr": task.lr, "output_bias": output_bias, "threads": 1, "progress": False}
         return fastmlp.fit(task.x, task.y, init=tuple(task.weights), epochs=epochs, **options).history.rmse[:-1]
 
     return train
