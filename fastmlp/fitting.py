@@ -246,6 +246,7 @@ def train(call: Call) -> Model:
         settings = settings_of(call, start, shape)
         engine_type = engine_of(call.algorithm, shape, call.batch_size)
         engine_type.compile(shape, call.dtype, settings)
+        validate = _validator(call, start)
         compile_seconds = time.perf_counter() - compiling
         engine = engine_type(problem, start.weights, settings)
 
@@ -273,7 +274,7 @@ def train(call: Call) -> Model:
             validates=call.validation is not None,
         )
         stopping = Stopping(call.stop_at_crossing, call.patience, call.min_delta)
-        drive = Drive(engine, call.epochs, recorder, make_model, start.lr, stopping, _validator(call, start))
+        drive = Drive(engine, call.epochs, recorder, make_model, start.lr, stopping, validate)
         if checkpoint is not None:
             checkpoint.begin(start.weights, start.seed)
         if resumed is not None:
@@ -325,7 +326,9 @@ def warmup() -> None:
     """
     from fastmlp.dense.engine import each_kernel
     from fastmlp.univariate.engine import each_univariate_kernel
+    from fastmlp.univariate.outputs import compile_outputs
 
+    compile_outputs()
     plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
     for dtype in DTYPES:
         for settings in (plain, replace(plain, optimizer="adam")):
@@ -361,7 +364,7 @@ def _validator(call: Call, start: Start) -> Callable[[Weights], float] | None:
     """Return what gives the RMSE of an engine's weights on the validation data, in y's units."""
     if call.validation is None:
         return None
-    rmse = validation_rmse(call.validation, start.negative_slope)
+    rmse = validation_rmse(call.validation, start.negative_slope, is_compiled=call.algorithm != "reference")
 
     def validate(weights: Weights) -> float:
         with np.errstate(all="ignore"):  # beyond the training data the net may overflow

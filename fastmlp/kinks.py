@@ -1,10 +1,10 @@
-"""Where the units of a net of one input switch among sorted samples, and what it gives there."""
+"""Where the units of a net of one input switch among sorted samples."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from fastmlp.engine import Array, Weights
+from fastmlp.engine import Array
 
 
 def active_ranges(x: Array, w1: Array, b1: Array) -> tuple[Array, Array]:
@@ -36,31 +36,3 @@ def active_ranges(x: Array, w1: Array, b1: Array) -> tuple[Array, Array]:
             kink = np.where((active != rising) & (longer <= x.size), longer, kink)
             step //= 2
     return np.where(rising, kink, 0), np.where(rising, x.size, kink)
-
-
-def outputs_at(x: Array, weights: Weights, negative_slope: float) -> Array:
-    """Evaluate a net of one input at sorted samples, (n_samples, n_out), in O(n_samples + n_hidden log n_samples).
-
-    The mask is that of `active_ranges`, and from sample to sample only the units that switch between them are added to
-    the sums over active units of slope times v and of offset times v.
-
-    Parameters
-    ----------
-    x : ndarray of float64, shape (n_samples,)
-        Ascending; at least one.
-    weights : Weights
-        Of float64.
-    negative_slope : float
-        Of the activation below 0.
-    """
-    w, v = weights.w1[0], weights.w2
-    first, stop = active_ranges(x, w, weights.b1)
-    centre = x[x.size // 2]  # about which slope and offset cancel least
-    h2 = np.broadcast_to(weights.b2, (x.size, v.shape[1])).copy()
-    for unit, factor in ((w, x - centre), (weights.b1 + w * centre, np.ones(x.size))):
-        for o in range(v.shape[1]):
-            product = unit * v[:, o]
-            switched = np.bincount(first, product, x.size + 1) - np.bincount(stop, product, x.size + 1)
-            active = np.cumsum(switched[:-1])
-            h2[:, o] += factor * (negative_slope * product.sum() + (1 - negative_slope) * active)
-    return h2

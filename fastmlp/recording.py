@@ -118,7 +118,9 @@ class Recorder:
     def rmse(self, squared_error: Array) -> Array:
         """Return the RMSE in y's units of (..., n_out) squared errors in the units trained in."""
         # Squares of errors beyond 1e154 in y's units overflow and below 1e-162 vanish: take the largest out first.
-        error = np.sqrt(squared_error) * self._y_scale
+        error = np.asarray(np.sqrt(squared_error) * self._y_scale)
+        if self.n_out == 1:
+            return error[..., 0]
         largest = np.where(error.max(axis=-1) > 0, error.max(axis=-1), 1.0)
         return np.asarray(largest * np.sqrt(np.mean((error / largest[..., None]) ** 2, axis=-1)))
 

@@ -8,7 +8,8 @@ from hypothesis.extra.numpy import arrays
 
 import fastmlp
 from fastmlp.engine import Weights
-from fastmlp.kinks import active_ranges, outputs_at
+from fastmlp.kinks import active_ranges
+from fastmlp.univariate.outputs import outputs_at
 
 SPECIAL = st.sampled_from([0.0, -0.0, 5e-324, -5e-324, 1e-308, -1e-308, 1e-160, 1.0, -1.0, 3.0, 1e200, -1e200])
 NUMBERS = SPECIAL | st.floats(-10, 10) | st.floats(allow_nan=False, allow_infinity=False)
@@ -62,4 +63,5 @@ def test_outputs_at_sorted_samples_are_those_of_the_model(negative_slope, offset
     weights = Weights(w1, b1, w2, np.array([1.0, -3.0]))
     expected = fastmlp.Model(*weights, negative_slope).predict(x)
     largest = np.abs(w1).max() * np.abs(x).max() * np.abs(w2).sum()
-    np.testing.assert_allclose(outputs_at(x, weights, negative_slope), expected, rtol=0, atol=1e-15 * largest)
+    got = outputs_at(x, 2, negative_slope)(weights)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-15 * largest)

@@ -107,8 +107,10 @@ class Univariate:
     def weights(self) -> Weights:
         """Return copies of the weights."""
         units, _ = self._method.units()
-        with np.errstate(over="ignore", invalid="ignore"):
-            b1 = uncentred(self._samples, units[0], units[1]) + self._rest
+        b1 = units[1]
+        if self._samples.centre != 0:
+            with np.errstate(over="ignore", invalid="ignore"):
+                b1 = uncentred(self._samples, units[0], b1) + self._rest
         w1, w2 = units[:1], units[2:].T
         return Weights(*(np.array(w, self._dtype, order="C") for w in (w1, b1, w2, self._method.b2)))
 
@@ -137,7 +139,7 @@ def _compile(method: type[Method], n_out: int, optimizer: str) -> None:
     zeros = np.zeros((1, n_out))
     smallest = sorted_samples(Problem(zeros[:, :1], zeros, np.ones(1)), may_centre=False)
     still = Settings(Rates(0.0, 0.0, 0.0, 0.0), optimizer=optimizer)
-    method(smallest, np.zeros((2 + n_out, 1)), np.zeros(1, np.int64), zeros[0], still)
+    method(smallest, np.zeros((2 + n_out, 1)), np.zeros(1, np.int64), zeros[0], still).units()
 
 
 def _first_method(shape: Shape, settings: Settings) -> type[Method]:

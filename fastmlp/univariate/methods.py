@@ -265,6 +265,7 @@ class PatternMoments(_ByPattern):
     method = "pattern moments"
     _kernel = staticmethod(patterns.train_moments)
     _compiled: ClassVar[dict[int, Any]] = {}
+    _gather: ClassVar[dict[int, Any]] = {}
 
     def __init__(
         self,
@@ -350,36 +351,16 @@ class PatternMoments(_ByPattern):
 
     def units(self) -> tuple[Array, Array]:
         """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
-        settled, live, counters = self._settled, self._live, self._counters
-        code = np.empty(settled.origin.size, np.int64)
-        units = np.empty((len(self._settled_units), code.size))
-
-        its_code, place = _members(settled.first, settled.count)
-        maps = settled.maps.reshape(-1, self._n_fields, patterns.LANES)
-        size = len(units)
-        products = maps[its_code // patterns.LANES, : size**2, its_code % patterns.LANES].reshape(-1, size, size)
-        origin = settled.origin[place]
-        units[:, origin] = np.einsum("jik,kj->ij", products, self._settled_units[:, place])
-        code[origin] = its_code
-
-        n_classes = counters[patterns.N_CLASSES]
-        its_class, place = _members(live.class_first[:n_classes], live.class_count[:n_classes])
-        group = live.class_id[its_class]
-        w, b = self._live_units[:2, place]
-        is_on = w * self._classes.factors[group, patterns.X] > -b
-        on, off = self._classes.places[group[:, None], [patterns.CODE_ON, patterns.CODE_OFF]].T
-        units[:, live.origin[place]] = self._live_units[:, place]
-        code[live.origin[place]] = np.where(is_on, on, off)
-        free = slice(counters[patterns.N_CLASSED], counters[patterns.N_LIVE])
-        units[:, live.origin[free]] = self._live_units[:, free]
-        code[live.origin[free]] = live.code[free]
+        n_out, spare = self.squared_error.size, self._spare
+        arguments = self._settled, self._live, spare, self._counters, self._classes, tuple(range(n_out))
+        if n_out not in self._gather:
+            self._gather[n_out] = compiled(patterns.gather_units, arguments)
+        self._gather[n_out](*arguments)
+        units, code = np.empty((2 + n_out, spare.origin.size)), np.empty_like(spare.code)
+        for row, gathered in zip(units, spare.units, strict=True):
+            row[spare.origin] = gathered[: spare.origin.size]
+        code[spare.origin] = spare.code
         return units, code
-
-
-def _members(first: Array, count: Array) -> tuple[Array, Array]:
-    """Return of the members of some groups, each of which lies in one piece, their group and their place."""
-    group = np.repeat(np.arange(count.size), count)
-    return group, np.arange(group.size) + (first - (np.cumsum(count) - count))[group]
 
 
 def _padded(row: Array, size: int) -> Array:

@@ -1115,6 +1115,12 @@ def gather(settled: Any, live: Any, spare: Any, counters: Any, classes: Any, out
         to += 1
 
 
+@njit
+def gather_units(settled: Any, live: Any, spare: Any, counters: Any, classes: Any, outputs: Any) -> None:
+    """Do what `gather` does, between two calls of `train_moments`."""
+    gather(settled, live, spare, counters, classes, outputs)
+
+
 @inlined
 def choose_horizon(spare: Any, counters: Any, n_codes: Any, may_grow: Any) -> Any:
     """Halve, keep or double the horizon, whichever makes an epoch cheapest by the counts of loose units.
