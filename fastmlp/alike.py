@@ -11,7 +11,7 @@ import numpy as np
 from fastmlp.calls import Call
 from fastmlp.engine import Weights
 from fastmlp.fitting import model_of
-from fastmlp.model import Model
+from fastmlp.model import Model, model_alike
 from fastmlp.preparation import coordinates_of, folded, problem_of, rates_of, settings_of, shape_of, starts_of
 from fastmlp.recording import Recorder, read_only_history
 
@@ -45,41 +45,43 @@ def train_alike(call: Call, rngs: Sequence[np.random.Generator]) -> list[Model |
     starts = starts_of(call, within, rngs)
     problem = problem_of(call, starts[0])
     shape = shape_of(problem.x, call.n_hidden, problem.y.shape[1])
-    settings = settings_of(call, starts[0], shape)
-    if within.lr is None:  # settings depend on the start by its rate only
-        each = [replace(settings, rates=rates_of(start.lr, call.trained, call.dtype)) for start in starts]
+    settings = settings_of(call, starts[0], shape)  # which depend on the start by its rate only
+    if within.lr is None:
+        rates = np.array([rates_of(start.lr, call.trained, call.dtype) for start in starts])
     else:
-        each = [settings] * len(starts)
-    stacked = Weights(*(np.stack(arrays) for arrays in zip(*(start.weights for start in starts), strict=True)))
-    trained = alike.train_alike(problem, stacked, each, call.epochs)
+        rates = np.tile(settings.rates, (len(starts), 1))
+    stacked = Weights(*(np.array(arrays) for arrays in zip(*(start.weights for start in starts), strict=True)))
+    trained = alike.train_alike(problem, stacked, settings, rates, call.epochs)
     with np.errstate(over="ignore", invalid="ignore"):
         nets = folded(within.maps, trained.weights, call.dtype)
         recorder = Recorder(call.epochs, call.epochs, within.maps.y_scale, counts_crossings=True)
         rmse = recorder.rmse(trained.squared_error)
         is_sound = trained.is_sound & np.isfinite(nets.b1).all(axis=1) & np.isfinite(nets.b2).all(axis=1)
         is_sound &= np.isfinite(nets.w1).all(axis=(1, 2)) & np.isfinite(nets.w2).all(axis=(1, 2))
-    seconds = (time.perf_counter() - started) / len(rngs)
-    models: list[Model | None] = []
-    for i, start in enumerate(starts):
-        if not is_sound[i]:
-            models.append(None)
-            continue
-        n_crossings = int(trained.crossings[i])
-        history = read_only_history(np.array([0, call.epochs]), rmse[i].copy(), None, {}, np.array([0, n_crossings]))
-        models.append(
-            model_of(
+    models: list[Model | None] = [None] * len(starts)
+    first: Model | None = None
+    seconds = (time.perf_counter() - started) / len(starts)
+    for i in np.flatnonzero(is_sound):
+        crossings = int(trained.crossings[i])
+        history = read_only_history(np.array([0, call.epochs]), rmse[i].copy(), None, {}, np.array([0, crossings]))
+        weights = Weights(*(array[i] for array in nets))
+        if first is None:
+            first = models[i] = model_of(
                 call,
-                start,
-                Weights(*(arrays[i] for arrays in nets)),
+                starts[i],
+                weights,
                 history,
                 method=trained.method,
                 epochs_run=call.epochs,
                 best_epoch=call.epochs,
                 stop_reason="epochs",
-                crossings=n_crossings,
+                crossings=crossings,
                 live_units=None,
                 fit_seconds=seconds,
                 compile_seconds=0.0,
             )
-        )
+        else:
+            assert first.info is not None
+            own = replace(first.info, lr=starts[i].lr, crossings=crossings)
+            models[i] = model_alike(first, weights, history, own)
     return models

@@ -522,3 +522,11 @@ def root_mean_square(error: Array, sample_weight: Array) -> float:
     """Return the root of the mean square of (n, n_out) errors; the weights of the samples sum to 1."""
     unit = np.abs(error).max() or 1.0  # squares beyond 1e154 overflow
     return float(unit * np.sqrt(np.mean(sample_weight @ (error / unit) ** 2)))
+
+
+def model_alike(model: Model, weights: Weights, history: History, info: FitInfo) -> Model:
+    """Return a net fitted to the same data, of weights that are known to be sound: to check them takes 45 us."""
+    other = object.__new__(Model)
+    own = {name: array.copy() for name, array in zip(Weights._fields, weights, strict=True)}
+    other.__setstate__(model.__dict__ | own | {"history": history, "info": info})
+    return other

@@ -6,12 +6,11 @@ elementwise arithmetic on all nets at once.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.engine import Array, Problem, Rates, Settings, Shape, Weights
+from fastmlp.engine import Array, Problem, Settings, Shape, Weights
 from fastmlp.kinks import active_ranges
 from fastmlp.univariate import choice
 from fastmlp.univariate.codes import codes
@@ -40,41 +39,26 @@ class Trained:
     method: str
 
 
-def train_alike(problem: Problem, weights: Weights, settings: Sequence[Settings], n_epochs: int) -> Trained:
+def train_alike(problem: Problem, weights: Weights, settings: Settings, rates: Array, n_epochs: int) -> Trained:
     """Train nets by plain gradient descent.
 
-    weights are stacked: w1 (n, 1, n_hidden), b1 (n, n_hidden), w2 (n, n_hidden, n_out), b2 (n, n_out). settings differ
-    by their rates at most, and a rate that is 0 for one net is 0 for all.
+    weights are stacked: w1 (n, 1, n_hidden), b1 (n, n_hidden), w2 (n, n_hidden, n_out), b2 (n, n_out). rates (n, 4) are
+    of w1, b1, w2, b2, and one that is 0 for one net is 0 for all; those of settings say no more than this.
     """
     dtype = problem.x.dtype
-    samples = sorted_samples(problem, may_centre=settings[0].rates.b1 != 0)
+    samples = sorted_samples(problem, may_centre=settings.rates.b1 != 0)
     w1, b1, w2, b2 = (np.asarray(w, dtype).astype(np.float64) for w in weights)
     code = codes(*active_ranges(samples.raw_x, w1.ravel(), b1.ravel()), samples.x.size)
     with np.errstate(over="ignore", invalid="ignore"):
         beta, rest = centred(samples, w1.ravel(), b1.ravel(), code)
     units = np.concatenate([w1, beta.reshape(b1.shape)[:, None], w2.transpose(0, 2, 1)], axis=1)
     code = code.reshape(b1.shape)
-
-    errors = np.empty((n_epochs, b2.shape[1]))
-    passed = np.empty(n_epochs, np.int64)
-    squared_error = np.empty((len(b2), 2, b2.shape[1]))
-    crossings = np.empty(len(b2), np.int64)
-    is_sound = np.empty(len(b2), np.bool_)
-    largest = float(np.finfo(dtype).max)
-    method = PrefixSums(samples, units[0], code[0], b2[0], settings[0])
-    for i, own in enumerate(settings):
-        method.restart(units[i], code[i], b2[i], Rates(*map(float, own.rates)))
-        n_done = method.train(n_epochs, errors, passed)
-        squared_error[i] = method.squared_error, errors[-1]
-        crossings[i] = passed[-1]
-        is_sound[i] = n_done == n_epochs and np.isfinite(method.squared_error).all()
-        if dtype == np.float32 and not (np.sqrt(errors[:n_done]) <= largest).all():
-            is_sound[i] = False
-        units[i], _ = method.units()
-        b2[i] = method.b2
+    method = PrefixSums(samples, units[0], code[0], b2[0], settings)
+    ends, crossings = method.train_each(units, code, b2, rates, n_epochs)
     with np.errstate(over="ignore", invalid="ignore"):
         b1 = (uncentred(samples, units[:, 0].ravel(), units[:, 1].ravel()) + rest).reshape(b1.shape)
         trained = Weights(
             *(np.ascontiguousarray(w, dtype) for w in (units[:, :1], b1, units[:, 2:].transpose(0, 2, 1), b2))
         )
-    return Trained(trained, squared_error, crossings, is_sound, method.method)
+        is_sound = np.all(np.sqrt(ends[:, 2]) <= float(np.finfo(dtype).max), axis=1)
+    return Trained(trained, ends[:, :2], crossings, is_sound, method.method)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from fastmlp.compiling import compiled, plain
-from fastmlp.engine import BETA1, BETA2, EPSILON, Array, Rates, Settings
+from fastmlp.engine import BETA1, BETA2, EPSILON, Array, Settings
 from fastmlp.univariate import patterns
 from fastmlp.univariate.codes import classes, plane_size, round_up, tables
 from fastmlp.univariate.samples import SortedSamples
@@ -99,17 +99,19 @@ class _ByPattern:
         """Return the arrays that make up the state besides the counters, which say how much of them is in use."""
         raise NotImplementedError
 
-    def _run(self, n_epochs: int, squared_error: Array, crossings: Array, *, is_moving: bool) -> int:
+    def _run(
+        self, held: tuple[Any, ...], n_epochs: int, squared_error: Array, crossings: Array, *, is_moving: bool
+    ) -> int:
         n_out = self.squared_error.size
         tables = self._samples, self._patterns, self._rule, tuple(range(n_out))
-        arguments = (*self._held(), squared_error, crossings, *tables, is_moving, n_epochs)
+        arguments = (*held, squared_error, crossings, *tables, is_moving, n_epochs)
         if n_out not in self._compiled:  # to find the types of all arrays takes 1 ms
             self._compiled[n_out] = compiled(self._kernel, arguments)
         return int(self._compiled[n_out](*arguments))
 
     def _evaluate(self) -> None:
         squared_error = np.empty((1, self.squared_error.size))
-        self._run(1, squared_error, np.empty(1, np.int64), is_moving=False)
+        self._run(self._held(), 1, squared_error, np.empty(1, np.int64), is_moving=False)
         self.squared_error[:] = squared_error[0]
 
     @property
@@ -120,7 +122,7 @@ class _ByPattern:
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
         self._counters[patterns.LEAVES] = 0
-        return self._run(n_epochs, squared_error, crossings, is_moving=True)
+        return self._run(self._held(), n_epochs, squared_error, crossings, is_moving=True)
 
     @property
     def crossings(self) -> int:
@@ -203,16 +205,37 @@ class PrefixSums(_UnitByUnit):
         super().__init__(samples, units, code, b2, settings, crossings)
         self._evaluate()
 
-    def restart(self, units: Array, code: Array, b2: Array, rates: Rates) -> None:
-        """Become what the constructor makes of another net on the same samples, without preparing these anew."""
-        self._rule = patterns.Rule(*rates, self._rule.slope, self._rule.centre)
-        self._passed.b2[:] = b2
-        self._counters[:] = 0
-        self._take(units, code)
-        self._evaluate()
-
     def _held(self) -> tuple[Any, ...]:
-        return tuple(self._units), self._code, self._passed, self._counters
+        n_out = self.squared_error.size
+        rates, ends = np.array([self._rule[:4]]), np.empty((1, 3, n_out))
+        return (
+            self._units[None],
+            self._code[None],
+            self._passed.b2[None],
+            rates,
+            ends,
+            self._passed,
+            self._counters[None],
+        )
+
+    def train_each(self, units: Array, code: Array, b2: Array, rates: Array, n_epochs: int) -> tuple[Array, ...]:
+        """Train other nets on the same samples, each as `train` does one.
+
+        units (n_nets, 2 + n_out, n_hidden), their codes (n_nets, n_hidden) and b2 (n_nets, n_out) are changed in place;
+        rates (n_nets, 4). Returns the errors at the start, at the end and the largest (n_nets, 3, n_out), infinite if
+        one is not finite, and the crossings (n_nets,).
+        """
+        order = np.argsort(code, axis=1, kind="stable")
+        sorted_units = np.take_along_axis(units, order[:, None], axis=2)
+        sorted_code = np.take_along_axis(code, order, axis=1)
+        counters = np.zeros((len(units), patterns.N_COUNTERS), np.int64)
+        ends = np.empty((len(units), 3, b2.shape[1]))
+        held = sorted_units, sorted_code, b2, rates, ends, self._passed, counters
+        squared_error, crossings = np.empty((n_epochs + 1, b2.shape[1])), np.empty(n_epochs + 1, np.int64)
+        self._run(held, n_epochs + 1, squared_error, crossings, is_moving=False)
+        np.put_along_axis(units, order[:, None], sorted_units, axis=2)
+        np.put_along_axis(code, order, sorted_code, axis=1)
+        return ends, counters[:, patterns.CROSSINGS]
 
 
 class OptimizedSums(_UnitByUnit):

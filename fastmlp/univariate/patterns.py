@@ -410,6 +410,9 @@ def move_singly(
 def train_units(
     units: Any,
     codes: Any,
+    b2: Any,
+    rates: Any,
+    ends: Any,
     passed: Any,
     counters: Any,
     squared_error: Any,
@@ -421,38 +424,60 @@ def train_units(
     is_moving: Any,
     n_epochs: Any,
 ) -> Any:
-    """Train every unit by itself; return the number of epochs before the first with a non-finite error, or n_epochs.
+    """Train nets on the same samples, every unit by itself; return the epochs of the last before a non-finite error.
+
+    Where all errors are finite that is n_epochs.
 
     Parameters
     ----------
-    units : tuple of (n_hidden,) arrays
-        w, b + centre w, v_0, v_1, ...; updated in place.
-    codes (n_hidden,), passed, counters
-        Updated in place.
+    units (n_nets, 2 + n_out, n_hidden), codes (n_nets, n_hidden), b2 (n_nets, n_out)
+        Rows w, b + centre w, v_0, v_1, ...; updated in place.
+    rates (n_nets, 4)
+        Of w, b, v, b2; those of `rule` are not read.
+    ends (n_nets, 3, n_out)
+        Written: the first error, the last, the largest.
+    passed, counters (n_nets, N_COUNTERS)
+        Updated in place; passed is of one net at a time, and its b2 is not read.
     squared_error (n_epochs, n_out), crossings (n_epochs,)
-        Written: the error after each update, the crossings so far.
+        Written: the error after each update, the crossings so far; of the last net.
     samples, patterns, rule
         Read.
     outputs : tuple of n_out integers
         Its length tells the compiler the number of outputs.
     is_moving : bool
-        False: one epoch that only evaluates the units with the codes given.
+        False: errors of 0 come before the first epoch, which therefore only evaluates the units.
     """
-    plane = passed.errors.size // (2 * len(outputs))
-    for epoch in range(n_epochs):
-        if is_moving:
-            for o in range(len(outputs)):
-                passed.b2[o] -= rule.rate_b2 * passed.totals[2 * o]
-        passed.sums[:] = 0
-        passed.base[:] = 0
-        counters[CROSSINGS] += move_singly(
-            units, codes, 0, codes.size, passed, samples, patterns, rule, plane, outputs, is_moving
-        )
-        error = forward(passed, squared_error[epoch], samples, rule, outputs)
-        crossings[epoch] = counters[CROSSINGS]
-        if not np.isfinite(error):
-            return epoch
-    return n_epochs
+    n_out = len(outputs)
+    plane = passed.errors.size // (2 * n_out)
+    n_done = n_epochs
+    for net in range(len(units)):
+        own = Passed(passed.sums, passed.base, passed.errors, passed.totals, b2[net])
+        rate = rates[net]
+        own_rule = Rule(rate[0], rate[1], rate[2], rate[3], rule.slope, rule.centre)
+        if not is_moving:
+            own.errors[:] = 0
+            own.totals[:] = 0
+        n_done = n_epochs
+        for epoch in range(n_epochs):
+            for o in range(n_out):
+                own.b2[o] -= own_rule.rate_b2 * own.totals[2 * o]
+            own.sums[:] = 0
+            own.base[:] = 0
+            counters[net, CROSSINGS] += move_singly(
+                units[net], codes[net], 0, codes.shape[1], own, samples, patterns, own_rule, plane, outputs, True
+            )
+            error = forward(own, squared_error[epoch], samples, own_rule, outputs)
+            crossings[epoch] = counters[net, CROSSINGS]
+            if not np.isfinite(error):
+                n_done = epoch
+                break
+        for o in range(n_out):
+            ends[net, 0, o] = squared_error[0, o]
+            ends[net, 1, o] = squared_error[n_epochs - 1, o]
+            ends[net, 2, o] = 0.0 if n_done == n_epochs else np.inf
+            for epoch in range(n_done):
+                ends[net, 2, o] = max(ends[net, 2, o], squared_error[epoch, o])
+    return n_done
 
 
 @inlined
