@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import numbers
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -26,6 +27,11 @@ DEFAULTS = {name: parameter.default for name, parameter in ARGUMENTS.items()}
 READS_RECORDS = ("validation", "patience")  # arguments by which a fit goes by the errors that it records
 TASKS_PER_WORKER = 32  # few enough that a task costs nothing beside its nets, enough that the workers end together
 MOST_PER_TASK = 256  # nets, so that the progress bar moves
+# Epochs times samples and units of a net that is trained in about the millisecond that its Python code takes. Of such
+# nets one thread trains as fast as two could; that in turn took 1.6 ms a net, for the interpreter's lock changed hands.
+SMALL_WORK = 500_000
+
+_one_by_one = threading.Lock()
 
 Outcome = Model | Exception
 
@@ -189,36 +195,33 @@ def _train(
     """Train some nets, by their numbers; an interrupt ends it before the last."""
     outcomes: dict[int, Outcome] = {}
     groups: dict[Any, tuple[Call, dict[int, Any]]] = {}  # jobs that differ by their rng only: it and the call of each
-    for i, job in numbered:
-        own = dict(job)
-        rng = own.pop("rng")
-        key = _key(own)
-        if key in groups:
-            groups[key][1][i] = rng
-            continue
-        try:
-            call = _call(own, common)
-        except Exception as error:  # noqa: BLE001 - whatever one net meets must not sink the others
-            outcomes[i] = _without_frames(error)
-            continue
-        if key is None:
-            outcomes |= _singly(call, {i: rng}, interrupt)
-        else:
-            groups[key] = (call, {i: rng})
+    with _one_by_one:
+        for i, job in numbered:
+            own = dict(job)
+            rng = own.pop("rng")
+            key = _key(own, i)
+            if key in groups:
+                groups[key][1][i] = rng
+                continue
+            try:
+                groups[key] = (_call(own, common), {i: rng})
+            except Exception as error:  # noqa: BLE001 - whatever one net meets must not sink the others
+                outcomes[i] = _without_frames(error)
     for call, rngs in groups.values():
         seeds = {i: rng for i, rng in rngs.items() if isinstance(rng, int | np.random.SeedSequence | None)}
         done = _alike(call, seeds, interrupt) if len(seeds) >= FEWEST else {}
-        outcomes |= done | _singly(call, {i: rng for i, rng in rngs.items() if i not in done}, interrupt)
+        outcomes |= done
+        with _one_by_one if _is_small(call) else nullcontext():
+            outcomes |= _singly(call, {i: rng for i, rng in rngs.items() if i not in done}, interrupt)
     return outcomes
 
 
-def _key(job: Mapping[str, Any]) -> Any:
-    """Return what two jobs share if they ask for the same; None where that cannot be told."""
+def _key(job: Mapping[str, Any], number: int) -> Any:
+    """Return what two jobs share if they ask for the same; where that cannot be told, the number of the job."""
     try:
-        key = frozenset((name, type(value), value) for name, value in job.items())
+        return frozenset((name, type(value), value) for name, value in job.items())
     except TypeError:  # arrays
-        return None
-    return key
+        return number
 
 
 def _call(job: Mapping[str, Any], common: Mapping[str, Any]) -> Call:
@@ -255,6 +258,13 @@ def _alike(call: Call, seeds: Mapping[int, Any], interrupt: Interrupt | None) ->
             break
         outcomes |= {i: model for i, model in zip(some, models, strict=True) if model is not None}
     return outcomes
+
+
+def _is_small(call: Call) -> bool:
+    """Return whether a net takes no longer to train than its Python code does."""
+    n_samples, n_in = call.data.x.shape
+    size = n_samples + call.n_hidden if call.algorithm == "univariate" else n_samples * call.n_hidden * n_in
+    return call.callback is None and call.epochs * size * call.data.y.shape[1] < SMALL_WORK
 
 
 def _singly(call: Call, rngs: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:
