@@ -9,8 +9,9 @@ fast end of many short runs is shown.
 
 from __future__ import annotations
 
+import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 
@@ -129,8 +130,10 @@ def over_jax(shape: tuple[int, int, int, int], dtype: type) -> float:
     return jax_seconds / fastmlp_seconds
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args(arguments)
     heads = [
         "inputs, hidden, samples, outputs",
         "dtype",

@@ -6,9 +6,10 @@ samples; nets of 16 units are trained by prefix sums and prepared together, thos
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import joblib
 import numpy as np
@@ -47,8 +48,10 @@ def dask() -> Iterator[None]:
         yield
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.parse_args(arguments)
     places = {
         "one thread": joblib.parallel_config(n_jobs=1),
         "two threads": joblib.parallel_config(n_jobs=2),

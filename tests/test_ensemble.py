@@ -436,6 +436,20 @@ def test_ctrl_c_returns_the_nets_that_are_done(sine):
     assert [model is None for model in ensemble.models][3:] == [True] * 5
 
 
+def test_small_nets_train_others_in_their_callback(sine):
+    inner = []
+
+    def train_others(info):
+        if not inner:
+            inner.append(fastmlp.fit_many(*sine, [{"hidden": h} for h in range(1, 41)], rng=0, epochs=3))
+
+    jobs = [{"hidden": h} for h in range(2, 6)]
+    with joblib.parallel_config(n_jobs=2):
+        ensemble = fastmlp.fit_many(*sine, jobs, rng=0, epochs=5, callback=train_others)
+    assert not ensemble.failures
+    assert not inner[0].failures
+
+
 @pytest.mark.slow
 def test_what_a_dead_worker_loses_is_said(sine):
     def die(info):
