@@ -37,8 +37,9 @@ class Stopping:
 
     def first_crossing(self, record: Record) -> int | None:
         """Return the first row of a record after an update that crossed, if that ends the fit."""
-        crossed = record.crossings > record.crossings[0]
-        return int(np.argmax(crossed)) if self.at_crossing and crossed[-1] else None
+        if not self.at_crossing or record.crossings[-1] == record.crossings[0]:
+            return None
+        return int(np.argmax(record.crossings > record.crossings[0]))
 
     def ends_at(self, epochs: Iterable[int], errors: Iterable[float]) -> int | None:
         """Take the errors of recorded epochs, in turn; return the epoch that patience ends with, if one of them.

@@ -87,8 +87,9 @@ class Univariate:
     def _held_by_dtype(self, squared_error: Array) -> int:
         """Return how many epochs pass before the first whose error the dtype of the problem cannot hold."""
         largest = float(np.finfo(self._dtype).max)
-        beyond = ~(np.sqrt(squared_error) <= largest).all(axis=1)
-        return int(np.argmax(beyond)) if beyond.any() else len(squared_error)
+        if np.sqrt(squared_error.max(initial=0.0)) <= largest:
+            return len(squared_error)
+        return int(np.argmax(~(np.sqrt(squared_error) <= largest).all(axis=1)))
 
     def _go_on(self) -> None:
         """Let the next method take over; prefix sums stay twice as long each time."""

@@ -452,13 +452,21 @@ def train_units(
     n_done = n_epochs
     for net in range(len(units)):
         own = Passed(passed.sums, passed.base, passed.errors, passed.totals, b2[net])
-        rate = rates[net]
-        own_rule = Rule(rate[0], rate[1], rate[2], rate[3], rule.slope, rule.centre)
+        n_done = n_epochs
         if not is_moving:
             own.errors[:] = 0
             own.totals[:] = 0
-        n_done = n_epochs
         for epoch in range(n_epochs):
+            # Rates of 0 too: of a product of three LLVM may form an infinite one first.
+            moves = is_moving or epoch > 0
+            own_rule = Rule(
+                rates[net, 0] if moves else 0.0,
+                rates[net, 1] if moves else 0.0,
+                rates[net, 2] if moves else 0.0,
+                rates[net, 3] if moves else 0.0,
+                rule.slope,
+                rule.centre,
+            )
             for o in range(n_out):
                 own.b2[o] -= own_rule.rate_b2 * own.totals[2 * o]
             own.sums[:] = 0
