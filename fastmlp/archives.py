@@ -57,9 +57,11 @@ def checked_path(name: str, path: Any) -> Path:
     """Return where a file is, or is to be; links are followed."""
     if not isinstance(path, (str, os.PathLike)):
         raise TypeError(wording(name, "a path", repr(path)))
+    if not os.fspath(path):  # which would stand for the working folder
+        raise ValueError(wording(name, "the name of a file", repr(path)))
     resolved = Path(os.path.realpath(path))
     if resolved.exists() and not resolved.is_file():
-        raise ValueError(wording(name, "a path of a regular file", str(path)))
+        raise ValueError(wording(name, "a path of a regular file", repr(str(path))))
     return resolved
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastmlp.checks import counted
 from fastmlp.engine import Array
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ WIDTH = 110
 def description(model: Model, form: str) -> str:
     """Return the sentences that a source begins with."""
     counts = {"input": model.n_in, "hidden unit": model.n_hidden, "output": model.n_out}
-    sizes = ", ".join(f"{count} {noun}{'s' * (count != 1)}" for noun, count in counts.items())
+    sizes = ", ".join(counted(count, noun) for noun, count in counts.items())
     text = f"A two-layer ReLU net, made by fastmlp {version('fastmlp')}: {sizes}, {form}."
     if model.x_range is not None:
         text += f" Trained on inputs in {', '.join(f'[{low:.6g}, {high:.6g}]' for low, high in model.x_range)}."

@@ -207,13 +207,15 @@ def _validation(validation: object, data: checks.Samples) -> checks.Samples:
     if not isinstance(validation, (tuple, list)):
         raise TypeError(checks.wording("validation", rule, repr(validation)))
     if len(validation) not in (2, 3):
-        raise ValueError(checks.wording("validation", rule, f"{len(validation)} items"))
+        raise ValueError(checks.wording("validation", rule, checks.counted(len(validation), "item")))
     x, y, sample_weight = (*validation, None)[:3]
     held_out = checks.samples(x, y, sample_weight, name="validation ").of_positive_weight()
     for name in ("x", "y"):
         got, expected = getattr(held_out, name).shape[1], getattr(data, name).shape[1]
         if got != expected:
-            raise ValueError(checks.wording(f"validation {name}", f"of {expected} columns, as {name} is", f"{got}"))
+            raise ValueError(
+                checks.wording(f"validation {name}", f"of {checks.counted(expected, 'column')}, as {name} is", f"{got}")
+            )
     return held_out
 
 
@@ -247,7 +249,7 @@ def _start_given(init: Any, data: checks.Samples, trained: dict[str, bool]) -> s
     given: Model | Weights | None = init if isinstance(init, Model) else None
     if isinstance(init, tuple):
         if len(init) != len(Weights._fields):
-            raise ValueError(checks.wording("init", "a tuple (w1, b1, w2, b2)", f"{len(init)} items"))
+            raise ValueError(checks.wording("init", "a tuple (w1, b1, w2, b2)", checks.counted(len(init), "item")))
         given = checks.weights(Weights(*init), "init ")
     if given is None:
         names = ", ".join(f'"{name}"' for name in NAMED_STARTS)
@@ -259,7 +261,8 @@ def _start_given(init: Any, data: checks.Samples, trained: dict[str, bool]) -> s
         return float(init)
     got, expected = (given.w1.shape[0], given.w2.shape[1]), (data.x.shape[1], data.y.shape[1])
     if got != expected:
-        rule = f"a net of {expected[0]} inputs and {expected[1]} outputs, as the data has"
+        sizes = f"{checks.counted(expected[0], 'input')} and {checks.counted(expected[1], 'output')}"
+        rule = f"a net of {sizes}, as the data has"
         raise ValueError(checks.wording("init", rule, f"one of {got[0]} and {got[1]}"))
     for name, option in (("b1", "hidden_bias"), ("b2", "output_bias")):
         bias = getattr(given, name)

@@ -49,6 +49,11 @@ def wording(name: str, rule: str, got: str, remedy: str = "") -> str:
     return f"{name} must be {rule}, got {shown}.{' ' if remedy else ''}{remedy}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return how many there are of something, "1 row" or "2 rows"."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def samples(x: object, y: object, sample_weight: object = None, *, name: str = "") -> Samples:
     """Check the data of a fit or of a score; `name` is put before x, y and sample_weight in errors."""
     x_name, y_name, weight_name = f"{name}x", f"{name}y", f"{name}sample_weight"
@@ -58,7 +63,7 @@ def samples(x: object, y: object, sample_weight: object = None, *, name: str = "
             rule = "an array of at least one sample and one column"
             raise ValueError(wording(label, rule, f"shape {array.shape}"))
     if len(y_raw) != len(x_raw):
-        rule = f"as long as {x_name} ({len(x_raw)} samples)"
+        rule = f"as long as {x_name} ({counted(len(x_raw), 'sample')})"
         raise ValueError(wording(y_name, rule, f"{len(y_raw)}"))
     return Samples(
         _columns(x_name, x_raw),
@@ -103,7 +108,7 @@ def common_dtype(*arrays: Array) -> np.dtype[Any]:
 def _numbers(name: str, value: object) -> Array:
     array = _real_array(name, value)
     if array.ndim not in (1, 2):
-        raise ValueError(wording(name, "an array of one or two dimensions", f"{array.ndim} dimensions"))
+        raise ValueError(wording(name, "an array of one or two dimensions", counted(array.ndim, "dimension")))
     return array
 
 
@@ -182,7 +187,7 @@ def fractions(name: str, value: object) -> Array:
     """Check a number, or an array of one dimension, within 0 and 1."""
     array = _real_array(name, value)
     if array.ndim > 1:
-        raise ValueError(wording(name, "a number or an array of one dimension", f"{array.ndim} dimensions"))
+        raise ValueError(wording(name, "a number or an array of one dimension", counted(array.ndim, "dimension")))
     outside = ~((array >= 0) & (array <= 1))
     if outside.any():
         raise ValueError(wording(name, "from 0 to 1", f"{np.atleast_1d(array)[np.argmax(outside)]}"))
@@ -201,6 +206,21 @@ def optional_flag(name: str, value: object) -> bool | None:
     if value is not None and not isinstance(value, (bool, np.bool_)):
         raise TypeError(wording(name, "True, False or None", repr(value)))
     return None if value is None else bool(value)
+
+
+def optional_names(name: str, value: Any, n_names: int) -> tuple[str, ...] | None:
+    """Check that many strings, or None."""
+    if value is None:
+        return None
+    rule = f"None or a sequence of {counted(n_names, 'string')}"
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise TypeError(wording(name, rule, repr(value)))
+    given = tuple(value)
+    if not all(isinstance(entry, str) for entry in given):
+        raise TypeError(wording(name, rule, repr(value)))
+    if len(given) != n_names:
+        raise ValueError(wording(name, rule, f"{len(given)}"))
+    return tuple(map(str, given))  # numpy's strings are of a type of their own
 
 
 def dtype(name: str, value: Any) -> np.dtype[Any]:

@@ -13,10 +13,13 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
 import fastmlp
+from fastmlp.arguments import parser
+from fastmlp.checks import counted, wording
 from fastmlp.engine import Array
 from fastmlp.files import replacing
 from fastmlp.recording import record_at
@@ -37,7 +40,7 @@ class CommandError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code; arguments are those of the process by default."""
-    args = _parser().parse_args(arguments)
+    args = parser().parse_args(arguments)
     command = f"fastmlp {args.command}"
 
     def show_warning(message: Warning | str, *_: object, **__: object) -> None:
@@ -46,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = show_warning
-            args.run(args)
+            COMMANDS[args.command](args)
             sys.stdout.flush()
     except UsageError as error:
         _tell(f"{command}: error: {error}")
@@ -65,22 +68,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fit(args: argparse.Namespace) -> None:
     _check_destinations([args.out, args.plot], [args.data, args.validation])
-    if args.plot:
+    if args.plot is not None:
         _check_plot(args.plot, args.out)
     table = read_table(args.data)
     inputs = _inputs(args, table)
     samples = _samples(table, inputs, args.target, args.weight)
     validation = None
-    if args.validation:
+    if args.validation is not None:
         validation = _samples(read_table(args.validation), inputs, args.target, args.weight)
     n_rows = len(table.rows)
-    _tell(f"{table.source}: {n_rows} rows; fitting {listed(args.target)} from {listed(inputs)}")
-    model = _trained(args, samples, validation)
+    _tell(f"{table.source}: {counted(n_rows, 'row')}; fitting {listed(args.target)} from {listed(inputs)}")
+    model = replace(_trained(args, samples, validation), feature_names=inputs, target_names=args.target)
     model.save(args.out)
-    if args.plot:
+    if args.plot is not None:
         _plot(model, samples, args.plot)
-    result = _facts(model) | {"n_samples": n_rows, "inputs": inputs, "targets": args.target, "model": args.out}
-    _print_facts(result, args.json)
+    _print_facts(_facts(model) | {"n_samples": n_rows, "model": args.out}, args.json)
     if model.info is not None and model.info.stop_reason == "interrupted":
         raise CommandError(f"interrupted; {args.out} holds the model so far.")
 
@@ -145,23 +147,43 @@ def _predict(args: argparse.Namespace) -> None:
     _check_destinations([args.out], [args.model, args.data])
     model = _loaded(args.model)
     table = read_table(args.data)
-    inputs = args.inputs or table.names
-    _check_columns(table, inputs)
-    if len(inputs) != model.n_in:
-        given = f"{table.source} has {len(inputs)} columns" if args.inputs is None else f"--inputs names {len(inputs)}"
-        text = f"the inputs of the net must be {model.n_in} columns, but {given}. Name them with --inputs."
-        raise UsageError(text)
+    inputs = _inputs_of(model, table, args.inputs)
     predicted = model.predict(table.columns(inputs)).reshape(len(table.rows), -1)
-    if not args.out:
-        _write_predictions(sys.stdout, predicted, args.json)
+    names = _predicted_names(model)
+    if args.out is None:
+        _write_predictions(sys.stdout, names, predicted, args.json)
         return
     with replacing(args.out) as temporary, temporary.open("x", encoding="utf-8") as file:
-        _write_predictions(file, predicted, args.json)
+        _write_predictions(file, names, predicted, args.json)
 
 
-def _write_predictions(file: TextIO, predicted: Array, as_json: bool) -> None:
-    n_out = predicted.shape[1]
-    names = ["predicted"] if n_out == 1 else [f"predicted_{k}" for k in range(1, n_out + 1)]
+def _inputs_of(model: fastmlp.Model, table: Table, named: list[str] | None) -> Sequence[str]:
+    """Return the columns that a net takes: those named, or else those that it knows, or else all."""
+    known = model.feature_names
+    inputs = named or known or table.names
+    if named is None and known is not None:
+        missing = [name for name in known if name not in table.names]
+        if missing:
+            text = f"{table.source} has no column {listed(missing)}, which the net takes; it has {listed(table.names)}."
+            raise TableError(f"{text} What is called otherwise there can be named with --inputs.")
+    _check_columns(table, inputs)
+    if len(inputs) != model.n_in:
+        given = f"{table.source} has" if named is None else "--inputs names"
+        rule = f"the inputs of the net must be {counted(model.n_in, 'column')}, but {given} {len(inputs)}."
+        raise UsageError(f"{rule} Name them with --inputs.")
+    if known is not None and any(name in known and name != known[i] for i, name in enumerate(inputs)):
+        raise UsageError(wording("--inputs", f"in the order of the fit ({listed(known)})", listed(inputs)))
+    return inputs
+
+
+def _predicted_names(model: fastmlp.Model) -> list[str]:
+    """Return headers that stand beside those of the table without a clash."""
+    if model.target_names is not None:
+        return [f"predicted_{name}" for name in model.target_names]
+    return ["predicted"] if model.n_out == 1 else [f"predicted_{k}" for k in range(1, model.n_out + 1)]
+
+
+def _write_predictions(file: TextIO, names: Sequence[str], predicted: Array, as_json: bool) -> None:
     if as_json:
         json.dump({name: column.tolist() for name, column in zip(names, predicted.T, strict=True)}, file)
         file.write("\n")
@@ -193,6 +215,9 @@ def _facts(model: fastmlp.Model) -> dict[str, Any]:
     """Return what there is to say of a model, in types that JSON has."""
     facts: dict[str, Any] = {name: getattr(model, name) for name in ("n_in", "n_hidden", "n_out", "negative_slope")}
     facts["dtype"] = str(model.w1.dtype)
+    for fact, names in (("inputs", model.feature_names), ("targets", model.target_names)):
+        if names is not None:
+            facts[fact] = list(names)
     if model.x_range is not None:
         facts["x_range"] = model.x_range.tolist()
     if model.info is not None:
@@ -233,9 +258,12 @@ def _tell(text: str) -> None:
 def _check_destinations(written: Sequence[str | None], read: Sequence[str | None]) -> None:
     """Find out before hours of training whether their result can be written, and over nothing that is read."""
     sources = [Path(name).resolve() for name in read if name and name != STANDARD_INPUT]
-    for path in (Path(name) for name in written if name):
+    for name in written:
+        if name is None:
+            continue
+        path = Path(name)
         if path.is_dir() or not os.access(path.resolve().parent, os.W_OK):
-            raise CommandError(f"{path} must be the name of a file in a folder that can be written to.")
+            raise CommandError(f"{name or repr(name)} must be the name of a file in a folder that can be written to.")
         if path.resolve() in sources:
             raise UsageError(f"{path} must be the name of another file than one that is read.")
 
@@ -251,62 +279,4 @@ def _check_plot(plot: str, out: str) -> None:
         raise UsageError(f"--plot must be another file than --out, got {plot!r}.")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="fastmlp", description=fastmlp.__doc__)
-    parser.add_argument("--version", action="version", version=f"fastmlp {fastmlp.__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    as_json = argparse.ArgumentParser(add_help=False)
-    as_json.add_argument("--json", action="store_true", help="print the result as JSON")
-
-    fit = commands.add_parser("fit", parents=[as_json], help="train a net on a table and save it")
-    fit.set_defaults(run=_fit)
-    _add_table(fit, "the columns of the inputs (all others)")
-    fit.add_argument("--target", type=_names, required=True, metavar="Y", help="the column to predict, or several: Y,Z")
-    fit.add_argument("--weight", metavar="W", help="the column of sample weights (all 1)")
-    fit.add_argument("--out", required=True, metavar="MODEL.npz", help="where the model goes")
-    fit.add_argument("--plot", metavar="FIT.png", help="where a picture of the fit and its course goes (none)")
-    fit.add_argument("--hidden", type=int, default=1000, metavar="N", help="hidden units (%(default)s)")
-    fit.add_argument("--epochs", type=int, default=32000, metavar="N", help="passes over the data (%(default)s)")
-    fit.add_argument("--lr", type=_rate, default="auto", metavar="RATE", help="learning rate (%(default)s)")
-    fit.add_argument("--negative-slope", type=float, default=0.0, metavar="S", help="of leaky units (%(default)s)")
-    fit.add_argument("--optimizer", default="sgd", metavar="NAME", help="sgd or adam (%(default)s)")
-    fit.add_argument("--momentum", type=float, default=0.0, metavar="M", help="of sgd (%(default)s)")
-    fit.add_argument("--weight-decay", type=float, default=0.0, metavar="D", help="L2 penalty (%(default)s)")
-    fit.add_argument("--batch-size", type=int, metavar="N", help="samples in a mini-batch (all)")
-    fit.add_argument("--validation", metavar="TABLE.csv", help="a table with the same columns to stop by (none)")
-    fit.add_argument("--patience", type=int, metavar="N", help="epochs to wait for a smaller RMSE, on it if given")
-    fit.add_argument("--seed", type=int, default=0, metavar="N", help="of the initial weights (%(default)s)")
-
-    predict = commands.add_parser("predict", parents=[as_json], help="evaluate a saved net on a table")
-    predict.set_defaults(run=_predict)
-    predict.add_argument("model", metavar="MODEL.npz", help="a model that fit saved")
-    _add_table(predict, "the columns of the inputs, in the order they had in the fit (all)")
-    predict.add_argument("--out", metavar="PREDICTED.csv", help="where the predictions go (standard output)")
-
-    info = commands.add_parser("info", parents=[as_json], help="say what a saved net is and how it was trained")
-    info.set_defaults(run=_info)
-    info.add_argument("model", metavar="MODEL.npz", help="a model that fit saved")
-
-    commands.add_parser("warmup", help="compile ahead of time what fits will need").set_defaults(run=_warmup)
-    versions = commands.add_parser("versions", parents=[as_json], help="print what a bug report needs to say")
-    versions.set_defaults(run=_versions)
-    return parser
-
-
-def _add_table(parser: argparse.ArgumentParser, inputs: str) -> None:
-    parser.add_argument("data", metavar="DATA.csv", help='delimited text with a header; "-" is standard input')
-    parser.add_argument("--inputs", type=_names, metavar="A,B", help=inputs)
-
-
-def _names(text: str) -> list[str]:
-    """Read a list of column names."""
-    return [name.strip() for name in text.split(",")]
-
-
-def _rate(text: str) -> float | str:
-    if text == "auto":
-        return text
-    try:
-        return float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"invalid rate: {text!r} (a number, or auto)") from error
+COMMANDS = {"fit": _fit, "predict": _predict, "info": _info, "warmup": _warmup, "versions": _versions}

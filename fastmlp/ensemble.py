@@ -60,7 +60,7 @@ class Ensemble:
         return len(self.models)
 
     def __repr__(self) -> str:
-        return f"Ensemble({len(self)} nets, {len(self.failures)} failed)"
+        return f"Ensemble({checks.counted(len(self), 'net')}, {len(self.failures)} failed)"
 
     @property
     def histories(self) -> tuple[History | None, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastmlp.archives import checked_path
 from fastmlp.checks import choice, wording
 from fastmlp.engine import Array, Weights
 from fastmlp.files import replacing
@@ -55,7 +56,7 @@ def to_onnx(model: Model, path: str | os.PathLike[str]) -> None:
     opset = helper.make_opsetid("", ONNX_OPSET)
     onnx_model = helper.make_model(graph, opset_imports=[opset], ir_version=ONNX_IR, producer_name="fastmlp")
     onnx.checker.check_model(onnx_model, full_check=True)
-    with replacing(path) as temporary:
+    with replacing(checked_path("path", path)) as temporary:
         temporary.write_bytes(onnx_model.SerializeToString())
 
 

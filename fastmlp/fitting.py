@@ -303,11 +303,14 @@ def model_of(call: Call, start: Start, weights: Weights, history: History | None
         versions=dict(versions()),
         **facts,
     )
+    before = call.init if isinstance(call.init, Model) else None
     return Model(
         *weights,
         start.negative_slope,
         x_range=np.stack([call.data.x.min(axis=0), call.data.x.max(axis=0)], axis=1),
         y_ndim=call.data.y_ndim,
+        feature_names=None if before is None else before.feature_names,
+        target_names=None if before is None else before.target_names,
         history=history,
         info=info,
     )

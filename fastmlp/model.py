@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +85,9 @@ class Model:
         Smallest and largest value of each input that the net was trained on.
     y_ndim : {1, 2}, optional
         The number of dimensions that `predict` answers in; 1 by default for one output, else 2.
+    feature_names, target_names : sequence of str, optional
+        What the inputs and the outputs are called, as the columns of a table are; kept as tuples. `fit` leaves them
+        None, or takes those of a Model in `init` over.
     history : History, optional
         The course of the fit.
     info : FitInfo, optional
@@ -111,6 +114,8 @@ class Model:
     _: KW_ONLY
     x_range: Array | None = None
     y_ndim: int | None = None
+    feature_names: Sequence[str] | None = None
+    target_names: Sequence[str] | None = None
     history: History | None = None
     info: FitInfo | None = None
 
@@ -129,6 +134,8 @@ class Model:
             if x_range.shape != (arrays.w1.shape[0], 2):
                 raise ValueError(checks.wording("x_range", "of shape (n_in, 2)", f"shape {x_range.shape}"))
             object.__setattr__(self, "x_range", x_range)
+        for name, n_names in (("feature_names", self.n_in), ("target_names", self.n_out)):
+            object.__setattr__(self, name, checks.optional_names(name, getattr(self, name), n_names))
         self._protect()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -487,7 +494,7 @@ class Model:
         checks.inputs(x, self.n_in)
         data = checks.samples(x, y, sample_weight)
         if data.y.shape[1] != self.n_out:
-            rule = f"of {self.n_out} column{'s' * (self.n_out > 1)}"
+            rule = f"of {checks.counted(self.n_out, 'column')}"
             raise ValueError(checks.wording("y", rule, f"{data.y.shape[1]}"))
         return data
 

@@ -149,7 +149,7 @@ def _data(model: Model, x: object, y: object) -> checks.Samples | None:
         raise ValueError(checks.wording("x", "given with y", "None"))
     if x is None or y is None:
         if model.n_in > 2 or (model.n_in == 2 and model.n_out > 1):
-            sizes = f"{model.n_in} inputs and {model.n_out} output{'s' * (model.n_out > 1)}"
+            sizes = f"{model.n_in} inputs and {checks.counted(model.n_out, 'output')}"
             raise ValueError(checks.wording("x and y", f"given to draw a net of {sizes}", "None"))
         return None
     checks.inputs(x, model.n_in)

@@ -7,6 +7,7 @@ checks of data under the names that its users know.
 from __future__ import annotations
 
 import numbers
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -49,7 +50,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
     Attributes
     ----------
     model_ : Model
-        The trained net, with its ``history`` and ``info``.
+        The trained net, with its ``history``, ``info`` and the names of its inputs.
     loss_curve_ : list of float
         Half the mean squared error on the training samples at the recorded epochs after the start: at every epoch
         unless `record_every` or early stopping says otherwise.
@@ -258,7 +259,8 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         if goes_on:
             own["init"] = self.model_
         rng = [seed, self.n_iter_] if goes_on else seed  # else every epoch of `partial_fit` had the same batches
-        self.model_ = fastmlp.fit(X, y, sample_weight=sample_weight, rng=rng, progress=False, **own | options)
+        model = fastmlp.fit(X, y, sample_weight=sample_weight, rng=rng, progress=False, **own | options)
+        self.model_ = replace(model, feature_names=getattr(self, "feature_names_in_", None))
         self.coefs_ = [self.model_.w1, self.model_.w2]
         self.intercepts_ = [self.model_.b1, self.model_.b2]
         self.n_outputs_ = self.model_.n_out

@@ -23,6 +23,7 @@ from fastmlp.scaling import Standardization
 KIND, VERSION = "model", 1
 ENSEMBLE_KIND, ENSEMBLE_VERSION = "ensemble", 1
 _RESUME = "resume/"
+_NAMES = ("feature_names", "target_names")  # absent in files of early versions
 _MAPS = tuple(field.name for field in fields(Standardization))
 
 
@@ -45,7 +46,8 @@ def write_model(
 def _parts(model: Model) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the facts and the arrays of a model."""
     arrays: dict[str, Array] = dict(model.weights._asdict())
-    facts: dict[str, Any] = {"negative_slope": model.negative_slope, "y_ndim": model.y_ndim, "info": None}
+    facts: dict[str, Any] = {name: getattr(model, name) for name in ("negative_slope", "y_ndim", *_NAMES)}
+    facts["info"] = None
     if model.x_range is not None:
         arrays["x_range"] = model.x_range
     if model.info is not None:
@@ -116,7 +118,8 @@ def _model(facts: dict[str, Any], arrays: dict[str, Array]) -> Model:
     info = None if facts["info"] is None else _info(facts["info"], _maps(weights, arrays))
     slope, y_ndim = _of_type(facts["negative_slope"], float), _of_type(facts["y_ndim"], int)
     x_range = _array(arrays, "x_range", np.float64, (weights.w1.shape[0], 2)) if "x_range" in arrays else None
-    bare = Model(*weights, slope, x_range=x_range, y_ndim=y_ndim, info=info)
+    names: dict[str, Any] = {name: facts.get(name) for name in _NAMES}
+    bare = Model(*weights, slope, x_range=x_range, y_ndim=y_ndim, info=info, **names)
     model = (
         bare
         if "epoch" not in arrays

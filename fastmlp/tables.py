@@ -12,7 +12,7 @@ from typing import TextIO
 
 import numpy as np
 
-from fastmlp.checks import wording
+from fastmlp.checks import counted, wording
 from fastmlp.engine import Array
 
 DELIMITERS = ",;\t"
@@ -47,11 +47,8 @@ class Table:
         return list(self.names).index(name)
 
     def _number(self, row: int, text: str, name: str) -> float:
-        try:
-            number = float(text)
-        except ValueError:
-            number = math.nan
-        if math.isfinite(number):
+        number = _read(text)
+        if number is not None and math.isfinite(number):
             return number
         place = f"{self.source}: line {self.lines[row]}, column {name!r}"
         raise TableError(wording(place, "a finite number", repr(text) if text.strip() else "an empty field"))
@@ -92,7 +89,7 @@ def _parse(source: str, file: TextIO) -> Table:
         for row in reader:
             line = 1 + reader.line_num
             if row and len(row) != len(names):
-                rule = f"of {len(names)} field{'s' * (len(names) > 1)}, as the header is"
+                rule = f"of {counted(len(names), 'field')}, as the header is"
                 raise TableError(wording(f"{source}: line {line}", rule, f"{len(row)}"))
             if row:
                 rows.append(row)
@@ -116,14 +113,14 @@ def _names(source: str, header: list[str]) -> list[str]:
         if not name or name in names[:place]:
             got = f"{name!r} twice" if name else f"no name for column {place + 1}"
             raise TableError(wording(f"{source}: line 1", rule, got))
-    if all(_is_number(name) for name in names):
+    if all(_read(name) is not None for name in names):
         raise TableError(wording(f"{source}: line 1", rule, f"numbers ({listed(names)})", "Put a header above them."))
     return names
 
 
-def _is_number(text: str) -> bool:
+def _read(text: str) -> float | None:
+    """Return the number that a text is; "1_000" is one in Python, but in no table."""
     try:
-        float(text)
+        return None if "_" in text else float(text)
     except ValueError:
-        return False
-    return True
+        return None

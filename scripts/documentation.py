@@ -24,6 +24,8 @@ from documentation_pictures import pictures
 
 import fastmlp
 
+# Signs that MathML would take for operators between two terms, and set apart or stretch.
+CLOSE_SIGN = re.compile(r"<mo>(&#x02016;|&#x0007C;|&#x0002F;)</mo>")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
 ELSEWHERE = ("plotting.film", "sklearn.FastMLPRegressor")  # public, but not in the package's own names
@@ -57,6 +59,7 @@ def on_page_content(content: str, **_: Any) -> str:
     """Turn formulas into MathML."""
 
     def mathml(found: re.Match[str]) -> str:
-        return str(convert(html.unescape(found[2]), display="block" if found[1] == "div" else "inline"))
+        formula = convert(html.unescape(found[2]), display="block" if found[1] == "div" else "inline")
+        return CLOSE_SIGN.sub(r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', formula)
 
     return FORMULA.sub(mathml, content)

@@ -18,7 +18,7 @@ X = np.linspace(-np.pi, np.pi, 100)
 
 def pictures() -> Iterator[tuple[str, bytes]]:
     """Yield the name and the PNG of each picture."""
-    for draw in (first_fit, extrapolation, stalled_fits, optimizers, kinks_at_work, report_run):
+    for draw in (first_fit, extrapolation, stalled_fits, optimizers, error_bars, kinks_at_work, report_run):
         with mpl.rc_context(STYLE):
             figure = draw()
             stream = io.BytesIO()
@@ -104,6 +104,17 @@ def optimizers() -> Figure:
     axes.set(xlabel="epochs", ylabel="RMSE")
     for line in axes.legend(loc="lower left").get_lines():
         line.set(linewidth=1.5, alpha=1)
+    return figure
+
+
+def error_bars() -> Figure:
+    """Draw the band of the ensemble in the page on many nets."""
+    figure, (axes,) = panels(1)
+    rng = np.random.default_rng(0)
+    x = np.sort(rng.uniform(-2, 2, 60))
+    y = np.sin(2 * x) + 0.1 * rng.normal(size=60)
+    jobs = [{"sample_weight": rng.multinomial(60, np.full(60, 1 / 60))} for _ in range(20)]
+    fastmlp.fit_many(x, y, jobs, hidden=50, epochs=2000, rng=1).plot(x, y, ax=axes)
     return figure
 
 

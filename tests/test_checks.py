@@ -92,7 +92,7 @@ CASES = [
     (
         {"init": (np.ones((2, 3)), *NET[1:])},
         ValueError,
-        "init must be a net of 1 inputs and 1 outputs, as the data has",
+        "init must be a net of 1 input and 1 output, as the data has",
     ),
     ({"init": NET, "hidden_bias": False}, ValueError, "init b1 must be 0 with hidden_bias=False, got 1.0."),
     ({"init": (*NET[:3], np.ones(1)), "output_bias": False}, ValueError, "init b2 must be 0 with output_bias=False"),
@@ -182,6 +182,21 @@ def test_fit_refuses_scales_beyond_the_dtype(arguments):
             lambda net: fastmlp.Model(*NET, y_ndim=7),
             ValueError,
             "y_ndim must be 2, or 1 for a net of one output, got 7.",
+        ),
+        (
+            lambda net: fastmlp.Model(*NET, feature_names=["a", "b"]),
+            ValueError,
+            "feature_names must be None or a sequence of 1 string, got 2.",
+        ),
+        (
+            lambda net: fastmlp.Model(*NET, target_names="y"),
+            TypeError,
+            "target_names must be None or a sequence of 1 string, got 'y'.",
+        ),
+        (
+            lambda net: fastmlp.Model(*NET, target_names=[1]),
+            TypeError,
+            "target_names must be None or a sequence of 1 string, got [1].",
         ),
         (lambda net: fastmlp.Model(*NET, None), TypeError, "negative_slope must be a real number, got None."),
     ],

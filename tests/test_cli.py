@@ -1,5 +1,6 @@
 """The command, used as a person uses it in a terminal."""
 
+import dataclasses
 import importlib.metadata
 import json
 import os
@@ -97,8 +98,10 @@ def test_other_columns_are_inputs_and_targets_may_be_several(data, run):
     assert run("fit", "data.csv", "--target", "y,a", "--out", "model.npz", "--epochs", 2, "--hidden", 3)[0] == 0
     model = fastmlp.load("model.npz")
     assert (model.n_in, model.n_out) == (1, 2)
-    code, out, _ = run("predict", "model.npz", "data.csv", "--inputs", "b")
-    assert out.splitlines()[0] == "predicted_1,predicted_2"
+    assert (model.feature_names, model.target_names) == (("b",), ("y", "a"))
+    code, out, err = run("predict", "model.npz", "data.csv")
+    assert (code, out.splitlines()[0], err) == (0, "predicted_y,predicted_a", "")
+    assert list(json.loads(run("predict", "model.npz", "data.csv", "--json")[1])) == ["predicted_y", "predicted_a"]
 
 
 def test_predictions_are_those_of_the_model(data, run):
@@ -108,11 +111,42 @@ def test_predictions_are_those_of_the_model(data, run):
     code, out, err = run("predict", "model.npz", "data.csv", "--inputs", "a,b")
     assert (code, err) == (0, "")
     assert [float(line) for line in out.splitlines()[1:]] == expected.tolist()
-    assert json.loads(run("predict", "model.npz", "data.csv", "--inputs", "a,b", "--json")[1]) == {
-        "predicted": expected.tolist()
-    }
-    assert run("predict", "model.npz", "data.csv", "--inputs", "a,b", "--out", "p.csv") == (0, "", "")
+    assert run("predict", "model.npz", "data.csv") == (0, out, "")
+    assert json.loads(run("predict", "model.npz", "data.csv", "--json")[1]) == {"predicted_y": expected.tolist()}
+    assert run("predict", "model.npz", "data.csv", "--out", "p.csv") == (0, "", "")
     assert Path("p.csv").read_text() == out
+
+
+def test_columns_are_found_by_their_names(data, run):
+    x, _ = data
+    run(*FIT)
+    expected = run("predict", "model.npz", "data.csv")[1]
+    Path("new.csv").write_text("\n".join(["b;c;a", *(f"{b!r};?;{a!r}" for a, b in x.tolist())]) + "\n")
+    assert run("predict", "model.npz", "new.csv") == (0, expected, "")
+    Path("new.csv").write_text("b2,a2\n" + "\n".join(f"{b!r},{a!r}" for a, b in x.tolist()) + "\n")
+    code, out, err = run("predict", "model.npz", "new.csv")
+    assert (code, out) == (1, "")
+    assert "new.csv has no column 'a', 'b', which the net takes; it has 'b2', 'a2'. What is called otherwise" in err
+    assert run("predict", "model.npz", "new.csv", "--inputs", "a2,b2") == (0, expected, "")
+
+
+def test_the_inputs_named_for_a_prediction_are_in_the_order_of_the_fit(data, run):
+    run(*FIT)
+    code, out, err = run("predict", "model.npz", "data.csv", "--inputs", "b,a")
+    assert (code, out) == (2, "")
+    assert "--inputs must be in the order of the fit ('a', 'b'), got 'b', 'a'." in err
+
+
+def test_a_model_without_names_takes_all_columns_in_their_order(data, run):
+    x, y = data
+    model = fastmlp.fit(x, np.stack([y, y], axis=1), hidden=8, epochs=30, rng=0)
+    model.save("model.npz")
+    Path("new.csv").write_text("u,v\n" + "\n".join(f"{a!r},{b!r}" for a, b in x.tolist()) + "\n")
+    code, out, err = run("predict", "model.npz", "new.csv")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[0] == "predicted_1,predicted_2"
+    np.testing.assert_array_equal([line.split(",") for line in out.splitlines()[1:]], model.predict(x).astype(str))
+    assert "inputs" not in json.loads(run("info", "model.npz", "--json")[1])
 
 
 def test_info_says_what_the_model_is(data, run):
@@ -122,8 +156,10 @@ def test_info_says_what_the_model_is(data, run):
     assert (facts["n_in"], facts["n_hidden"], facts["rmse"]) == (2, 8, model.history.rmse[-1])
     assert facts["lr"] == model.info.lr
     assert facts["x_range"] == model.x_range.tolist()
+    assert (facts["inputs"], facts["targets"]) == (["a", "b"], ["y"])
     words = run("info", "model.npz")[1]
     assert "n_hidden        8\n" in words
+    assert "inputs          a, b\n" in words
 
 
 def test_info_of_a_checkpoint_is_that_of_the_last_record(data, run):
@@ -146,6 +182,7 @@ def test_versions_are_told(run):
     [
         ("a,b,y\n1,2,3\n1,x,3\n", "data.csv: line 3, column 'b' must be a finite number, got 'x'."),
         ("a,b,y\n\n1,,3\n", "data.csv: line 3, column 'b' must be a finite number, got an empty field."),
+        ("a,b,y\n1,1_000,3\n", "data.csv: line 2, column 'b' must be a finite number, got '1_000'."),
         ("a,b,y\n1,inf,3\n", "data.csv: line 2, column 'b' must be a finite number, got 'inf'."),
         ('a,b,y\n"1\n",2,3\n1,nan,3\n', "data.csv: line 4, column 'b' must be a finite number, got 'nan'."),
         ("a,b,y\n1,2,3\n1,2\n", "data.csv: line 3 must be of 3 fields, as the header is, got 2."),
@@ -199,6 +236,8 @@ def test_tables_of_many_kinds_are_read(tmp_path, text):
             2,
             "data.csv must be the name of another file than one",
         ),
+        ((*FIT, "--out", ""), 1, "'' must be the name of a file in a folder"),
+        ((*FIT, "--plot", ""), 1, "'' must be the name of a file in a folder"),
         ((*FIT, "--out", "nowhere/model.npz"), 1, "nowhere/model.npz must be the name of a file in a folder"),
         (("fit", "none.csv", *FIT[2:]), 1, "No such file or directory: 'none.csv'"),
         (("predict", "data.csv", "data.csv"), 1, "data.csv must be"),
@@ -216,9 +255,10 @@ def test_errors_are_one_line_with_the_exit_code_of_their_kind(data, run, argumen
 
 def test_the_inputs_of_a_prediction_must_be_as_many_as_the_nets(data, run):
     run(*FIT)
-    code, _, err = run("predict", "model.npz", "data.csv")
+    dataclasses.replace(fastmlp.load("model.npz"), feature_names=None).save("nameless.npz")
+    code, _, err = run("predict", "nameless.npz", "data.csv")
     assert code == 2
-    assert "must be 2 columns, but data.csv has 5 columns. Name them with --inputs." in err
+    assert "must be 2 columns, but data.csv has 5. Name them with --inputs." in err
     code, _, err = run("predict", "model.npz", "data.csv", "--inputs", "a")
     assert code == 2
     assert "must be 2 columns, but --inputs names 1." in err
@@ -230,6 +270,11 @@ def test_the_inputs_of_a_prediction_must_be_columns_each_named_once(data, run):
     assert (code, "data.csv has no column 'z'" in err) == (2, True)
     code, _, err = run("predict", "model.npz", "data.csv", "--inputs", "a,a")
     assert (code, "column 'a' must be used once, got it twice." in err) == (2, True)
+
+
+def test_one_row_is_one_row(data, run):
+    Path("data.csv").write_text("a,b,y\n1,2,3\n")
+    assert run(*FIT)[2] == "data.csv: 1 row; fitting 'y' from 'a', 'b'\n"
 
 
 def test_a_failed_command_leaves_the_old_files(data, run):
@@ -249,7 +294,7 @@ def test_it_stands_in_a_pipe(data):
     assert done.stderr == "standard input: 40 rows; fitting 'y' from 'a', 'b'\n"
     many = text + text.partition("\n")[2] * 500
     predict = subprocess.Popen(
-        [*COMMAND, "predict", "model.npz", "-", "--inputs", "a,b"],
+        [*COMMAND, "predict", "model.npz", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -257,7 +302,7 @@ def test_it_stands_in_a_pipe(data):
     )
     predict.stdin.write(many)
     predict.stdin.close()
-    assert predict.stdout.readline() == "predicted\n"
+    assert predict.stdout.readline() == "predicted_y\n"
     predict.stdout.close()  # as `head -1` does
     assert predict.stderr.read() == ""
     predict.stderr.close()

@@ -122,6 +122,8 @@ def test_several_outputs_and_names_of_features():
     assert got.predict(x).shape == (20, 3)
     assert got.n_outputs_ == 3
     np.testing.assert_array_equal(got.feature_names_in_, x.columns)
+    assert got.model_.feature_names == tuple(x.columns)
+    assert clone(got).fit(x.to_numpy(), y).model_.feature_names is None
     with pytest.raises(ValueError, match="feature names should match"):
         got.predict(x[x.columns[::-1]])
 

@@ -1,7 +1,9 @@
 """Models as files: nothing lost, and nothing believed."""
 
+import dataclasses
 import json
 import os
+import pickle
 import re
 import struct
 import subprocess
@@ -33,7 +35,8 @@ def assert_identical(got, expected):
             continue
         assert (one.dtype, one.flags.writeable) == (other.dtype, False)
         np.testing.assert_array_equal(one, other)
-    assert (got.negative_slope, got.y_ndim) == (expected.negative_slope, expected.y_ndim)
+    for name in ("negative_slope", "y_ndim", "feature_names", "target_names"):
+        assert getattr(got, name) == getattr(expected, name), name
     if expected.info is None:
         assert got.info is None
     else:
@@ -118,6 +121,9 @@ def test_paths_that_cannot_be_files_are_refused(fitted, tmp_path):
             model.save(path)
         with pytest.raises(ValueError, match="path must be a path of a regular file"):
             fastmlp.load(path)
+    for act in (model.save, fastmlp.load):
+        with pytest.raises(ValueError, match="path must be the name of a file, got ''"):
+            act("")
     with pytest.raises(TypeError, match="path must be a path, got 3"):
         model.save(3)
     with pytest.raises(FileNotFoundError, match="the file before it, if any, is untouched"):
@@ -267,6 +273,10 @@ def with_facts(path, model, **changed):
         {"negative_slope": "removed"},
         {"y_ndim": True},
         {"y_ndim": 3},
+        {"feature_names": ["a"]},
+        {"feature_names": ["a", "b", 3]},
+        {"target_names": "yz"},
+        {"target_names": 3},
         {"info": []},
         {"info": {"lr": 0.1}},
         {"snapshots": []},
@@ -281,6 +291,26 @@ def test_facts_of_the_wrong_kind_are_refused(fitted, tmp_path, changed):
     with_facts(tmp_path / "m.npz", model, **changed)
     with pytest.raises(fastmlp.FileFormatError, match="must be a model of fastmlp that holds together"):
         fastmlp.load(tmp_path / "m.npz")
+
+
+def test_names_are_kept_and_files_without_them_load(fitted, tmp_path):
+    x, y, model = fitted
+    named = dataclasses.replace(model, feature_names=("a", "b", "c"), target_names=np.array(["y", "z"]))
+    assert named.target_names == ("y", "z")
+    longer = fastmlp.fit(x, y, init=named, epochs=4, snapshots=[0, 2], rng=0)
+    for one in (
+        longer,
+        longer.history.snapshots[2],
+        saved(longer, tmp_path / "m.npz"),
+        pickle.loads(pickle.dumps(longer)),
+    ):
+        assert (one.feature_names, one.target_names) == (("a", "b", "c"), ("y", "z"))
+    assert_identical(saved(longer, tmp_path / "m.npz"), longer)
+    with_facts(tmp_path / "old.npz", longer, feature_names="removed", target_names="removed")
+    assert_identical(
+        fastmlp.load(tmp_path / "old.npz").history.snapshots[2],
+        dataclasses.replace(longer.history.snapshots[2], feature_names=None, target_names=None),
+    )
 
 
 @pytest.mark.parametrize("field", fastmlp.FitInfo.__dataclass_fields__)
