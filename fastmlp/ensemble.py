@@ -85,7 +85,8 @@ class Ensemble:
 
         Returns
         -------
-        mean, or (mean, std) : ndarray of float64, shape (n,) or (n, n_out)
+        ndarray of float64, shape (n,) or (n, n_out), or a tuple of two
+            The mean; with `return_std` the mean and the deviation.
 
         Raises
         ------
@@ -237,7 +238,7 @@ class Ensemble:
 
         Parameters
         ----------
-        path : str or path-like
+        path : str or os.PathLike
             The file, replaced if there is one; nothing is appended to its name.
 
         Raises
@@ -265,7 +266,7 @@ class Ensemble:
 
         Parameters
         ----------
-        path : str or path-like
+        path : str or os.PathLike
             The file.
 
         Raises

@@ -83,7 +83,7 @@ def fit(
         trained group; 0 freezes a group. A callable is asked for the rate of each epoch, counted from 0. "auto" is
         1 / lambda_max of the objective's Gauss-Newton matrix at the start: half of the rate above which gradient
         descent on the linearised net diverges; with Adam 1e-3.
-    init : {"balanced", "he", "glorot"}, float, Model or (w1, b1, w2, b2), default "balanced"
+    init : "balanced", "he", "glorot", a float, a Model or (w1, b1, w2, b2), default "balanced"
         "balanced": w1, b1, w2 normal with standard deviation (hidden * (n_in + 1))^(-1/4). "he": sqrt(2 / fan_in) and
         zero biases; "glorot": sqrt(2 / (fan_in + fan_out)) and zero biases. A float: normal with that deviation for w1,
         b1 and w2. b2 starts at 0. A Model, or a tuple of arrays shaped as the model's, is where training starts. A
@@ -134,7 +134,7 @@ def fit(
     stop_at_crossing : bool, default False
         Whether to end the fit right after the first update that changes any unit's set of active samples, that update
         included. Needs the algorithm "univariate".
-    validation : tuple (x, y) or (x, y, sample_weight), optional
+    validation : a tuple (x, y) or (x, y, sample_weight), optional
         Samples that are not trained on; ``model.history.val_rmse`` has the RMSE on them at the recorded epochs.
     patience : int, optional
         Epochs without an improvement after which training stops, at a recorded epoch. What should improve is the
@@ -142,7 +142,7 @@ def fit(
         recorded epoch where that was lowest are returned; ``model.info.best_epoch`` names it.
     min_delta : float, default 0.0
         What the RMSE has to fall by, below that at the last improvement, to be an improvement; in y's units.
-    checkpoint : str or path-like, optional
+    checkpoint : str or os.PathLike, optional
         A file in which to keep where training stands, for this fit alone. It is replaced as a whole, so that whatever
         happens one complete state is there; `fastmlp.load` reads the model so far from it.
     checkpoint_every : float, default 60.0

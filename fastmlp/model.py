@@ -83,7 +83,7 @@ class Model:
         The slope of act below 0; 0 is ReLU.
     x_range : ndarray of shape (n_in, 2), optional
         Smallest and largest value of each input that the net was trained on.
-    y_ndim : {1, 2}, optional
+    y_ndim : 1 or 2, optional
         The number of dimensions that `predict` answers in; 1 by default for one output, else 2.
     feature_names, target_names : sequence of str, optional
         What the inputs and the outputs are called, as the columns of a table are; kept as tuples. `fit` leaves them
@@ -361,7 +361,7 @@ class Model:
 
         Parameters
         ----------
-        path : str or path-like
+        path : str or os.PathLike
             The file, by exactly this name. One that is there already is replaced when the new one is complete and on
             the disk, so that at any moment there is the one or the other.
 
@@ -394,7 +394,7 @@ class Model:
 
         Parameters
         ----------
-        path : str or path
+        path : str or os.PathLike
             The file, exactly so named; it is replaced whole or not at all.
 
         Raises

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -35,9 +36,16 @@ def _curve(model: Model) -> str:
     for k in range(min(model.n_out, len(COLORS))):
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, down[:, k], strict=True))
         lines.append(f'<polyline points="{points}" fill="none" stroke="{COLORS[k]}" stroke-width="1.5"/>')
-    label = f"x from {low:.4g} to {high:.4g}, y from {bottom:.4g} to {top:.4g}"
+    label = f"x from {_ends(float(low), float(high))}, y from {_ends(float(bottom), float(top))}"
     return (
         f'<br><svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" style="background:#fff;border:1px solid #ccc">'
         f"<title>{label}</title>{''.join(lines)}</svg><br><small>{label}</small>"
     )
+
+
+def _ends(low: float, high: float) -> str:
+    """Return "low to high" with as many digits as tell them apart."""
+    span, size = high - low, max(abs(low), abs(high))
+    digits = 4 + max(0, math.ceil(math.log10(size / span))) if 0 < span < math.inf else 4
+    return f"{low:.{digits}g} to {high:.{digits}g}"

@@ -93,7 +93,7 @@ def film(
     ----------
     model : Model
         Of a fit with ``snapshots=``.
-    path : str or path
+    path : str or os.PathLike
         The file, whose name ends in ".gif"; it is replaced whole or not at all.
     x, y : array_like, optional
         Samples, as for `fastmlp.Model.plot`; with them every frame says the RMSE on them.

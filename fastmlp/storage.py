@@ -65,7 +65,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 
     Parameters
     ----------
-    path : str or path-like
+    path : str or os.PathLike
         The file.
 
     Returns

@@ -28,7 +28,11 @@ import fastmlp
 CLOSE_SIGN = re.compile(r"<mo>(&#x02016;|&#x0007C;|&#x0002F;)</mo>")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
-ELSEWHERE = ("plotting.film", "sklearn.FastMLPRegressor")  # public, but not in the package's own names
+# Public, but not in the package's own names.
+ELSEWHERE = ("plotting.film", "sklearn.FastMLPRegressor", "scaling.Standardization")
+# "int, callable" in a docstring is read, and shown, as a tuple; a type without a description ends in a dash.
+TUPLE = re.compile(r"(\(|<li>\s*)<code>\(([^()\n]*)\)</code>")
+NO_DESCRIPTION = re.compile(r'\u2013\s*<div class="doc-md-description">\s*</div>')
 DIRECTIVE = re.compile(r" *# doctest: .*$", re.MULTILINE)
 
 
@@ -56,10 +60,11 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Turn formulas into MathML."""
+    """Turn formulas into MathML, and tidy the types in the reference."""
 
     def mathml(found: re.Match[str]) -> str:
         formula = convert(html.unescape(found[2]), display="block" if found[1] == "div" else "inline")
-        return CLOSE_SIGN.sub(r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', formula)
+        formula = CLOSE_SIGN.sub(r'<mo stretchy="false" lspace="0" rspace="0">\1</mo>', formula)
+        return f'<div class="formula">{formula}</div>' if found[1] == "div" else formula
 
-    return FORMULA.sub(mathml, content)
+    return FORMULA.sub(mathml, NO_DESCRIPTION.sub("", TUPLE.sub(r"\1<code>\2</code>", content)))

@@ -154,6 +154,19 @@ def test_a_notebook_shows_other_nets_in_words(fitted):
     assert "nan" not in constant._repr_html_()
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (-np.pi, np.pi, "x from -3.142 to 3.142,"),
+        (1.7e9, 1.7e9 + 5, "x from 1700000000 to 1700000005,"),
+        (2.0, 2.0, "x from 2 to 2,"),
+    ],
+)
+def test_a_notebook_tells_the_ends_of_the_curve_apart(low, high, words):
+    model = fastmlp.Model([[0.0]], [0.0], [[0.0]], [3.0], x_range=[[low, high]])
+    assert words in model._repr_html_()
+
+
 def test_a_notebook_shows_a_model_without_matplotlib():
     code = """
 import sys, fastmlp
