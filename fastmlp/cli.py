@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # nobody reads on; the interpreter must not flush into the pipe again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except (CommandError, TableError, OSError, MemoryError, fastmlp.DivergenceError) as error:
+    except (CommandError, TableError, OSError, MemoryError, UnicodeEncodeError, fastmlp.DivergenceError) as error:
         _tell(f"{command}: error: {error}")
         return FAILED
     except KeyboardInterrupt:
@@ -262,7 +262,8 @@ def _check_destinations(written: Sequence[str | None], read: Sequence[str | None
         if name is None:
             continue
         path = Path(name)
-        if path.is_dir() or not os.access(path.resolve().parent, os.W_OK):
+        is_taken = path.exists() and not path.is_file()
+        if is_taken or not os.access(path.resolve().parent, os.W_OK):
             raise CommandError(f"{name or repr(name)} must be the name of a file in a folder that can be written to.")
         if path.resolve() in sources:
             raise UsageError(f"{path} must be the name of another file than one that is read.")

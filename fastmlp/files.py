@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import secrets
@@ -22,9 +23,12 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OSError
-        Of the block or of the renaming, with the name of `path`.
+        Of the block or of the renaming, with the name of `path`; or if something else is there than a file, such as
+        /dev/null, which a file must not take the place of.
     """
     final = Path(os.path.realpath(path))
+    if final.exists() and not final.is_file():
+        raise OSError(errno.EINVAL, "Not a regular file", str(final))
     temporary = final.with_name(f".{final.name}.{secrets.token_hex(4)}.tmp{final.suffix}")
     try:
         yield temporary

@@ -7,7 +7,6 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TextIO
 
 import numpy as np
@@ -71,10 +70,10 @@ def read_table(path: str) -> Table:
     OSError
         If the file cannot be read.
     """
-    if path == STANDARD_INPUT:
-        return _parse("standard input", sys.stdin)
-    with Path(path).open(encoding="utf-8-sig", newline="") as file:
-        return _parse(path, file)
+    piped = path == STANDARD_INPUT
+    opened = sys.stdin.fileno() if piped else path
+    with open(opened, encoding="utf-8-sig", newline="", closefd=not piped) as file:  # whatever the locale's encoding
+        return _parse("standard input" if piped else path, file)
 
 
 def _parse(source: str, file: TextIO) -> Table:
@@ -82,7 +81,7 @@ def _parse(source: str, file: TextIO) -> Table:
     lines: list[int] = []
     line = 1
     try:
-        header = file.readline().removeprefix("\ufeff")
+        header = file.readline()
         delimiter = max(DELIMITERS, key=header.count)
         names = _names(source, next(csv.reader([header], delimiter=delimiter, strict=True), []))
         reader = csv.reader(file, delimiter=delimiter, strict=True)

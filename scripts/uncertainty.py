@@ -81,7 +81,7 @@ def draw(ensembles: dict[str, fastmlp.Ensemble], x: FloatArray, y: FloatArray, p
         mean, std = ensemble.predict(curve, return_std=True)
         low, high = ensemble.quantiles(curve, [0.05, 0.95])
         ax.fill_between(curve, low, high, color="C0", alpha=0.2, lw=0, label="90 % of the nets")
-        ax.fill_between(curve, mean - std, mean + std, color="C0", alpha=0.25, lw=0, label="mean ± deviation")
+        ax.fill_between(curve, mean - std, mean + std, color="C0", alpha=0.4, lw=0, label="mean ± deviation")
         ax.plot(curve, mean, color="C0", label="mean")
         ax.plot(curve, truth(curve), "--", color="C3", lw=1, label="truth")
         ax.plot(x, y, ".", color="0.4", ms=4, label="samples")

@@ -236,6 +236,7 @@ def test_tables_of_many_kinds_are_read(tmp_path, text):
             2,
             "data.csv must be the name of another file than one",
         ),
+        ((*FIT, "--out", os.devnull), 1, "/dev/null must be the name of a file in a folder"),
         ((*FIT, "--out", ""), 1, "'' must be the name of a file in a folder"),
         ((*FIT, "--plot", ""), 1, "'' must be the name of a file in a folder"),
         ((*FIT, "--out", "nowhere/model.npz"), 1, "nowhere/model.npz must be the name of a file in a folder"),
@@ -307,6 +308,20 @@ def test_it_stands_in_a_pipe(data):
     assert predict.stderr.read() == ""
     predict.stderr.close()
     assert predict.wait(timeout=60) == 1
+
+
+def test_names_in_any_script_come_through_a_pipe(data):
+    text = Path("data.csv").read_text().replace("a,name,b,y", "温度,name,b,y", 1)
+    fit = [*COMMAND, "fit", "-", "--target", "y", "--inputs", "温度,b", *FIT[6:]]
+    in_ascii = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(fit, input=text.encode(), capture_output=True, env=in_ascii, timeout=300)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith(b"fastmlp fit: error: 'ascii' codec can't encode")
+    assert fastmlp.load("model.npz").feature_names == ("温度", "b")
+    predict = [*COMMAND, "predict", "model.npz", "-", "--json"]
+    done = subprocess.run(predict, input=text.encode(), capture_output=True, env=in_ascii, timeout=300)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(json.loads(done.stdout)["predicted_y"]) == 40
 
 
 def test_ctrl_c_keeps_the_model_so_far(data):
