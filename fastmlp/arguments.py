@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
 
     predict = commands.add_parser("predict", parents=[as_json], help="evaluate a saved net on a table")
     predict.add_argument("model", metavar="MODEL.npz", help="a model that fit saved")
-    _add_table(predict, "the columns of the inputs, in the fit's order (those called as they were there)")
+    _add_table(predict, "the columns of the inputs, in the order of the fit (found by their names)")
     predict.add_argument("--out", metavar="PREDICTED.csv", help="where the predictions go (standard output)")
 
     info = commands.add_parser("info", parents=[as_json], help="say what a saved net is and how it was trained")

@@ -231,7 +231,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
 
     def _seed(self) -> int:
         if isinstance(self.random_state, numbers.Integral):
-            return int(self.random_state)
+            return checks.count("random_state", self.random_state, minimum=0)
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
 
     def _split(
@@ -242,6 +242,9 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         seed: int,
     ) -> tuple[Array, Array, Array | None, tuple[Array, ...]]:
         """Hold out a part of the samples."""
+        if not 0 < checks.real("validation_fraction", self.validation_fraction) < 1:
+            rule = "above 0 and below 1"
+            raise ValueError(checks.wording("validation_fraction", rule, repr(self.validation_fraction)))
         weights = [] if sample_weight is None else [sample_weight]
         parts = train_test_split(X, y, *weights, test_size=self.validation_fraction, random_state=seed)
         return parts[0], parts[2], parts[4] if weights else None, tuple(parts[1::2])

@@ -2,6 +2,7 @@
 
 import inspect
 import pickle
+import re
 import warnings
 
 import numpy as np
@@ -114,6 +115,26 @@ def test_clones_are_unfitted_and_pickles_are_not(friedman):
         clone(fitted).predict(x)
     assert clone(fitted).get_params() == fitted.get_params()
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).predict(x), fitted.predict(x))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"random_state": -1}, "random_state must be at least 0, got -1."),
+        (
+            {"early_stopping": True, "validation_fraction": 1.0},
+            "validation_fraction must be above 0 and below 1, got 1.0.",
+        ),
+        (
+            {"early_stopping": True, "validation_fraction": 20},
+            "validation_fraction must be above 0 and below 1, got 20.",
+        ),
+        ({"hidden": 0}, "hidden must be at least 1, got 0."),
+    ],
+)
+def test_errors_name_the_parameter(friedman, options, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        small(**options).fit(*friedman)
 
 
 def test_several_outputs_and_names_of_features():
