@@ -1,5 +1,6 @@
 """Many nets in one call: each the net of its own fit, wherever it is trained, and what an ensemble can be asked."""
 
+import dataclasses
 import os
 import re
 import signal
@@ -388,6 +389,14 @@ def test_nets_alike_share_their_facts_in_a_file(ensemble, tmp_path):
     assert_identical(loaded.models[:-1], alike * 11)
     assert [model.info.lr for model in loaded.models[:-1]] == [model.info.lr for model in alike * 11]
     assert (loaded.models[-1].info, loaded.models[-1].history) == (None, None)
+
+
+def test_the_names_of_columns_are_kept_net_by_net(ensemble, tmp_path):
+    first, second = [model for model in ensemble.models if model][:2]
+    named = [dataclasses.replace(first, feature_names=("a",)), second, dataclasses.replace(second, target_names=("y",))]
+    fastmlp.Ensemble(tuple(named), {}).save(tmp_path / "e.npz")
+    got = [(net.feature_names, net.target_names) for net in fastmlp.Ensemble.load(tmp_path / "e.npz").models]
+    assert got == [(("a",), None), (None, None), (None, ("y",))]
 
 
 def test_summary_of_a_checkpoint_knows_no_reason(sine, tmp_path):
