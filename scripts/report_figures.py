@@ -41,7 +41,8 @@ def draw_curves(run: Run, models: Sequence[fastmlp.Model], note: str, path: Path
     ax.fill_between(epoch, low, high, color="C0", alpha=0.2, lw=0, label=f"{len(models)} seeds: range")
     ax.fill_between(epoch, lower, upper, color="C0", alpha=0.35, lw=0, label="quartiles")
     ax.plot(epoch, median, color="C0", label="median")
-    ax.plot(list(reported), list(reported.values()), "o", ms=5, color="C3", label="the report's run")
+    points = {"ms": 5, "color": "C3", "clip_on": False, "zorder": 3}  # those at both ends are whole
+    ax.plot(list(reported), list(reported.values()), "o", label="the report's run", **points)
     ax.set_xscale("symlog", linthresh=1)
     ax.set_yscale("log")
     ticks = [0.1, 0.2, 0.3, 0.5, 1, 2, 3, 5]

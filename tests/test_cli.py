@@ -15,6 +15,7 @@ import pytest
 
 import fastmlp
 from fastmlp.cli import main
+from fastmlp.files import replacing
 from fastmlp.tables import TableError, read_table
 
 
@@ -236,7 +237,6 @@ def test_tables_of_many_kinds_are_read(tmp_path, text):
             2,
             "data.csv must be the name of another file than one",
         ),
-        ((*FIT, "--out", os.devnull), 1, "/dev/null must be the name of a file in a folder"),
         ((*FIT, "--out", ""), 1, "'' must be the name of a file in a folder"),
         ((*FIT, "--plot", ""), 1, "'' must be the name of a file in a folder"),
         ((*FIT, "--out", "nowhere/model.npz"), 1, "nowhere/model.npz must be the name of a file in a folder"),
@@ -271,6 +271,18 @@ def test_the_inputs_of_a_prediction_must_be_columns_each_named_once(data, run):
     assert (code, "data.csv has no column 'z'" in err) == (2, True)
     code, _, err = run("predict", "model.npz", "data.csv", "--inputs", "a,a")
     assert (code, "column 'a' must be used once, got it twice." in err) == (2, True)
+
+
+def test_nothing_takes_the_place_of_a_device(data, run):
+    run(*FIT)
+    os.mkfifo("pipe")  # stands for /dev/null, which a test must not put at risk
+    for command in ((*FIT, "--out", "pipe"), ("predict", "model.npz", "data.csv", "--out", "pipe")):
+        code, out, err = run(*command)
+        assert (code, out) == (1, "")
+        assert "pipe must be the name of a file in a folder that can be written to." in err
+    with pytest.raises(OSError, match="Not a regular file"), replacing("pipe"):
+        pass
+    assert Path("pipe").is_fifo()
 
 
 def test_one_row_is_one_row(data, run):
