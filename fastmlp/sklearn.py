@@ -29,12 +29,20 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
 
     Parameters
     ----------
-    hidden, epochs, lr, init, standardize, hidden_bias, output_bias, negative_slope
-        As in `fastmlp.fit`.
-    optimizer, momentum, nesterov, weight_decay, batch_size, algorithm, threads, record_every, min_delta
-        As in `fastmlp.fit`.
+    hidden : int, default 1000
+        As in `fastmlp.fit`, like all that follow up to `batch_size`.
+    epochs : int, default 32000
+    lr : float, mapping, callable or "auto", default "auto"
+    init : "balanced", "he", "glorot", a float, a Model or (w1, b1, w2, b2), default "balanced"
+    standardize : bool or None, default None
+    hidden_bias, output_bias : bool, default True
+    negative_slope, momentum, weight_decay, min_delta : float, default 0.0
+    optimizer : {"sgd", "adam"}, default "sgd"
+    nesterov : bool, default False
+    algorithm : {"auto", "univariate", "dense", "reference"}, default "auto"
+    threads, record_every, batch_size : int or None, default None
     patience : int or None, default None
-        As in `fastmlp.fit`; None is a tenth of the epochs with `early_stopping`, and otherwise never stops.
+        As there; None is a tenth of the epochs with `early_stopping`, and otherwise never stops.
     early_stopping : bool, default False
         Whether to hold out a part of the samples, to stop when the error on it no longer falls, and to keep the weights
         that were best on it.
@@ -183,8 +191,12 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
 
         Parameters
         ----------
-        X, y, sample_weight
-            As in `fit`.
+        X : array_like of shape (n_samples, n_features)
+            Inputs.
+        y : array_like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array_like of shape (n_samples,), optional
+            Weights of the samples.
 
         Returns
         -------
