@@ -16,7 +16,7 @@ import numpy.typing as npt
 from matplotlib.animation import PillowWriter
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator
 
 from fastmlp import checks
 from fastmlp.engine import Array
@@ -31,6 +31,7 @@ CURVE_POINTS = 2001
 SURFACE_POINTS = 201  # along each input
 SURFACE_LEVELS = 20
 FEW_RECORDS = 30  # drawn as points too
+MOST_TOLD_APART = 10  # outputs: there are so many colours, and a longer legend covers the picture
 HELD_SECONDS = 1.0  # of a film's last frame
 BAND = (0.05, 0.95)  # quantiles between which an ensemble's band lies
 
@@ -75,8 +76,20 @@ def plot_history(history: History, ax: Axes | None) -> Axes:
         ax.plot(history.epoch[later], history.val_rmse[later], marker=marker, color="C3", label="validation set")
         ax.legend()
     ax.set(xlabel="epoch", ylabel="RMSE", xscale="log", yscale="log")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(PlainLogFormatter())
+        axis.set_minor_formatter(PlainLogFormatter())
     ax.grid(alpha=0.3)
     return ax
+
+
+class PlainLogFormatter(LogFormatterSciNotation):
+    """Labels of a logarithmic axis: 0.2 where matplotlib writes 2 x 10^-1, as far as that is short."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick, or nothing where there is no room for it."""
+        label = super().__call__(x, pos)
+        return f"{x:g}" if label and 1e-3 <= x < 1e5 else label
 
 
 def film(
@@ -239,7 +252,7 @@ def _draw_agreement(ax: Axes, model: Model, data: checks.Samples, values: tuple[
     predicted = model.predict(data.x).reshape(len(data.x), -1)
     for k in range(model.n_out):
         ax.plot(data.y[:, k], predicted[:, k], ".", alpha=0.6, label=f"output {k}")
-    if model.n_out > 1:
+    if 1 < model.n_out <= MOST_TOLD_APART:
         ax.legend()
     ax.set(xlabel="observed y", ylabel="predicted y", xlim=ends, ylim=ends, aspect="equal")
 

@@ -90,6 +90,22 @@ def test_a_history_is_drawn_on_logarithmic_axes(fitted):
     assert model.history.plot(ax) is ax
 
 
+@pytest.mark.parametrize(
+    ("last", "rmse", "epochs", "errors"),
+    [
+        (10**6, 1e-5, ["1", "10", "100", "1000", "10000", "10^{5}", "10^{6}"], ["10^{-5}", "10^{-4}", "0.001", "1"]),
+        (4, 0.4, ["1", "2", "3", "4"], ["0.4", "0.6", "1"]),
+    ],
+)
+def test_ticks_of_a_history_are_plain_numbers_where_those_are_short(last, rmse, epochs, errors):
+    ax = fastmlp.History(np.array([0, 1, last]), np.array([2.0, 1.0, rmse]), None, {}, None).plot()
+    ax.figure.draw_without_rendering()
+    for axis, expected in ((ax.xaxis, epochs), (ax.yaxis, errors)):
+        labels = {tick.label1.get_text() for tick in axis.get_major_ticks() + axis.get_minor_ticks()}
+        assert set(expected) <= {label.removeprefix("$\\mathdefault{").removesuffix("}$") for label in labels}
+        assert not any("times" in label for label in labels)
+
+
 @pytest.mark.parametrize(("n_in", "n_out"), [(1, 1), (2, 1), (3, 2)])
 def test_a_film_has_a_frame_for_each_snapshot_and_holds_the_end(fitted, tmp_path, n_in, n_out):
     x, y, model = fitted(n_in, n_out)
