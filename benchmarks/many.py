@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import joblib
 import numpy as np
@@ -52,15 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args(arguments)
+    # Made where it is entered: parallel_config takes effect when it is made.
     places = {
-        "one thread": joblib.parallel_config(n_jobs=1),
-        "two threads": joblib.parallel_config(n_jobs=2),
-        "two processes (loky)": joblib.parallel_config("loky", n_jobs=2),
-        "two processes (Dask)": dask(),
+        "one thread": partial(joblib.parallel_config, n_jobs=1),
+        "two threads": partial(joblib.parallel_config, n_jobs=2),
+        "two processes (loky)": partial(joblib.parallel_config, "loky", n_jobs=2),
+        "two processes (Dask)": dask,
     }
     print("| where | hidden units | us a net of 1,000 epochs | of one epoch |\n| --- | --- | --- | --- |")
     for place, configured in places.items():
-        with configured:
+        with configured():
             for hidden in NETS:
                 seconds(hidden, 1, **SETTINGS)
                 trained, untrained = (seconds(hidden, epochs, **SETTINGS) for epochs in (1000, 1))
