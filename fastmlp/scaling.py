@@ -48,13 +48,23 @@ class Standardization:
         """Return the weights that act on raw data, in float64."""
         w1, b1, w2, b2 = (w.astype(np.float64) for w in weights)
         w1 = w1 / self.x_scale[:, None]
-        return Weights(w1, b1 - self.x_shift @ w1, w2 * self.y_scale, b2 * self.y_scale + self.y_shift)
+        return Weights(w1, b1 - weighted_sum(self.x_shift, w1), w2 * self.y_scale, b2 * self.y_scale + self.y_shift)
 
     def unfold(self, weights: Weights) -> Weights:
         """Return the weights that act on standardised data: the inverse of `fold`, in float64."""
         w1, b1, w2, b2 = (w.astype(np.float64) for w in weights)
         trained_w1 = w1 * self.x_scale[:, None]
-        return Weights(trained_w1, b1 + self.x_shift @ w1, w2 / self.y_scale, (b2 - self.y_shift) / self.y_scale)
+        return Weights(
+            trained_w1, b1 + weighted_sum(self.x_shift, w1), w2 / self.y_scale, (b2 - self.y_shift) / self.y_scale
+        )
+
+
+def weighted_sum(weight: Array, rows: Array) -> Array:
+    """Return the sum over i of weight_i rows_ij, for each j.
+
+    Not by BLAS, which adds up in another order on another number of threads: the same bits in every process.
+    """
+    return np.asarray(np.einsum("i,...ij->...j", weight, rows))
 
 
 def identity(n_in: int, n_out: int) -> Standardization:
@@ -77,10 +87,10 @@ def standardization(
 
 def _column_maps(columns: Array, sample_weight: Array, *, shift: bool) -> tuple[Array, Array]:
     constant = (columns == columns[0]).all(axis=0)
-    mean = np.where(constant, columns[0], sample_weight @ columns) if shift else np.zeros(columns.shape[1])
+    mean = np.where(constant, columns[0], weighted_sum(sample_weight, columns)) if shift else np.zeros(columns.shape[1])
     centred = columns - mean
     # Squares of values beyond 1e154 overflow and below 1e-162 vanish: take the largest out first.
     largest = np.abs(centred).max(axis=0)
     unit = np.where(largest > 0, largest, 1.0)
-    scale = unit * np.sqrt(sample_weight @ (centred / unit) ** 2)
+    scale = unit * np.sqrt(weighted_sum(sample_weight, (centred / unit) ** 2))
     return mean, np.where(constant | (scale == 0), 1.0, scale)

@@ -79,10 +79,10 @@ def test_every_tail_of_samples_and_units_is_right(problem, assert_same_net, n_sa
             got = fastmlp.fit(x, y, algorithm=algorithm, **options)
             if dtype == np.float64:
                 assert_same_net(got, expected, 1e-12)
-            for name in WEIGHTS:  # of order 1, rounded 20 times in each engine
-                np.testing.assert_allclose(
-                    getattr(got, name), getattr(expected, name), rtol=0, atol=40 * np.finfo(dtype).eps
-                )
+            for name in WEIGHTS:  # rounded 20 times in each engine, some after having been of order 1
+                largest = max(1.0, np.abs(getattr(expected, name)).max())
+                atol = 40 * np.finfo(dtype).eps * largest
+                np.testing.assert_allclose(getattr(got, name), getattr(expected, name), rtol=0, atol=atol)
 
 
 def test_kinks_exactly_on_samples_are_inactive_there(sine, assert_same_net):

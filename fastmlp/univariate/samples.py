@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastmlp.engine import Array, Problem
+from fastmlp.scaling import weighted_sum
 
 FAR = 4.0  # standard deviations that the mean of x may lie from 0 before x is centred
 
@@ -60,7 +61,7 @@ def sorted_samples(problem: Problem, *, may_centre: bool) -> SortedSamples:
         group = np.cumsum(is_first) - 1
         offset = y - y[first][group]
         merged_y = y[first] + np.add.reduceat(weight[:, None] * offset, first) / merged_weight[:, None]
-        scatter = weight @ (y - merged_y[group]) ** 2
+        scatter = weighted_sum(weight, (y - merged_y[group]) ** 2)
     x = x[first]
     centre = _centre(x, merged_weight) if may_centre else 0.0
     return SortedSamples(centre, x, x - centre, np.ascontiguousarray(merged_y), merged_weight, scatter, n_before)
