@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastmlp import checks
-from fastmlp.alike import FEWEST, most_alike, train_alike
+from fastmlp.alike import FEWEST, PREPARATION, most_alike, train_alike
 from fastmlp.calls import Call, checked_call
 from fastmlp.ensemble import Ensemble
 from fastmlp.fitting import fit, train
@@ -28,10 +28,9 @@ DEFAULTS = {name: parameter.default for name, parameter in ARGUMENTS.items()}
 READS_RECORDS = ("validation", "patience")  # arguments by which a fit goes by the errors that it records
 TASKS_PER_WORKER = 32  # few enough that a task costs nothing beside its nets, enough that the workers end together
 MOST_PER_TASK = 256  # nets, so that the progress bar moves
-# Epochs times samples and units of a net that is trained in about the millisecond that its Python code takes. Of such
-# nets one thread trains as fast as two could; that in turn took 1.6 ms a net, for the interpreter's lock changed hands.
+# Epochs times samples and units of a net that is trained in about the millisecond that its Python code takes. Two
+# threads with such nets took 1.6 ms for each, as the interpreter's lock changed hands at every call of a kernel.
 SMALL_WORK = 500_000
-PREPARATION = 100  # epochs that take as long as to check, sort and scale the samples: 250 ns each
 
 _one_by_one = threading.Lock()
 
