@@ -463,6 +463,30 @@ def test_small_nets_train_others_in_functions_of_the_caller(sine, argument):
     assert not inner[0].failures
 
 
+@pytest.mark.parametrize(
+    ("own", "takes_turns"),
+    [
+        ({}, True),
+        ({"epochs": 10**6}, False),
+        ({"x": np.arange(10**4), "y": np.arange(10**4)}, False),
+        ({"validation": ([0.0], [0.0])}, False),
+        ({"lr": lambda epoch: 0.01}, False),
+    ],
+    ids=["small", "epochs", "samples", "validation", "lr"],
+)
+def test_nets_take_turns_only_where_their_python_code_is_the_most(sine, monkeypatch, own, takes_turns):
+    held = []
+
+    def spy(call):
+        held.append(many._one_by_one.locked())
+        raise RuntimeError
+
+    monkeypatch.setattr("fastmlp.many.train", spy)
+    with joblib.parallel_config(n_jobs=1):
+        fastmlp.fit_many(*sine, [own], rng=0, hidden=5, epochs=10)
+    assert held == [takes_turns]
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no such system call")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent(sine):
