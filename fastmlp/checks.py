@@ -213,7 +213,7 @@ def optional_names(name: str, value: Any, n_names: int) -> tuple[str, ...] | Non
     if value is None:
         return None
     rule = f"None or a sequence of {counted(n_names, 'string')}"
-    if isinstance(value, str) or not isinstance(value, Iterable):
+    if isinstance(value, str | set | frozenset) or not isinstance(value, Iterable):  # sets have no order
         raise TypeError(wording(name, rule, repr(value)))
     given = tuple(value)
     if not all(isinstance(entry, str) for entry in given):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import numbers
+import os
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fastmlp import checks
-from fastmlp.alike import FEWEST, most_alike, train_alike
+from fastmlp.alike import FEWEST, PREPARATION, most_alike, train_alike
 from fastmlp.calls import Call, checked_call
 from fastmlp.ensemble import Ensemble
 from fastmlp.fitting import fit, train
@@ -27,13 +28,23 @@ DEFAULTS = {name: parameter.default for name, parameter in ARGUMENTS.items()}
 READS_RECORDS = ("validation", "patience")  # arguments by which a fit goes by the errors that it records
 TASKS_PER_WORKER = 32  # few enough that a task costs nothing beside its nets, enough that the workers end together
 MOST_PER_TASK = 256  # nets, so that the progress bar moves
-# Epochs times samples and units of a net that is trained in about the millisecond that its Python code takes. Of such
-# nets one thread trains as fast as two could; that in turn took 1.6 ms a net, for the interpreter's lock changed hands.
+# Epochs times samples and units of a net that is trained in about the millisecond that its Python code takes. Two
+# threads with such nets took 1.6 ms for each, as the interpreter's lock changed hands at every call of a kernel.
 SMALL_WORK = 500_000
 
 _one_by_one = threading.Lock()
 
 Outcome = Model | Exception
+
+
+def _renew_lock() -> None:
+    """Replace the lock in a forked child, where no thread would ever release one that was held."""
+    global _one_by_one
+    _one_by_one = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def fit_many(
@@ -61,8 +72,8 @@ def fit_many(
     **common
         Arguments of `fastmlp.fit` for all nets. Of `rng` job i gets the i-th child: for an int n
         ``numpy.random.SeedSequence(n, spawn_key=(i,))``. Without `threads` each net takes one. Without `record_every`,
-        histories hold the start and the end
-        only, but those of nets with a stopping rule on recorded epochs, which are as in `fastmlp.fit`.
+        histories hold the start and the end only, but those of nets with a stopping rule on recorded epochs, which are
+        as in `fastmlp.fit`.
 
     Returns
     -------
@@ -194,24 +205,26 @@ def _train(
 ) -> dict[int, Outcome]:
     """Train some nets, by their numbers; an interrupt ends it before the last."""
     outcomes: dict[int, Outcome] = {}
-    groups: dict[Any, tuple[Call, dict[int, Any]]] = {}  # jobs that differ by their rng only: it and the call of each
-    with _one_by_one:
-        for i, job in numbered:
-            own = dict(job)
-            rng = own.pop("rng")
-            key = _key(own, i)
-            if key in groups:
-                groups[key][1][i] = rng
-                continue
-            try:
-                groups[key] = (_call(own, common), {i: rng})
-            except Exception as error:  # noqa: BLE001 - whatever one net meets must not sink the others
-                outcomes[i] = _without_frames(error)
-    for call, rngs in groups.values():
+    groups: dict[Any, tuple[dict[str, Any], dict[int, Any]]] = {}  # jobs that differ by their rng only: it by number
+    for i, job in numbered:
+        own = dict(job)
+        rng = own.pop("rng")
+        groups.setdefault(_key(own, i), (own, {}))[1][i] = rng
+    for own, rngs in groups.values():
+        if interrupt is not None and interrupt.requested:
+            break
+        # What is the caller's own code may train nets too, in other threads, and wait for them.
+        calls_back = any(callable(own.get(name, common.get(name))) for name in ("lr", "callback"))
+        try:
+            with nullcontext() if calls_back else _one_by_one:
+                call = _call(own, common)
+        except Exception as error:  # noqa: BLE001 - whatever one net meets must not sink the others
+            outcomes |= dict.fromkeys(rngs, _without_frames(error))
+            continue
         seeds = {i: rng for i, rng in rngs.items() if isinstance(rng, int | np.random.SeedSequence | None)}
         done = _alike(call, seeds, interrupt) if len(seeds) >= FEWEST else {}
         outcomes |= done
-        with _one_by_one if _is_small(call) else nullcontext():
+        with _one_by_one if _is_small(call) and not calls_back else nullcontext():
             outcomes |= _singly(call, {i: rng for i, rng in rngs.items() if i not in done}, interrupt)
     return outcomes
 
@@ -264,7 +277,8 @@ def _is_small(call: Call) -> bool:
     """Return whether a net takes no longer to train than its Python code does."""
     n_samples, n_in = call.data.x.shape
     size = n_samples + call.n_hidden if call.algorithm == "univariate" else n_samples * call.n_hidden * n_in
-    return call.callback is None and call.epochs * size * call.data.y.shape[1] < SMALL_WORK
+    waits = call.validation is not None or call.checkpoint is not None  # for other samples, for the disk
+    return not waits and (call.epochs + PREPARATION) * size * call.data.y.shape[1] < SMALL_WORK
 
 
 def _singly(call: Call, rngs: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:

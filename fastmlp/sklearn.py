@@ -275,7 +275,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
             own["init"] = self.model_
         rng = [seed, self.n_iter_] if goes_on else seed  # else every epoch of `partial_fit` had the same batches
         model = fastmlp.fit(X, y, sample_weight=sample_weight, rng=rng, progress=False, **own | options)
-        self.model_ = replace(model, feature_names=getattr(self, "feature_names_in_", None))
+        self.model_ = replace(model, feature_names=getattr(self, "feature_names_in_", model.feature_names))
         self.coefs_ = [self.model_.w1, self.model_.w2]
         self.intercepts_ = [self.model_.b1, self.model_.b2]
         self.n_outputs_ = self.model_.n_out

@@ -198,6 +198,11 @@ def test_fit_refuses_scales_beyond_the_dtype(arguments):
             TypeError,
             "target_names must be None or a sequence of 1 string, got [1].",
         ),
+        (
+            lambda net: fastmlp.Model(*NET, target_names={"y"}),
+            TypeError,
+            "target_names must be None or a sequence of 1 string, got {'y'}.",
+        ),
         (lambda net: fastmlp.Model(*NET, None), TypeError, "negative_slope must be a real number, got None."),
     ],
 )

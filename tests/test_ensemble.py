@@ -1,5 +1,6 @@
 """Many nets in one call: each the net of its own fit, wherever it is trained, and what an ensemble can be asked."""
 
+import multiprocessing
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp import many
 from fastmlp.alike import train_alike
 
 JOBS = [
@@ -39,7 +41,7 @@ def assert_identical(got, expected):
     assert len(got) == len(expected)
     for got_model, expected_model in zip(got, expected, strict=True):
         for name in ("w1", "b1", "w2", "b2"):
-            np.testing.assert_array_equal(getattr(got_model, name), getattr(expected_model, name))
+            assert getattr(got_model, name).tobytes() == getattr(expected_model, name).tobytes()
         assert got_model.history.rmse[-1] == expected_model.history.rmse[-1]
         assert got_model.info.crossings == expected_model.info.crossings
 
@@ -444,18 +446,61 @@ def test_ctrl_c_returns_the_nets_that_are_done(sine):
     assert [model is None for model in ensemble.models][3:] == [True] * 5
 
 
-def test_small_nets_train_others_in_their_callback(sine):
+@pytest.mark.parametrize("argument", ["callback", "lr"])
+def test_small_nets_train_others_in_functions_of_the_caller(sine, argument):
     inner = []
 
-    def train_others(info):
+    def train_others(_):
         if not inner:
-            inner.append(fastmlp.fit_many(*sine, [{"hidden": h} for h in range(1, 41)], rng=0, epochs=3))
+            inner.append(None)
+            inner[:] = [fastmlp.fit_many(*sine, [{"hidden": h} for h in range(1, 41)], rng=0, epochs=3)]
+        return 0.01 if argument == "lr" else None
 
-    jobs = [{"hidden": h} for h in range(2, 6)]
+    jobs = [{"hidden": h, argument: train_others} for h in range(2, 6)]
     with joblib.parallel_config(n_jobs=2):
-        ensemble = fastmlp.fit_many(*sine, jobs, rng=0, epochs=5, callback=train_others)
+        ensemble = fastmlp.fit_many(*sine, jobs, rng=0, epochs=5)
     assert not ensemble.failures
     assert not inner[0].failures
+
+
+@pytest.mark.parametrize(
+    ("own", "takes_turns"),
+    [
+        ({}, True),
+        ({"epochs": 10**6}, False),
+        ({"x": np.arange(10**4), "y": np.arange(10**4)}, False),
+        ({"validation": ([0.0], [0.0])}, False),
+        ({"lr": lambda epoch: 0.01}, False),
+    ],
+    ids=["small", "epochs", "samples", "validation", "lr"],
+)
+def test_nets_take_turns_only_where_their_python_code_is_the_most(sine, monkeypatch, own, takes_turns):
+    held = []
+
+    def spy(call):
+        held.append(many._one_by_one.locked())
+        raise RuntimeError
+
+    monkeypatch.setattr("fastmlp.many.train", spy)
+    with joblib.parallel_config(n_jobs=1):
+        fastmlp.fit_many(*sine, [own], rng=0, hidden=5, epochs=10)
+    assert held == [takes_turns]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no such system call")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent(sine):
+    def train():
+        with joblib.parallel_config(n_jobs=1):
+            assert not fastmlp.fit_many(*sine, [{}], rng=0, hidden=5, epochs=10).failures
+
+    child = multiprocessing.get_context("fork").Process(target=train)
+    with many._one_by_one:  # as another thread may hold it
+        child.start()
+    child.join(30)
+    child.kill()
+    child.join()
+    assert child.exitcode == 0
 
 
 @pytest.mark.slow

@@ -145,6 +145,7 @@ def test_several_outputs_and_names_of_features():
     np.testing.assert_array_equal(got.feature_names_in_, x.columns)
     assert got.model_.feature_names == tuple(x.columns)
     assert clone(got).fit(x.to_numpy(), y).model_.feature_names is None
+    assert clone(got).set_params(init=got.model_).fit(x.to_numpy(), y).model_.feature_names == tuple(x.columns)
     with pytest.raises(ValueError, match="feature names should match"):
         got.predict(x[x.columns[::-1]])
 

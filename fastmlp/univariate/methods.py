@@ -162,9 +162,6 @@ class _UnitByUnit(_ByPattern):
         crossings: int = 0,
     ) -> None:
         super().__init__(samples, b2, settings, crossings)
-        self._take(units, code)
-
-    def _take(self, units: Array, code: Array) -> None:
         # In the order of their patterns neighbouring units touch the same sums.
         self._order = np.argsort(code, kind="stable")
         self._units = np.ascontiguousarray(units[:, self._order])
