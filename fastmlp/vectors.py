@@ -249,6 +249,45 @@ def total(typing_context: Any, vector: Any) -> Any:
     return vector.dtype(vector), codegen
 
 
+def _store_totals(array: Any, index: Any, room: Any, each: Any) -> None:
+    array[index[:-1]][index[-1] : index[-1] + len(each)] = [vector.sum() for vector in room[: len(each)]]
+
+
+@instruction(_store_totals)
+def store_totals(typing_context: Any, array: Any, index: Any, room: Any, each: Any) -> Any:
+    """Overwrite array[index + k] with the sum over lanes of the k-th of as many `vectors` as the tuple `each` is long.
+
+    What follows, up to whole vectors, is overwritten too. The lanes of all are added at once, in the steps of a
+    transposition: 11 instructions for 4 vectors of 8 lanes, 24 by `total`.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        n_lanes = room.dtype.n_lanes
+        pointer = _pointer(context, builder, signature, arguments)
+        for first in range(0, len(each), n_lanes):
+            places = range(first, min(first + n_lanes, len(each)))
+            rows = [builder.load(builder.gep(arguments[2], [ir.IntType(64)(k)])) for k in places]
+            distance = 1
+            while distance < n_lanes:
+                rows = [_halved(builder, rows[k : k + 2], distance) for k in range(0, len(rows), 2)]
+                distance *= 2
+            place = builder.bitcast(builder.gep(pointer, [ir.IntType(64)(first)]), rows[0].type.as_pointer())
+            builder.store(rows[0], place, align=array.dtype.bitwidth // 8)
+
+    return numba.types.void(array, index, room, each), codegen
+
+
+def _halved(builder: Any, rows: Any, distance: int) -> Any:
+    """Return sums of lanes `distance` apart, of the first row where i & distance is 0 and of the last elsewhere."""
+    n_lanes = rows[0].type.count
+    parts = []
+    for other in (0, distance):
+        lanes = [(n_lanes if i & distance else 0) + (i ^ other) for i in range(n_lanes)]
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), n_lanes), lanes)
+        parts.append(builder.shuffle_vector(rows[0], rows[-1], mask))
+    return builder.fadd(*parts)
+
+
 @instruction(lambda vector: np.fmax.reduce(vector))
 def largest(typing_context: Any, vector: Any) -> Any:
     """Return the largest of the lanes that are not NaN."""

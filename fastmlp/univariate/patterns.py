@@ -62,6 +62,7 @@ from fastmlp.vectors import (
     negative,
     spread,
     store,
+    store_totals,
     subtract,
     total,
     vectors,
@@ -235,7 +236,10 @@ class Classes(NamedTuple):
 
 
 class Spare(NamedTuple):
-    """Scratch: units, origin, code and looseness of all units; count by class; expected by code; alarms by block."""
+    """Scratch: units, origin, code and looseness of all units; count by class; expected by code; alarms by block.
+
+    moved [class in use][2 k + (0: active, 1: inactive)]: what a class adds to sums k of its two patterns.
+    """
 
     units: Any
     origin: Any
@@ -244,6 +248,7 @@ class Spare(NamedTuple):
     class_count: Any
     expected: Any
     alarms: Any
+    moved: Any
 
 
 # Patterns
@@ -1028,6 +1033,7 @@ def free_astray(
 def move_class(
     index: Any,
     base: Any,
+    moved: Any,
     classes: Any,
     live: Any,
     counters: Any,
@@ -1038,7 +1044,7 @@ def move_class(
     plane: Any,
     outputs: Any,
 ) -> None:
-    """Update the units of a class and add them to the sums of its two patterns; free those that left it.
+    """Update the units of a class and write what they add to the sums of its two patterns; free those that left it.
 
     Adds to the vectors base (2 n_out,) as `step_block` does. The units of zeros that fill the last vector are
     active nowhere and stay zeros.
@@ -1055,16 +1061,16 @@ def move_class(
     all_below, all_above = -(places[group, GUARDED] & 1), -(places[group, GUARDED] >> 1)
     s_on = vectors(like, 8)
     s_off = vectors(like, 8)
-    added_on = vectors(like, 8)
-    added_off = vectors(like, 8)
+    new = vectors(like, 4)
+    added = vectors(like, 16)  # [2 k + (0: active, 1: inactive)]
     sign_on, sign_off = spread(factors, (group, SIGN_ON)), spread(factors, (group, SIGN_OFF))
     for k in range(2 * n_out):
         error_on = spread(passed.errors, ((places[group, ERROR_ON] + k * LANES) & NONNEGATIVE,))
         error_off = spread(passed.errors, ((places[group, ERROR_OFF] + k * LANES) & NONNEGATIVE,))
         s_on[k] = fma(sign_on, error_on, spread(passed.totals, ((places[group, TOTAL_ON] + k) & NONNEGATIVE,)))
         s_off[k] = fma(sign_off, error_off, spread(passed.totals, ((places[group, TOTAL_OFF] + k) & NONNEGATIVE,)))
-        added_on[k] = zeros(like)
-        added_off[k] = zeros(like)
+        added[2 * k] = zeros(like)
+        added[2 * k + 1] = zeros(like)
     rate_w, rate_b, rate_v = everywhere(rule.rate_w), everywhere(rule.rate_b), everywhere(rule.rate_v)
     centre = everywhere(rule.centre)
     n_flips: Any = 0
@@ -1082,7 +1088,8 @@ def move_class(
             v = load(units[2 + o], (j,))
             t0 = fma(v, s0, t0)
             t1 = fma(v, s1, t1)
-            store(units[2 + o], (j,), fnma(rate_v, fma(w, s1, multiply(b, s0)), v))
+            new[o] = fnma(rate_v, fma(w, s1, multiply(b, s0)), v)
+            store(units[2 + o], (j,), new[o])
         step = multiply(rate_w, fma(centre, t0, t1))
         w = subtract(w, step)
         b = fnma(centre, step, fnma(rate_b, t0, b))
@@ -1097,22 +1104,34 @@ def move_class(
         is_out &= is_unit
         astray |= is_out
         for o in range(n_out):
-            v = load(units[2 + o], (j,))
             for row in range(2):
-                term = multiply(v, b if row else w)
+                term = multiply(new[o], b if row else w)
                 if is_out:
                     term = where_set(is_out, zeros(like), term)
-                k = 2 * o + row
-                added_on[k] = where_set(is_active, add(added_on[k], term), added_on[k])
-                added_off[k] = where_set(is_active, added_off[k], add(added_off[k], term))
+                k = 2 * (2 * o + row)
+                added[k] = where_set(is_active, add(added[k], term), added[k])
+                added[k + 1] = where_set(is_active, added[k + 1], add(added[k + 1], term))
     counters[CROSSINGS] += n_flips * places[group, MULTIPLICITY]
     if astray:
         free_astray(index, classes, live, counters, passed, samples, patterns, rule, plane, outputs)
     gain_on, gain_off = spread(factors, (group, GAIN_ON)), spread(factors, (group, GAIN_OFF))
     for k in range(2 * n_out):
-        passed.sums[(places[group, SUM_ON] + k * LANES) & NONNEGATIVE] += total(added_on[k])
-        passed.sums[(places[group, SUM_OFF] + k * LANES) & NONNEGATIVE] += total(added_off[k])
-        base[k] = fma(gain_on, added_on[k], fma(gain_off, added_off[k], base[k]))
+        base[k] = fma(gain_on, added[2 * k], fma(gain_off, added[2 * k + 1], base[k]))
+    store_totals(moved, (index & NONNEGATIVE, 0), added, outputs + outputs + outputs + outputs)
+
+
+@inlined
+def add_classes(moved: Any, classes: Any, live: Any, counters: Any, passed: Any, outputs: Any) -> None:
+    """Add what all classes have moved to the sums of their patterns.
+
+    Neighbouring classes share a pattern: added by each class as it moves, every sum had to wait until the class before
+    had stored it (36 of 77 cycles a class). Of one side all patterns differ.
+    """
+    for side in range(2):
+        for index in range(np.uint64(counters[N_CLASSES])):
+            to = classes.places[live.class_id[index] & NONNEGATIVE, SUM_ON + side]
+            for k in range(2 * len(outputs)):
+                passed.sums[(to + k * LANES) & NONNEGATIVE] += moved[index, 2 * k + side]
 
 
 # Rebuilding
@@ -1385,7 +1404,10 @@ def train_moments(
         for j in range(n_live, counters[N_LIVE]):
             add_outputs(live.units, np.uint64(j), live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
         for index in range(counters[N_CLASSES]):
-            move_class(index, base, classes, live, counters, passed, samples, patterns, rule, plane, outputs)
+            move_class(
+                index, base, spare.moved, classes, live, counters, passed, samples, patterns, rule, plane, outputs
+            )
+        add_classes(spare.moved, classes, live, counters, passed, outputs)
         for k in range(2 * n_out):
             passed.base[k] += total(base[k])
         counters[CROSSINGS] += move_singly(
