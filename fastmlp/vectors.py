@@ -267,22 +267,26 @@ def store_totals(typing_context: Any, array: Any, index: Any, room: Any, each: A
         for first in range(0, len(each), n_lanes):
             places = range(first, min(first + n_lanes, len(each)))
             rows = [builder.load(builder.gep(arguments[2], [ir.IntType(64)(k)])) for k in places]
-            distance = 1
-            while distance < n_lanes:
-                rows = [_halved(builder, rows[k : k + 2], distance) for k in range(0, len(rows), 2)]
-                distance *= 2
+            for level in range(n_lanes.bit_length() - 1):
+                rows = [_added(builder, rows[k : k + 2], level) for k in range(0, len(rows), 2)]
             place = builder.bitcast(builder.gep(pointer, [ir.IntType(64)(first)]), rows[0].type.as_pointer())
             builder.store(rows[0], place, align=array.dtype.bitwidth // 8)
 
     return numba.types.void(array, index, room, each), codegen
 
 
-def _halved(builder: Any, rows: Any, distance: int) -> Any:
-    """Return sums of lanes `distance` apart, of the first row where i & distance is 0 and of the last elsewhere."""
+def _added(builder: Any, rows: Any, level: int) -> Any:
+    """Return half as many sums of each row, those of the first before those of the last.
+
+    At level 0 of neighbouring lanes, laid in turn; then of neighbouring pairs of lanes. AVX-512 shuffles both ways.
+    """
     n_lanes = rows[0].type.count
     parts = []
-    for other in (0, distance):
-        lanes = [(n_lanes if i & distance else 0) + (i ^ other) for i in range(n_lanes)]
+    for odd in (0, 1):
+        if level == 0:
+            lanes = [i - i % 2 + odd + (n_lanes if i % 2 else 0) for i in range(n_lanes)]
+        else:
+            lanes = [i for i in range(2 * n_lanes) if i // 2 % 2 == odd]
         mask = ir.Constant(ir.VectorType(ir.IntType(32), n_lanes), lanes)
         parts.append(builder.shuffle_vector(rows[0], rows[-1], mask))
     return builder.fadd(*parts)

@@ -45,7 +45,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.compiling import inlined, njit, registers
+from fastmlp.compiling import inlined, natural, njit, registers
 from fastmlp.vectors import (
     absolute,
     add,
@@ -74,7 +74,6 @@ from fastmlp.vectors import (
 
 LANES = 16  # of a block: two vectors where there are the widest; blocks of one take 1.15 times as long
 MAX_MAPS = 4  # outputs for which pattern moments pay: a map has (2 + n_out)^2 entries
-NONNEGATIVE = 2**62 - 1  # `& NONNEGATIVE` tells LLVM the sign of an index, which spares the test for a negative one
 
 SAFETY = 1.5  # bounds are set for this many times the drift expected until the next rebuild
 SLACK = 0.1  # and for this part of it in the direction not expected
@@ -302,15 +301,15 @@ def gradient_sum(code: Any, k: Any, passed: Any, plane: Any, rule: Any, outputs:
     # Integers, not conditions: a scalar selection of floats is a branch, mispredicted every other time.
     is_prefix = np.int64(code > plane)
     position = code - is_prefix * plane
-    at = ((position // LANES) * 2 * len(outputs) * LANES + position % LANES + k * LANES) & NONNEGATIVE
+    at = natural((position // LANES) * 2 * len(outputs) * LANES + position % LANES + k * LANES)
     sign = (1.0 - rule.slope) * (2 * is_prefix - 1)
-    return passed.totals[(is_prefix * 2 * len(outputs) + k) & NONNEGATIVE] + sign * passed.errors[at]
+    return passed.totals[natural(is_prefix * 2 * len(outputs) + k)] + sign * passed.errors[at]
 
 
 @inlined
 def add_outputs(units: Any, j: Any, code: Any, passed: Any, plane: Any, rule: Any, outputs: Any) -> None:
     """Add v w and v b of a unit to the sums of its pattern."""
-    at = ((code // LANES) * 2 * len(outputs) * LANES + code % LANES) & NONNEGATIVE
+    at = natural((code // LANES) * 2 * len(outputs) * LANES + code % LANES)
     gain = rule.slope + (1.0 - rule.slope) * np.int64(code > plane)
     for o in range(len(outputs)):
         for row in range(2):
@@ -329,7 +328,7 @@ def forward(passed: Any, squared_error: Any, samples: Any, rule: Any, outputs: A
     n_out = len(outputs)
     sums, errors = passed.sums, passed.errors
     size = 2 * n_out * LANES
-    prefix = errors.size & NONNEGATIVE
+    prefix = natural(errors.size)
     gain = 1.0 - rule.slope
     worst = 0.0
     for o in range(n_out):
@@ -339,9 +338,9 @@ def forward(passed: Any, squared_error: Any, samples: Any, rule: Any, outputs: A
         sum_ex = 0.0
         total = 0.0
         for block in range(errors.size // size):
-            at = (block * size + 2 * o * LANES) & NONNEGATIVE
-            first = (block * LANES) & NONNEGATIVE
-            for lane in range(LANES):
+            at = natural(block * size + 2 * o * LANES)
+            first = natural(block * LANES)
+            for lane in range(np.uint64(min(samples.n_before.size - block * LANES, LANES))):
                 a += gain * (sums[at + lane] - sums[prefix + at + lane])
                 c += gain * (sums[at + LANES + lane] - sums[prefix + at + LANES + lane])
                 errors[at + lane] = sum_e
@@ -384,7 +383,7 @@ def move_singly(
     """
     n_crossings = 0
     for j in range(np.uint64(first), np.uint64(stop)):
-        code = codes[j] & NONNEGATIVE
+        code = natural(codes[j])
         if is_moving:
             w = units[0][j]
             b = units[1][j]
@@ -404,7 +403,7 @@ def move_singly(
             units[1][j] = b
             if is_astray(w, b, code, patterns):
                 old = code
-                code = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
+                code = natural(pattern(w, b, old, samples, patterns, plane))
                 n_crossings += flips(old, code, samples.n_before, plane)
                 codes[j] = code
         add_outputs(units, j, code, passed, plane, rule, outputs)
@@ -498,7 +497,7 @@ def gradients(parameters: Any, codes: Any, gradient: Any, passed: Any, rule: Any
     """Write the gradient of each row of parameters."""
     n_out = len(outputs)
     for j in range(np.uint64(codes.size)):
-        code = codes[j] & NONNEGATIVE
+        code = natural(codes[j])
         w = parameters[0][j]
         b = parameters[1][j]
         t0 = 0.0
@@ -555,15 +554,15 @@ def place_singly(units: Any, codes: Any, passed: Any, samples: Any, patterns: An
     sums[:] = 0
     n_crossings = 0
     for j in range(np.uint64(codes.size)):
-        code = codes[j] & NONNEGATIVE
+        code = natural(codes[j])
         w = units[0][j]
         b = units[1][j]
         if is_astray(w, b, code, patterns):
             old = code
-            code = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
+            code = natural(pattern(w, b, old, samples, patterns, plane))
             n_crossings += flips(old, code, samples.n_before, plane)
             codes[j] = code
-        at = ((code // LANES) * 2 * n_out * LANES + code % LANES) & NONNEGATIVE
+        at = natural((code // LANES) * 2 * n_out * LANES + code % LANES)
         for o in range(n_out):
             v = units[2 + o][j]
             sums[at + 2 * o * LANES] += v * w
@@ -679,7 +678,7 @@ def step_block(
     moment, room, bounds, _ = map_fields(outputs)
     sign = everywhere(1.0 - rule.slope if is_prefix else rule.slope - 1.0)
     gain = everywhere(1.0 if is_prefix else rule.slope)
-    first_total = (2 * n_out if is_prefix else 0) & NONNEGATIVE
+    first_total = natural(2 * n_out if is_prefix else 0)
     rate_w, rate_b, rate_v = everywhere(rule.rate_w), everywhere(rule.rate_b), everywhere(rule.rate_v)
     centre, one = everywhere(rule.centre), everywhere(1.0)
     pull_w = vectors(z, 4)
@@ -789,7 +788,7 @@ def looseness(
     bend = vectors(like, 2)
     drift = vectors(like, 2)
     for part in range((stop - first + WIDTH - 1) // WIDTH):
-        j = (first + part * WIDTH) & NONNEGATIVE
+        j = natural(first + part * WIDTH)
         w = load(units[0], (j,))
         b = load(units[1], (j,))
         size = add(absolute(w), absolute(b))
@@ -824,7 +823,7 @@ def settle(code: Any, units: Any, first: Any, stop: Any, maps: Any, expected: An
     n_out = len(outputs)
     size = n_out + 2
     moment, room, bounds, n_fields = map_fields(outputs)
-    at = ((code // LANES) * n_fields * LANES + code % LANES) & NONNEGATIVE
+    at = natural((code // LANES) * n_fields * LANES + code % LANES)
     for field in range(room):
         maps[at + field * LANES] = 0.0
     if first == stop:  # P = 0 stays 0, whatever the sums: it neither grows nor is alarmed
@@ -846,7 +845,7 @@ def settle(code: Any, units: Any, first: Any, stop: Any, maps: Any, expected: An
         least[k] = everywhere(-np.inf)
         greatest[k] = everywhere(np.inf)
     for vector in range((stop - first + WIDTH - 1) // WIDTH):
-        j = (first + vector * WIDTH) & NONNEGATIVE
+        j = natural(first + vector * WIDTH)
         is_unit = (1 << min(stop - first - vector * WIDTH, WIDTH)) - 1
         for k in range(size):
             unit[k] = where_set(is_unit, load(units[k], (j,)), zero)
@@ -888,7 +887,7 @@ def apply_map(code: Any, units: Any, j: Any, target: Any, to: Any, maps: Any, ou
     One unit, not all of a pattern: vectorised, the loop was 700 lines of LLVM code in each of its callers.
     """
     size = len(outputs) + 2
-    at = ((code // LANES) * map_fields(outputs)[3] * LANES + code % LANES) & NONNEGATIVE
+    at = natural((code // LANES) * map_fields(outputs)[3] * LANES + code % LANES)
     old = registers(maps, 6)
     for k in range(size):
         old[k] = units[k][j]
@@ -1017,7 +1016,7 @@ def free_astray(
             j += 1
             continue
         old = places[CODE_ON] if w * x > -b else places[CODE_OFF]
-        new = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
+        new = natural(pattern(w, b, old, samples, patterns, plane))
         counters[CROSSINGS] += flips(old, new, samples.n_before, plane)
         release(units, live.origin, j, live, counters, new)
         add_outputs(units, np.uint64(j), new, passed, plane, rule, outputs)
@@ -1052,12 +1051,14 @@ def move_class(
     n_out = len(outputs)
     units = live.units
     like = units[0]
-    first = live.class_first[index] & NONNEGATIVE
+    first = natural(live.class_first[index])
     count = live.class_count[index]
-    group = live.class_id[index] & NONNEGATIVE
+    group = natural(live.class_id[index])
     places, factors = classes.places, classes.factors
-    x = spread(factors, (group, X))
-    x_below, x_above = spread(factors, (group, X_BELOW)), spread(factors, (group, X_ABOVE))
+    # w x > -b is asked as b > w (-x): the same to the last bit, and nothing to turn round for each vector.
+    minus_x = negative(spread(factors, (group, X)))
+    minus_below = negative(spread(factors, (group, X_BELOW)))
+    minus_above = negative(spread(factors, (group, X_ABOVE)))
     all_below, all_above = -(places[group, GUARDED] & 1), -(places[group, GUARDED] >> 1)
     s_on = vectors(like, 8)
     s_off = vectors(like, 8)
@@ -1065,21 +1066,21 @@ def move_class(
     added = vectors(like, 16)  # [2 k + (0: active, 1: inactive)]
     sign_on, sign_off = spread(factors, (group, SIGN_ON)), spread(factors, (group, SIGN_OFF))
     for k in range(2 * n_out):
-        error_on = spread(passed.errors, ((places[group, ERROR_ON] + k * LANES) & NONNEGATIVE,))
-        error_off = spread(passed.errors, ((places[group, ERROR_OFF] + k * LANES) & NONNEGATIVE,))
-        s_on[k] = fma(sign_on, error_on, spread(passed.totals, ((places[group, TOTAL_ON] + k) & NONNEGATIVE,)))
-        s_off[k] = fma(sign_off, error_off, spread(passed.totals, ((places[group, TOTAL_OFF] + k) & NONNEGATIVE,)))
+        error_on = spread(passed.errors, (natural(places[group, ERROR_ON] + k * LANES),))
+        error_off = spread(passed.errors, (natural(places[group, ERROR_OFF] + k * LANES),))
+        s_on[k] = fma(sign_on, error_on, spread(passed.totals, (natural(places[group, TOTAL_ON] + k),)))
+        s_off[k] = fma(sign_off, error_off, spread(passed.totals, (natural(places[group, TOTAL_OFF] + k),)))
         added[2 * k] = zeros(like)
         added[2 * k + 1] = zeros(like)
     rate_w, rate_b, rate_v = everywhere(rule.rate_w), everywhere(rule.rate_b), everywhere(rule.rate_v)
-    centre = everywhere(rule.centre)
+    centre, shift = everywhere(rule.centre), everywhere(rule.centre * rule.rate_w)
     n_flips: Any = 0
     astray: Any = 0
     for part in range((count + WIDTH - 1) // WIDTH):
-        j = (first + part * WIDTH) & NONNEGATIVE
+        j = natural(first + part * WIDTH)
         w = load(units[0], (j,))
         b = load(units[1], (j,))
-        was_active = where_greater(multiply(w, x), negative(b))
+        was_active = where_greater(b, multiply(w, minus_x))
         t0 = zeros(like)
         t1 = zeros(like)
         for o in range(n_out):
@@ -1090,17 +1091,17 @@ def move_class(
             t1 = fma(v, s1, t1)
             new[o] = fnma(rate_v, fma(w, s1, multiply(b, s0)), v)
             store(units[2 + o], (j,), new[o])
-        step = multiply(rate_w, fma(centre, t0, t1))
-        w = subtract(w, step)
-        b = fnma(centre, step, fnma(rate_b, t0, b))
+        pull = fma(centre, t0, t1)
+        w = fnma(rate_w, pull, w)
+        b = fnma(shift, pull, fnma(rate_b, t0, b))
         store(units[0], (j,), w)
         store(units[1], (j,), b)
-        is_active = where_greater(multiply(w, x), negative(b))
+        is_active = where_greater(b, multiply(w, minus_x))
         n_flips += n_set(was_active ^ is_active)
         # Which lanes hold no unit: those are not astray.
         is_unit = (1 << min(count - part * WIDTH, WIDTH)) - 1
-        is_out = where_greater(multiply(w, x_below), negative(b)) ^ all_below
-        is_out |= where_greater(multiply(w, x_above), negative(b)) ^ all_above
+        is_out = where_greater(b, multiply(w, minus_below)) ^ all_below
+        is_out |= where_greater(b, multiply(w, minus_above)) ^ all_above
         is_out &= is_unit
         astray |= is_out
         for o in range(n_out):
@@ -1117,7 +1118,7 @@ def move_class(
     gain_on, gain_off = spread(factors, (group, GAIN_ON)), spread(factors, (group, GAIN_OFF))
     for k in range(2 * n_out):
         base[k] = fma(gain_on, added[2 * k], fma(gain_off, added[2 * k + 1], base[k]))
-    store_totals(moved, (index & NONNEGATIVE, 0), added, outputs + outputs + outputs + outputs)
+    store_totals(moved, (natural(index), 0), added, outputs + outputs + outputs + outputs)
 
 
 @inlined
@@ -1129,9 +1130,9 @@ def add_classes(moved: Any, classes: Any, live: Any, counters: Any, passed: Any,
     """
     for side in range(2):
         for index in range(np.uint64(counters[N_CLASSES])):
-            to = classes.places[live.class_id[index] & NONNEGATIVE, SUM_ON + side]
+            to = classes.places[natural(live.class_id[index]), SUM_ON + side]
             for k in range(2 * len(outputs)):
-                passed.sums[(to + k * LANES) & NONNEGATIVE] += moved[index, 2 * k + side]
+                passed.sums[natural(to + k * LANES)] += moved[index, 2 * k + side]
 
 
 # Rebuilding
@@ -1388,9 +1389,9 @@ def train_moments(
             base[k] = zeros(settled.maps)
         any_alarm: Any = 0
         for index in range(counters[N_BLOCKS]):
-            block = settled.block_id[index] & NONNEGATIVE
+            block = natural(settled.block_id[index])
             is_prefix = block >= n_suffix_blocks
-            position = (block - n_suffix_blocks if is_prefix else block) & NONNEGATIVE
+            position = natural(block - n_suffix_blocks if is_prefix else block)
             z = settled.maps[block * map_size : (block + 1) * map_size]
             sums = passed.sums[block * sum_size : (block + 1) * sum_size]
             errors = passed.errors[position * sum_size : (position + 1) * sum_size]
@@ -1402,7 +1403,7 @@ def train_moments(
         if any_alarm:  # not within the loop, where it would cost registers
             answer_alarms(settled, live, counters, spare, passed, samples, patterns, rule, plane, outputs)
         for j in range(n_live, counters[N_LIVE]):
-            add_outputs(live.units, np.uint64(j), live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
+            add_outputs(live.units, np.uint64(j), natural(live.code[j]), passed, plane, rule, outputs)
         for index in range(counters[N_CLASSES]):
             move_class(
                 index, base, spare.moved, classes, live, counters, passed, samples, patterns, rule, plane, outputs
