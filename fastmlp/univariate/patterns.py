@@ -105,7 +105,7 @@ COST_OF_UNIT = 7.0  # by itself
     CODE_OFF,
 ) = range(10)
 N_PLACES = 10
-SIGN_ON, SIGN_OFF, GAIN_ON, GAIN_OFF, X, X_BELOW, X_ABOVE = range(7)
+SIGN_ON, SIGN_OFF, X, X_BELOW, X_ABOVE = range(5)
 N_FACTORS = 8
 
 # What the entries of `counters` count.
@@ -225,6 +225,8 @@ class Live(NamedTuple):
 class Classes(NamedTuple):
     """What does not change of each class: places (2 n, N_PLACES) and factors (2 n, N_FACTORS), rows of the table.
 
+    gains (2 n, 4 n_out and more): how `Spare.moved` counts left of all samples.
+
     Class s < n holds suffixes that begin at s or s + 1, class n + s prefixes of length s + 1 or s. Units stay in it
     while two samples keep their signs: the neighbours of sample s; at an end, where one is missing, the sample at the
     other end. Where there is one sample only, nothing makes them leave.
@@ -232,12 +234,14 @@ class Classes(NamedTuple):
 
     places: Any
     factors: Any
+    gains: Any
 
 
 class Spare(NamedTuple):
     """Scratch: units, origin, code and looseness of all units; count by class; expected by code; alarms by block.
 
-    moved [class in use][2 k + (0: active, 1: inactive)]: what a class adds to sums k of its two patterns.
+    moved [class in use][2 k + (0: active, 1: all)]: sums k of a class, over its active units and over all; filled up to
+    whole vectors.
     """
 
     units: Any
@@ -1031,7 +1035,6 @@ def free_astray(
 @inlined
 def move_class(
     index: Any,
-    base: Any,
     moved: Any,
     classes: Any,
     live: Any,
@@ -1043,10 +1046,9 @@ def move_class(
     plane: Any,
     outputs: Any,
 ) -> None:
-    """Update the units of a class and write what they add to the sums of its two patterns; free those that left it.
+    """Update the units of a class and write their sums; free those that left it.
 
-    Adds to the vectors base (2 n_out,) as `step_block` does. The units of zeros that fill the last vector are
-    active nowhere and stay zeros.
+    The units of zeros that fill the last vector are active nowhere and stay zeros.
     """
     n_out = len(outputs)
     units = live.units
@@ -1063,7 +1065,7 @@ def move_class(
     s_on = vectors(like, 8)
     s_off = vectors(like, 8)
     new = vectors(like, 4)
-    added = vectors(like, 16)  # [2 k + (0: active, 1: inactive)]
+    added = vectors(like, 16)  # [2 k + (0: active, 1: all)]
     sign_on, sign_off = spread(factors, (group, SIGN_ON)), spread(factors, (group, SIGN_OFF))
     for k in range(2 * n_out):
         error_on = spread(passed.errors, (natural(places[group, ERROR_ON] + k * LANES),))
@@ -1111,28 +1113,40 @@ def move_class(
                     term = where_set(is_out, zeros(like), term)
                 k = 2 * (2 * o + row)
                 added[k] = where_set(is_active, add(added[k], term), added[k])
-                added[k + 1] = where_set(is_active, added[k + 1], add(added[k + 1], term))
+                added[k + 1] = add(added[k + 1], term)
     counters[CROSSINGS] += n_flips * places[group, MULTIPLICITY]
     if astray:
         free_astray(index, classes, live, counters, passed, samples, patterns, rule, plane, outputs)
-    gain_on, gain_off = spread(factors, (group, GAIN_ON)), spread(factors, (group, GAIN_OFF))
-    for k in range(2 * n_out):
-        base[k] = fma(gain_on, added[2 * k], fma(gain_off, added[2 * k + 1], base[k]))
     store_totals(moved, (natural(index), 0), added, outputs + outputs + outputs + outputs)
 
 
 @inlined
 def add_classes(moved: Any, classes: Any, live: Any, counters: Any, passed: Any, outputs: Any) -> None:
-    """Add what all classes have moved to the sums of their patterns.
+    """Add what all classes have moved to the sums of their patterns, and to those left of all samples.
 
     Neighbouring classes share a pattern: added by each class as it moves, every sum had to wait until the class before
-    had stored it (36 of 77 cycles a class). Of one side all patterns differ.
+    had stored it. Of one side all patterns differ, but for "all" and "none".
     """
-    for side in range(2):
-        for index in range(np.uint64(counters[N_CLASSES])):
-            to = classes.places[natural(live.class_id[index]), SUM_ON + side]
-            for k in range(2 * len(outputs)):
-                passed.sums[natural(to + k * LANES)] += moved[index, 2 * k + side]
+    n_parts = (4 * len(outputs) + WIDTH - 1) // WIDTH
+    base = vectors(moved, 8)
+    for part in range(8):
+        base[part] = zeros(moved)
+    for index in range(np.uint64(counters[N_CLASSES])):
+        group = natural(live.class_id[index])
+        to = classes.places[group, SUM_ON]
+        for k in range(2 * len(outputs)):
+            passed.sums[natural(to + k * LANES)] += moved[index, 2 * k]
+        for part in range(n_parts):
+            gains = load(classes.gains, (group, part * WIDTH))
+            base[part] = fma(gains, load(moved, (index, part * WIDTH)), base[part])
+    for index in range(np.uint64(counters[N_CLASSES])):
+        to = classes.places[natural(live.class_id[index]), SUM_OFF]
+        for k in range(2 * len(outputs)):
+            passed.sums[natural(to + k * LANES)] += moved[index, 2 * k + 1] - moved[index, 2 * k]
+    for part in range(n_parts):
+        store(moved, (0, part * WIDTH), base[part])
+    for k in range(2 * len(outputs)):
+        passed.base[k] += moved[0, 2 * k] + moved[0, 2 * k + 1]
 
 
 # Rebuilding
@@ -1405,9 +1419,7 @@ def train_moments(
         for j in range(n_live, counters[N_LIVE]):
             add_outputs(live.units, np.uint64(j), natural(live.code[j]), passed, plane, rule, outputs)
         for index in range(counters[N_CLASSES]):
-            move_class(
-                index, base, spare.moved, classes, live, counters, passed, samples, patterns, rule, plane, outputs
-            )
+            move_class(index, spare.moved, classes, live, counters, passed, samples, patterns, rule, plane, outputs)
         add_classes(spare.moved, classes, live, counters, passed, outputs)
         for k in range(2 * n_out):
             passed.base[k] += total(base[k])
