@@ -130,12 +130,29 @@ def registers(typing_context: Any, like: Any, length: Any) -> Any:
     return signature, codegen
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def natural(typing_context: Any, index: Any) -> Any:
+    """Return an integer of which LLVM may assume that it is not negative, which spares an index the test for that.
+
+    Not by `& (2**62 - 1)`: of that LLVM makes bzhi and puts the 62 into the low byte of a register by movb, which waits
+    for what the register held before. That made each class of live units wait for the one before.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        is_natural = builder.icmp_signed(">=", arguments[0], ir.Constant(arguments[0].type, 0))
+        builder.assume(is_natural)
+        return arguments[0]
+
+    return index(index), codegen
+
+
 def _array(like: Any, length: int) -> Any:
     return np.empty(length, like.dtype)
 
 
 if numba.config.DISABLE_JIT:  # no registers where nothing is compiled
     registers = _array
+    natural = int
 
 
 def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:

@@ -249,6 +249,49 @@ def total(typing_context: Any, vector: Any) -> Any:
     return vector.dtype(vector), codegen
 
 
+def _store_totals(array: Any, index: Any, room: Any, each: Any) -> None:
+    array[index[:-1]][index[-1] : index[-1] + len(each)] = [vector.sum() for vector in room[: len(each)]]
+
+
+@instruction(_store_totals)
+def store_totals(typing_context: Any, array: Any, index: Any, room: Any, each: Any) -> Any:
+    """Overwrite array[index + k] with the sum over lanes of the k-th of as many `vectors` as the tuple `each` is long.
+
+    What follows, up to whole vectors, is overwritten too. The lanes of all are added at once, in the steps of a
+    transposition: 11 instructions for 4 vectors of 8 lanes, 24 by `total`.
+    """
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        n_lanes = room.dtype.n_lanes
+        pointer = _pointer(context, builder, signature, arguments)
+        for first in range(0, len(each), n_lanes):
+            places = range(first, min(first + n_lanes, len(each)))
+            rows = [builder.load(builder.gep(arguments[2], [ir.IntType(64)(k)])) for k in places]
+            for level in range(n_lanes.bit_length() - 1):
+                rows = [_added(builder, rows[k : k + 2], level) for k in range(0, len(rows), 2)]
+            place = builder.bitcast(builder.gep(pointer, [ir.IntType(64)(first)]), rows[0].type.as_pointer())
+            builder.store(rows[0], place, align=array.dtype.bitwidth // 8)
+
+    return numba.types.void(array, index, room, each), codegen
+
+
+def _added(builder: Any, rows: Any, level: int) -> Any:
+    """Return half as many sums of each row, those of the first before those of the last.
+
+    At level 0 of neighbouring lanes, laid in turn; then of neighbouring pairs of lanes. AVX-512 shuffles both ways.
+    """
+    n_lanes = rows[0].type.count
+    parts = []
+    for odd in (0, 1):
+        if level == 0:
+            lanes = [i - i % 2 + odd + (n_lanes if i % 2 else 0) for i in range(n_lanes)]
+        else:
+            lanes = [i for i in range(2 * n_lanes) if i // 2 % 2 == odd]
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), n_lanes), lanes)
+        parts.append(builder.shuffle_vector(rows[0], rows[-1], mask))
+    return builder.fadd(*parts)
+
+
 @instruction(lambda vector: np.fmax.reduce(vector))
 def largest(typing_context: Any, vector: Any) -> Any:
     """Return the largest of the lanes that are not NaN."""

@@ -36,6 +36,23 @@ def test_operation_on_vectors_equals_numpy(name):
     np.testing.assert_array_equal(out if got is None else got, expected)
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 8, 12])
+def test_totals_of_several_vectors_equal_numpy(length):
+    each = (0,) * length
+
+    def totals(rows, out, each):
+        room = vectors.vectors(rows, 12)
+        for k in range(len(each)):
+            room[k] = load(rows, (k, 0))
+        vectors.store_totals(out, (1,), room, each)
+
+    rows = np.arange(12.0 * N).reshape(12, N) ** 2  # integers: their sums are exact in any order
+    out = np.full(1 + 12 + N, -1.0)
+    numba.njit(**OPTIONS)(totals)(rows, out, each)
+    np.testing.assert_array_equal(out[: 1 + length], [-1, *rows[:length].sum(axis=1)])
+    assert (out[1 + -(-length // N) * N :] == -1).all()
+
+
 def test_aligned_zeros_begin_at_a_multiple_of_a_vector():
     for size in range(1, 40):
         got = vectors.aligned_zeros(2, size)

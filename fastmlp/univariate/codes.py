@@ -60,6 +60,7 @@ def classes(samples: SortedSamples, n_out: int, slope: float) -> Classes:
     above_active = np.where(is_last, below_active, ~is_prefix)
     places = np.empty((2 * n, patterns.N_PLACES), np.int64)
     factors = np.zeros((2 * n, patterns.N_FACTORS))
+    gain: dict[str, Array] = {}
     for side, its_code in code.items():
         in_prefixes = its_code > plane
         of_side = {
@@ -71,7 +72,7 @@ def classes(samples: SortedSamples, n_out: int, slope: float) -> Classes:
         for name, column in of_side.items():
             places[:, getattr(patterns, f"{name}_{side}")] = column
         factors[:, getattr(patterns, f"SIGN_{side}")] = (1 - slope) * np.where(in_prefixes, 1, -1)
-        factors[:, getattr(patterns, f"GAIN_{side}")] = np.where(in_prefixes, 1, slope)
+        gain[side] = np.where(in_prefixes, 1.0, slope)
     places[:, patterns.GUARDED] = below_active + 2 * above_active
     places[:, patterns.MULTIPLICITY] = np.diff(samples.n_before)[s]
     factors[:, patterns.X] = samples.x[s]
@@ -80,7 +81,10 @@ def classes(samples: SortedSamples, n_out: int, slope: float) -> Classes:
     if n == 1:  # no other sample to guard a class: none is active at NaN, and none is to be
         places[:, patterns.GUARDED] = 0
         factors[:, [patterns.X_BELOW, patterns.X_ABOVE]] = np.nan
-    return Classes(places, factors)
+    gains = aligned_zeros(2 * n, round_up(4 * n_out, patterns.WIDTH))
+    gains[:, : 4 * n_out : 2] = (gain["ON"] - gain["OFF"])[:, None]
+    gains[:, 1 : 4 * n_out : 2] = gain["OFF"][:, None]
+    return Classes(places, factors, gains)
 
 
 def _place(code: Array, n_out: int) -> Array:

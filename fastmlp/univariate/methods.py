@@ -336,6 +336,7 @@ class PatternMoments(_ByPattern):
             indices(n_classes),
             np.zeros((1 + 2 * b2.size, self._n_codes)),
             indices(self._n_codes // patterns.LANES),
+            aligned_zeros(n_classes, round_up(4 * b2.size, patterns.WIDTH)),
         )
         self._live_units[:, :n_hidden] = units
         self._live.origin[:n_hidden] = np.arange(n_hidden)

@@ -45,7 +45,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.compiling import inlined, njit, registers
+from fastmlp.compiling import inlined, natural, njit, registers
 from fastmlp.vectors import (
     absolute,
     add,
@@ -62,6 +62,7 @@ from fastmlp.vectors import (
     negative,
     spread,
     store,
+    store_totals,
     subtract,
     total,
     vectors,
@@ -73,7 +74,6 @@ from fastmlp.vectors import (
 
 LANES = 16  # of a block: two vectors where there are the widest; blocks of one take 1.15 times as long
 MAX_MAPS = 4  # outputs for which pattern moments pay: a map has (2 + n_out)^2 entries
-NONNEGATIVE = 2**62 - 1  # `& NONNEGATIVE` tells LLVM the sign of an index, which spares the test for a negative one
 
 SAFETY = 1.5  # bounds are set for this many times the drift expected until the next rebuild
 SLACK = 0.1  # and for this part of it in the direction not expected
@@ -105,7 +105,7 @@ COST_OF_UNIT = 7.0  # by itself
     CODE_OFF,
 ) = range(10)
 N_PLACES = 10
-SIGN_ON, SIGN_OFF, GAIN_ON, GAIN_OFF, X, X_BELOW, X_ABOVE = range(7)
+SIGN_ON, SIGN_OFF, X, X_BELOW, X_ABOVE = range(5)
 N_FACTORS = 8
 
 # What the entries of `counters` count.
@@ -225,6 +225,8 @@ class Live(NamedTuple):
 class Classes(NamedTuple):
     """What does not change of each class: places (2 n, N_PLACES) and factors (2 n, N_FACTORS), rows of the table.
 
+    gains (2 n, 4 n_out and more): how `Spare.moved` counts left of all samples.
+
     Class s < n holds suffixes that begin at s or s + 1, class n + s prefixes of length s + 1 or s. Units stay in it
     while two samples keep their signs: the neighbours of sample s; at an end, where one is missing, the sample at the
     other end. Where there is one sample only, nothing makes them leave.
@@ -232,10 +234,15 @@ class Classes(NamedTuple):
 
     places: Any
     factors: Any
+    gains: Any
 
 
 class Spare(NamedTuple):
-    """Scratch: units, origin, code and looseness of all units; count by class; expected by code; alarms by block."""
+    """Scratch: units, origin, code and looseness of all units; count by class; expected by code; alarms by block.
+
+    moved [class in use][2 k + (0: active, 1: all)]: sums k of a class, over its active units and over all; filled up to
+    whole vectors.
+    """
 
     units: Any
     origin: Any
@@ -244,6 +251,7 @@ class Spare(NamedTuple):
     class_count: Any
     expected: Any
     alarms: Any
+    moved: Any
 
 
 # Patterns
@@ -297,15 +305,15 @@ def gradient_sum(code: Any, k: Any, passed: Any, plane: Any, rule: Any, outputs:
     # Integers, not conditions: a scalar selection of floats is a branch, mispredicted every other time.
     is_prefix = np.int64(code > plane)
     position = code - is_prefix * plane
-    at = ((position // LANES) * 2 * len(outputs) * LANES + position % LANES + k * LANES) & NONNEGATIVE
+    at = natural((position // LANES) * 2 * len(outputs) * LANES + position % LANES + k * LANES)
     sign = (1.0 - rule.slope) * (2 * is_prefix - 1)
-    return passed.totals[(is_prefix * 2 * len(outputs) + k) & NONNEGATIVE] + sign * passed.errors[at]
+    return passed.totals[natural(is_prefix * 2 * len(outputs) + k)] + sign * passed.errors[at]
 
 
 @inlined
 def add_outputs(units: Any, j: Any, code: Any, passed: Any, plane: Any, rule: Any, outputs: Any) -> None:
     """Add v w and v b of a unit to the sums of its pattern."""
-    at = ((code // LANES) * 2 * len(outputs) * LANES + code % LANES) & NONNEGATIVE
+    at = natural((code // LANES) * 2 * len(outputs) * LANES + code % LANES)
     gain = rule.slope + (1.0 - rule.slope) * np.int64(code > plane)
     for o in range(len(outputs)):
         for row in range(2):
@@ -324,7 +332,7 @@ def forward(passed: Any, squared_error: Any, samples: Any, rule: Any, outputs: A
     n_out = len(outputs)
     sums, errors = passed.sums, passed.errors
     size = 2 * n_out * LANES
-    prefix = errors.size & NONNEGATIVE
+    prefix = natural(errors.size)
     gain = 1.0 - rule.slope
     worst = 0.0
     for o in range(n_out):
@@ -334,9 +342,9 @@ def forward(passed: Any, squared_error: Any, samples: Any, rule: Any, outputs: A
         sum_ex = 0.0
         total = 0.0
         for block in range(errors.size // size):
-            at = (block * size + 2 * o * LANES) & NONNEGATIVE
-            first = (block * LANES) & NONNEGATIVE
-            for lane in range(LANES):
+            at = natural(block * size + 2 * o * LANES)
+            first = natural(block * LANES)
+            for lane in range(np.uint64(min(samples.n_before.size - block * LANES, LANES))):
                 a += gain * (sums[at + lane] - sums[prefix + at + lane])
                 c += gain * (sums[at + LANES + lane] - sums[prefix + at + LANES + lane])
                 errors[at + lane] = sum_e
@@ -379,7 +387,7 @@ def move_singly(
     """
     n_crossings = 0
     for j in range(np.uint64(first), np.uint64(stop)):
-        code = codes[j] & NONNEGATIVE
+        code = natural(codes[j])
         if is_moving:
             w = units[0][j]
             b = units[1][j]
@@ -399,7 +407,7 @@ def move_singly(
             units[1][j] = b
             if is_astray(w, b, code, patterns):
                 old = code
-                code = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
+                code = natural(pattern(w, b, old, samples, patterns, plane))
                 n_crossings += flips(old, code, samples.n_before, plane)
                 codes[j] = code
         add_outputs(units, j, code, passed, plane, rule, outputs)
@@ -493,7 +501,7 @@ def gradients(parameters: Any, codes: Any, gradient: Any, passed: Any, rule: Any
     """Write the gradient of each row of parameters."""
     n_out = len(outputs)
     for j in range(np.uint64(codes.size)):
-        code = codes[j] & NONNEGATIVE
+        code = natural(codes[j])
         w = parameters[0][j]
         b = parameters[1][j]
         t0 = 0.0
@@ -550,15 +558,15 @@ def place_singly(units: Any, codes: Any, passed: Any, samples: Any, patterns: An
     sums[:] = 0
     n_crossings = 0
     for j in range(np.uint64(codes.size)):
-        code = codes[j] & NONNEGATIVE
+        code = natural(codes[j])
         w = units[0][j]
         b = units[1][j]
         if is_astray(w, b, code, patterns):
             old = code
-            code = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
+            code = natural(pattern(w, b, old, samples, patterns, plane))
             n_crossings += flips(old, code, samples.n_before, plane)
             codes[j] = code
-        at = ((code // LANES) * 2 * n_out * LANES + code % LANES) & NONNEGATIVE
+        at = natural((code // LANES) * 2 * n_out * LANES + code % LANES)
         for o in range(n_out):
             v = units[2 + o][j]
             sums[at + 2 * o * LANES] += v * w
@@ -674,7 +682,7 @@ def step_block(
     moment, room, bounds, _ = map_fields(outputs)
     sign = everywhere(1.0 - rule.slope if is_prefix else rule.slope - 1.0)
     gain = everywhere(1.0 if is_prefix else rule.slope)
-    first_total = (2 * n_out if is_prefix else 0) & NONNEGATIVE
+    first_total = natural(2 * n_out if is_prefix else 0)
     rate_w, rate_b, rate_v = everywhere(rule.rate_w), everywhere(rule.rate_b), everywhere(rule.rate_v)
     centre, one = everywhere(rule.centre), everywhere(1.0)
     pull_w = vectors(z, 4)
@@ -784,7 +792,7 @@ def looseness(
     bend = vectors(like, 2)
     drift = vectors(like, 2)
     for part in range((stop - first + WIDTH - 1) // WIDTH):
-        j = (first + part * WIDTH) & NONNEGATIVE
+        j = natural(first + part * WIDTH)
         w = load(units[0], (j,))
         b = load(units[1], (j,))
         size = add(absolute(w), absolute(b))
@@ -819,7 +827,7 @@ def settle(code: Any, units: Any, first: Any, stop: Any, maps: Any, expected: An
     n_out = len(outputs)
     size = n_out + 2
     moment, room, bounds, n_fields = map_fields(outputs)
-    at = ((code // LANES) * n_fields * LANES + code % LANES) & NONNEGATIVE
+    at = natural((code // LANES) * n_fields * LANES + code % LANES)
     for field in range(room):
         maps[at + field * LANES] = 0.0
     if first == stop:  # P = 0 stays 0, whatever the sums: it neither grows nor is alarmed
@@ -841,7 +849,7 @@ def settle(code: Any, units: Any, first: Any, stop: Any, maps: Any, expected: An
         least[k] = everywhere(-np.inf)
         greatest[k] = everywhere(np.inf)
     for vector in range((stop - first + WIDTH - 1) // WIDTH):
-        j = (first + vector * WIDTH) & NONNEGATIVE
+        j = natural(first + vector * WIDTH)
         is_unit = (1 << min(stop - first - vector * WIDTH, WIDTH)) - 1
         for k in range(size):
             unit[k] = where_set(is_unit, load(units[k], (j,)), zero)
@@ -883,7 +891,7 @@ def apply_map(code: Any, units: Any, j: Any, target: Any, to: Any, maps: Any, ou
     One unit, not all of a pattern: vectorised, the loop was 700 lines of LLVM code in each of its callers.
     """
     size = len(outputs) + 2
-    at = ((code // LANES) * map_fields(outputs)[3] * LANES + code % LANES) & NONNEGATIVE
+    at = natural((code // LANES) * map_fields(outputs)[3] * LANES + code % LANES)
     old = registers(maps, 6)
     for k in range(size):
         old[k] = units[k][j]
@@ -1012,7 +1020,7 @@ def free_astray(
             j += 1
             continue
         old = places[CODE_ON] if w * x > -b else places[CODE_OFF]
-        new = pattern(w, b, old, samples, patterns, plane) & NONNEGATIVE
+        new = natural(pattern(w, b, old, samples, patterns, plane))
         counters[CROSSINGS] += flips(old, new, samples.n_before, plane)
         release(units, live.origin, j, live, counters, new)
         add_outputs(units, np.uint64(j), new, passed, plane, rule, outputs)
@@ -1027,7 +1035,7 @@ def free_astray(
 @inlined
 def move_class(
     index: Any,
-    base: Any,
+    moved: Any,
     classes: Any,
     live: Any,
     counters: Any,
@@ -1038,42 +1046,43 @@ def move_class(
     plane: Any,
     outputs: Any,
 ) -> None:
-    """Update the units of a class and add them to the sums of its two patterns; free those that left it.
+    """Update the units of a class and write their sums; free those that left it.
 
-    Adds to the vectors base (2 n_out,) as `step_block` does. The units of zeros that fill the last vector are
-    active nowhere and stay zeros.
+    The units of zeros that fill the last vector are active nowhere and stay zeros.
     """
     n_out = len(outputs)
     units = live.units
     like = units[0]
-    first = live.class_first[index] & NONNEGATIVE
+    first = natural(live.class_first[index])
     count = live.class_count[index]
-    group = live.class_id[index] & NONNEGATIVE
+    group = natural(live.class_id[index])
     places, factors = classes.places, classes.factors
-    x = spread(factors, (group, X))
-    x_below, x_above = spread(factors, (group, X_BELOW)), spread(factors, (group, X_ABOVE))
+    # w x > -b is asked as b > w (-x): the same to the last bit, and nothing to turn round for each vector.
+    minus_x = negative(spread(factors, (group, X)))
+    minus_below = negative(spread(factors, (group, X_BELOW)))
+    minus_above = negative(spread(factors, (group, X_ABOVE)))
     all_below, all_above = -(places[group, GUARDED] & 1), -(places[group, GUARDED] >> 1)
     s_on = vectors(like, 8)
     s_off = vectors(like, 8)
-    added_on = vectors(like, 8)
-    added_off = vectors(like, 8)
+    new = vectors(like, 4)
+    added = vectors(like, 16)  # [2 k + (0: active, 1: all)]
     sign_on, sign_off = spread(factors, (group, SIGN_ON)), spread(factors, (group, SIGN_OFF))
     for k in range(2 * n_out):
-        error_on = spread(passed.errors, ((places[group, ERROR_ON] + k * LANES) & NONNEGATIVE,))
-        error_off = spread(passed.errors, ((places[group, ERROR_OFF] + k * LANES) & NONNEGATIVE,))
-        s_on[k] = fma(sign_on, error_on, spread(passed.totals, ((places[group, TOTAL_ON] + k) & NONNEGATIVE,)))
-        s_off[k] = fma(sign_off, error_off, spread(passed.totals, ((places[group, TOTAL_OFF] + k) & NONNEGATIVE,)))
-        added_on[k] = zeros(like)
-        added_off[k] = zeros(like)
+        error_on = spread(passed.errors, (natural(places[group, ERROR_ON] + k * LANES),))
+        error_off = spread(passed.errors, (natural(places[group, ERROR_OFF] + k * LANES),))
+        s_on[k] = fma(sign_on, error_on, spread(passed.totals, (natural(places[group, TOTAL_ON] + k),)))
+        s_off[k] = fma(sign_off, error_off, spread(passed.totals, (natural(places[group, TOTAL_OFF] + k),)))
+        added[2 * k] = zeros(like)
+        added[2 * k + 1] = zeros(like)
     rate_w, rate_b, rate_v = everywhere(rule.rate_w), everywhere(rule.rate_b), everywhere(rule.rate_v)
-    centre = everywhere(rule.centre)
+    centre, shift = everywhere(rule.centre), everywhere(rule.centre * rule.rate_w)
     n_flips: Any = 0
     astray: Any = 0
     for part in range((count + WIDTH - 1) // WIDTH):
-        j = (first + part * WIDTH) & NONNEGATIVE
+        j = natural(first + part * WIDTH)
         w = load(units[0], (j,))
         b = load(units[1], (j,))
-        was_active = where_greater(multiply(w, x), negative(b))
+        was_active = where_greater(b, multiply(w, minus_x))
         t0 = zeros(like)
         t1 = zeros(like)
         for o in range(n_out):
@@ -1082,37 +1091,62 @@ def move_class(
             v = load(units[2 + o], (j,))
             t0 = fma(v, s0, t0)
             t1 = fma(v, s1, t1)
-            store(units[2 + o], (j,), fnma(rate_v, fma(w, s1, multiply(b, s0)), v))
-        step = multiply(rate_w, fma(centre, t0, t1))
-        w = subtract(w, step)
-        b = fnma(centre, step, fnma(rate_b, t0, b))
+            new[o] = fnma(rate_v, fma(w, s1, multiply(b, s0)), v)
+            store(units[2 + o], (j,), new[o])
+        pull = fma(centre, t0, t1)
+        w = fnma(rate_w, pull, w)
+        b = fnma(shift, pull, fnma(rate_b, t0, b))
         store(units[0], (j,), w)
         store(units[1], (j,), b)
-        is_active = where_greater(multiply(w, x), negative(b))
+        is_active = where_greater(b, multiply(w, minus_x))
         n_flips += n_set(was_active ^ is_active)
         # Which lanes hold no unit: those are not astray.
         is_unit = (1 << min(count - part * WIDTH, WIDTH)) - 1
-        is_out = where_greater(multiply(w, x_below), negative(b)) ^ all_below
-        is_out |= where_greater(multiply(w, x_above), negative(b)) ^ all_above
+        is_out = where_greater(b, multiply(w, minus_below)) ^ all_below
+        is_out |= where_greater(b, multiply(w, minus_above)) ^ all_above
         is_out &= is_unit
         astray |= is_out
         for o in range(n_out):
-            v = load(units[2 + o], (j,))
             for row in range(2):
-                term = multiply(v, b if row else w)
+                term = multiply(new[o], b if row else w)
                 if is_out:
                     term = where_set(is_out, zeros(like), term)
-                k = 2 * o + row
-                added_on[k] = where_set(is_active, add(added_on[k], term), added_on[k])
-                added_off[k] = where_set(is_active, added_off[k], add(added_off[k], term))
+                k = 2 * (2 * o + row)
+                added[k] = where_set(is_active, add(added[k], term), added[k])
+                added[k + 1] = add(added[k + 1], term)
     counters[CROSSINGS] += n_flips * places[group, MULTIPLICITY]
     if astray:
         free_astray(index, classes, live, counters, passed, samples, patterns, rule, plane, outputs)
-    gain_on, gain_off = spread(factors, (group, GAIN_ON)), spread(factors, (group, GAIN_OFF))
-    for k in range(2 * n_out):
-        passed.sums[(places[group, SUM_ON] + k * LANES) & NONNEGATIVE] += total(added_on[k])
-        passed.sums[(places[group, SUM_OFF] + k * LANES) & NONNEGATIVE] += total(added_off[k])
-        base[k] = fma(gain_on, added_on[k], fma(gain_off, added_off[k], base[k]))
+    store_totals(moved, (natural(index), 0), added, outputs + outputs + outputs + outputs)
+
+
+@inlined
+def add_classes(moved: Any, classes: Any, live: Any, counters: Any, passed: Any, outputs: Any) -> None:
+    """Add what all classes have moved to the sums of their patterns, and to those left of all samples.
+
+    Neighbouring classes share a pattern: added by each class as it moves, every sum had to wait until the class before
+    had stored it. Of one side all patterns differ, but for "all" and "none".
+    """
+    n_parts = (4 * len(outputs) + WIDTH - 1) // WIDTH
+    base = vectors(moved, 8)
+    for part in range(8):
+        base[part] = zeros(moved)
+    for index in range(np.uint64(counters[N_CLASSES])):
+        group = natural(live.class_id[index])
+        to = classes.places[group, SUM_ON]
+        for k in range(2 * len(outputs)):
+            passed.sums[natural(to + k * LANES)] += moved[index, 2 * k]
+        for part in range(n_parts):
+            gains = load(classes.gains, (group, part * WIDTH))
+            base[part] = fma(gains, load(moved, (index, part * WIDTH)), base[part])
+    for index in range(np.uint64(counters[N_CLASSES])):
+        to = classes.places[natural(live.class_id[index]), SUM_OFF]
+        for k in range(2 * len(outputs)):
+            passed.sums[natural(to + k * LANES)] += moved[index, 2 * k + 1] - moved[index, 2 * k]
+    for part in range(n_parts):
+        store(moved, (0, part * WIDTH), base[part])
+    for k in range(2 * len(outputs)):
+        passed.base[k] += moved[0, 2 * k] + moved[0, 2 * k + 1]
 
 
 # Rebuilding
@@ -1369,9 +1403,9 @@ def train_moments(
             base[k] = zeros(settled.maps)
         any_alarm: Any = 0
         for index in range(counters[N_BLOCKS]):
-            block = settled.block_id[index] & NONNEGATIVE
+            block = natural(settled.block_id[index])
             is_prefix = block >= n_suffix_blocks
-            position = (block - n_suffix_blocks if is_prefix else block) & NONNEGATIVE
+            position = natural(block - n_suffix_blocks if is_prefix else block)
             z = settled.maps[block * map_size : (block + 1) * map_size]
             sums = passed.sums[block * sum_size : (block + 1) * sum_size]
             errors = passed.errors[position * sum_size : (position + 1) * sum_size]
@@ -1383,9 +1417,10 @@ def train_moments(
         if any_alarm:  # not within the loop, where it would cost registers
             answer_alarms(settled, live, counters, spare, passed, samples, patterns, rule, plane, outputs)
         for j in range(n_live, counters[N_LIVE]):
-            add_outputs(live.units, np.uint64(j), live.code[j] & NONNEGATIVE, passed, plane, rule, outputs)
+            add_outputs(live.units, np.uint64(j), natural(live.code[j]), passed, plane, rule, outputs)
         for index in range(counters[N_CLASSES]):
-            move_class(index, base, classes, live, counters, passed, samples, patterns, rule, plane, outputs)
+            move_class(index, spare.moved, classes, live, counters, passed, samples, patterns, rule, plane, outputs)
+        add_classes(spare.moved, classes, live, counters, passed, outputs)
         for k in range(2 * n_out):
             passed.base[k] += total(base[k])
         counters[CROSSINGS] += move_singly(
