@@ -9,7 +9,7 @@ import math
 import numbers
 import operator
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,8 +75,16 @@ def samples(x: object, y: object, sample_weight: object = None, *, name: str = "
     )
 
 
-def inputs(x: object, n_in: int) -> tuple[Array, int]:
-    """Check x of a trained net; return it as float64 (n, n_in) with the number of dimensions it came in."""
+def inputs(x: object, n_in: int, names: Sequence[str] | None = None) -> tuple[Array, int]:
+    """Check x of a trained net; return it as float64 (n, n_in) with the number of dimensions it came in.
+
+    Columns that have names of their own, as those of a data frame, must have those of the net's inputs, if it has any.
+    """
+    own = getattr(x, "columns", None)
+    if names is not None and own is not None and all(isinstance(name, str) for name in own):
+        given = tuple(map(str, own))
+        if given != tuple(names):
+            raise ValueError(wording("the columns of x", f"those of the fit in their order, {names}", f"{given}"))
     array = _numbers("x", x)
     if array.ndim == 1 and n_in > 1:
         raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {array.shape}", "Give one sample as x[None]."))

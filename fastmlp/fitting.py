@@ -148,10 +148,10 @@ def fit(
     checkpoint_every : float, default 60.0
         Seconds between two writes of that file, which is written at the end too.
     resume : bool, default False
-        Whether to go on from the file, bitwise as if training had never stopped; from the start if there is none. Data,
-        settings and the version of fastmlp have to be the same; of a callable `lr` only the first rate is compared, and
-        of `rng` nothing when it is None. Of the state in the file no more is checked than that it is whole: resume from
-        your own files only.
+        Whether to go on from the file, on as many cores bitwise as if training had never stopped; from the start if
+        there is none. Data, settings and the version of fastmlp have to be the same; of a callable `lr` only the first
+        rate is compared, and of `rng` nothing when it is None. Of the state in the file no more is checked than that it
+        is whole: resume from your own files only.
     callback : callable, optional
         Called with a `CallbackInfo` after every chunk of epochs: of 50 - 100 ms, shorter at first and before snapshots.
         Training stops when it returns True; its exceptions propagate.
@@ -186,7 +186,7 @@ def fit(
     On sin(x) at 100 points, with everything else at its default, plain descent ends at an RMSE of 1e-3 and momentum 0.9
     at 1e-4 (below 2e-4 from each of the seeds 0 to 9). Adam whose rate falls from 3e-3 to 0 gets to 5e-5; at a constant
     rate its RMSE leaps to 1e-2 now and then. With one input an epoch of these costs more than a plain one, 6 and 11 us
-    where that takes 1.6, because no two units go through the same map: a second takes plain descent to 7e-5, momentum
+    where that takes 1.1, because no two units go through the same map: a second takes plain descent to 7e-5, momentum
     to 5e-5, falling Adam to 3e-5. ``scripts/compare_optimizers.py`` makes the table.
 
     Examples

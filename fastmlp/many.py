@@ -59,14 +59,15 @@ def fit_many(
 
     The nets are trained by threads on all cores. Within ``joblib.parallel_config("dask")``, ``("loky")`` or whatever
     backend is active they are trained there, and its ``n_jobs`` is the number of workers. Every net is bitwise the one
-    that `fastmlp.fit` returns for its arguments, however many workers there are.
+    that `fastmlp.fit` returns for its arguments and ``threads=1``, however many workers there are.
 
     Parameters
     ----------
     x, y : array_like or None
         The samples, as in `fastmlp.fit`; None where every job brings its own.
     jobs : iterable of mappings
-        For each net the arguments of `fastmlp.fit` that are its own; they take precedence over the common ones.
+        For each net the arguments of `fastmlp.fit` that are its own; they take precedence over the common ones. A
+        Generator serves one job only: in which order nets draw from it would depend on the workers.
     progress : bool or None, default None
         Whether to show a progress bar over nets; None: on a terminal, if it takes more than about two seconds.
     **common
@@ -116,6 +117,7 @@ def fit_many(
     if common.get("checkpoint") is not None:
         rule = "given in the jobs, a file for each net"
         raise ValueError(checks.wording("checkpoint", rule, repr(common["checkpoint"])))
+    _require_generators_of_their_own(own)
     children = _children(common.pop("rng", None), len(own))
     refusal = _refusal({}, common) if x is not None and y is not None else None
     if refusal is not None and own and str(_refusal(own[0], common)) == str(refusal):
@@ -138,6 +140,19 @@ def _checked_jobs(jobs: object, common: Mapping[str, Any]) -> list[dict[str, Any
             if key not in ARGUMENTS or key == "progress":
                 raise TypeError(checks.wording(name, "arguments of fastmlp.fit other than progress", repr(key)))
     return own
+
+
+def _require_generators_of_their_own(own: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse a source of random numbers, which drawing changes, that several jobs share."""
+    first: dict[int, int] = {}
+    for i, job in enumerate(own):
+        rng = job.get("rng")
+        if isinstance(rng, np.random.Generator | np.random.BitGenerator | np.random.RandomState):
+            if id(rng) in first:
+                rule = "a seed, or a Generator that no other job has"
+                remedy = "Give rng= for all jobs: each net gets a child of it."
+                raise ValueError(checks.wording(f"jobs[{i}] rng", rule, f"that of jobs[{first[id(rng)]}]", remedy))
+            first[id(rng)] = i
 
 
 def _children(rng: Any, n: int) -> Iterable[np.random.SeedSequence | None]:

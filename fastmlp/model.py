@@ -205,7 +205,7 @@ class Model:
         >>> fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).predict([0.0, 1.0])
         array([3.5, 9.5])
         """
-        columns, _ = checks.inputs(x, self.n_in)
+        columns, _ = checks.inputs(x, self.n_in, self.feature_names)
         outputs = self._outputs(columns).astype(self.w1.dtype)
         return outputs[:, 0] if self.y_ndim == 1 else outputs
 
@@ -293,7 +293,7 @@ class Model:
         >>> fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.0]).input_gradient([-1.0, 1.0])
         array([0., 6.])
         """
-        columns, x_ndim = checks.inputs(x, self.n_in)
+        columns, x_ndim = checks.inputs(x, self.n_in, self.feature_names)
         wide = self._wide_weights()
         gradient = np.empty((len(columns), self.n_out, self.n_in))
         for rows, passed in self._blocks(columns):
@@ -491,7 +491,7 @@ class Model:
         return to_piecewise(self)
 
     def _samples(self, x: object, y: object, sample_weight: object) -> checks.Samples:
-        checks.inputs(x, self.n_in)
+        checks.inputs(x, self.n_in, self.feature_names)
         data = checks.samples(x, y, sample_weight)
         if data.y.shape[1] != self.n_out:
             rule = f"of {checks.counted(self.n_out, 'column')}"

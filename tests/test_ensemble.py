@@ -192,6 +192,16 @@ def test_every_kind_of_common_rng_gives_each_net_its_own_start(sine, rng):
         assert_identical(models, fastmlp.fit_many(*sine, [{}] * 3, rng=3, hidden=4, epochs=1).models)
 
 
+def test_a_generator_serves_one_job_only(sine):
+    rng = np.random.default_rng(5)
+    ensemble = fastmlp.fit_many(*sine, [{"rng": rng}, {"rng": np.random.default_rng(5)}], hidden=3, epochs=3)
+    np.testing.assert_array_equal(ensemble.models[0].w1, ensemble.models[1].w1)
+    with pytest.raises(
+        ValueError, match=r"jobs\[2\] rng must be a seed, or a Generator that no other job has, got that "
+    ):
+        fastmlp.fit_many(*sine, [{"rng": rng}, {"rng": 5}, {"rng": rng}], hidden=3, epochs=3)
+
+
 def test_common_rng_none_is_fresh_each_time(sine):
     first, second = (fastmlp.fit_many(*sine, [{}], hidden=4, epochs=1).models[0].w1 for _ in range(2))
     assert (first != second).all()

@@ -1,10 +1,12 @@
 """What can be asked of a model."""
 
 import copy
+import dataclasses
 import pickle
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 import fastmlp
@@ -130,3 +132,13 @@ def test_plot_draws_data_net_and_kinks(sine):
     np.testing.assert_array_equal(curve.get_ydata(), model.predict(curve.get_xdata())[:, 0])
     assert model.plot(ax=ax) is ax
     plt.close("all")
+
+
+def test_columns_of_a_data_frame_must_be_those_of_the_fit(fitted):
+    model = fitted[2]
+    columns = pd.DataFrame(np.ones((4, model.n_in)), columns=list("abc")[: model.n_in])
+    named = dataclasses.replace(model, feature_names=tuple(columns))
+    np.testing.assert_array_equal(named.predict(columns), model.predict(columns.to_numpy()))
+    np.testing.assert_array_equal(named.predict(columns.to_numpy()), model.predict(columns.to_numpy()))
+    with pytest.raises(ValueError, match="the columns of x must be those of the fit in their order"):
+        named.predict(columns[list(columns)[::-1]])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import fastmlp
 from fastmlp.engine import Weights
@@ -187,3 +188,16 @@ def test_folding_and_unfolding_are_inverse(problem):
         np.testing.assert_allclose(got, expected, rtol=1e-12, atol=1e-12)
     raw, scaled = fastmlp.Model(*maps.fold(weights)), fastmlp.Model(*weights)
     np.testing.assert_allclose(maps.targets(raw.predict(x)), scaled.predict(maps.inputs(x)), rtol=1e-10)
+
+
+@pytest.mark.parametrize(("n_samples", "n_in"), [(10_000, 8), (3000, 20), (30_000, 1)])
+def test_a_start_does_not_depend_on_the_threads_of_blas(n_samples, n_in):
+    x = np.random.default_rng(0).normal(size=(n_samples, n_in))
+    options = {"hidden": 30, "epochs": 1, "rng": 0, "algorithm": "reference"}
+    expected = fastmlp.fit(x, np.sin(x).sum(axis=1), **options)
+    with threadpool_limits(1):
+        got = fastmlp.fit(x, np.sin(x).sum(axis=1), **options)
+    assert got.info.lr == expected.info.lr
+    for name in ("x_shift", "x_scale", "y_shift", "y_scale"):
+        maps = (getattr(model.info.standardization, name) for model in (got, expected))
+        np.testing.assert_array_equal(*maps)
