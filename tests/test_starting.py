@@ -193,7 +193,7 @@ def test_folding_and_unfolding_are_inverse(problem):
 @pytest.mark.parametrize(("n_samples", "n_in"), [(10_000, 8), (3000, 20), (30_000, 1)])
 def test_a_start_does_not_depend_on_the_threads_of_blas(n_samples, n_in):
     x = np.random.default_rng(0).normal(size=(n_samples, n_in))
-    options = {"hidden": 30, "epochs": 1, "rng": 0, "algorithm": "reference"}
+    options = {"hidden": 300, "epochs": 1, "rng": 0, "algorithm": "reference"}
     expected = fastmlp.fit(x, np.sin(x).sum(axis=1), **options)
     with threadpool_limits(1):
         got = fastmlp.fit(x, np.sin(x).sum(axis=1), **options)
