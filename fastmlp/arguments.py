@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 
 import fastmlp
 
@@ -17,7 +18,8 @@ def parser() -> argparse.ArgumentParser:
 
     fit = commands.add_parser("fit", parents=[as_json], help="train a net on a table and save it")
     _add_table(fit, "the columns of the inputs (all others)")
-    fit.add_argument("--target", type=_names, required=True, metavar="Y", help="the column to predict, or several: Y,Z")
+    target = "the column to predict, or several: Y,Z"
+    fit.add_argument("--target", action="extend", type=_names, required=True, metavar="Y", help=target)
     fit.add_argument("--weight", metavar="W", help="the column of sample weights (all 1)")
     fit.add_argument("--out", required=True, metavar="MODEL.npz", help="where the model goes")
     fit.add_argument("--plot", metavar="FIT.png", help="where a picture of the fit and its course goes (none)")
@@ -48,12 +50,17 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_table(parser: argparse.ArgumentParser, inputs: str) -> None:
     parser.add_argument("data", metavar="DATA.csv", help='delimited text with a header; "-" is standard input')
-    parser.add_argument("--inputs", type=_names, metavar="A,B", help=inputs)
+    quoting = "; one with a comma in quotes: '\"T, K\",B'"
+    parser.add_argument("--inputs", action="extend", type=_names, metavar="A,B", help=inputs + quoting)
 
 
 def _names(text: str) -> list[str]:
-    """Read a list of column names."""
-    return [name.strip() for name in text.split(",")]
+    """Read a list of column names, which is written as the header of a table."""
+    try:
+        names = next(csv.reader([text], skipinitialspace=True, strict=True))
+    except csv.Error as error:
+        raise argparse.ArgumentTypeError(f"invalid names: {text!r} ({error})") from error
+    return [name.strip() for name in names or [""]]
 
 
 def _rate(text: str) -> float | str:

@@ -100,7 +100,7 @@ def _inputs(args: argparse.Namespace, table: Table) -> list[str]:
 def _check_columns(table: Table, names: Sequence[str]) -> None:
     for name in names:
         if name not in table.names:
-            raise UsageError(f"{table.source} has no column {name!r}; it has {listed(table.names)}.")
+            raise UsageError(table.lacking([name]))
         if names.count(name) > 1:
             raise UsageError(f"column {name!r} must be used once, got it twice.")
 
@@ -144,6 +144,8 @@ def _plot(model: fastmlp.Model, samples: tuple[Array, ...], path: str) -> None:
 
 
 def _predict(args: argparse.Namespace) -> None:
+    if args.data.endswith(".npz"):
+        raise UsageError(wording("the model", "named before the table", f"{args.model} before {args.data}"))
     _check_destinations([args.out], [args.model, args.data])
     model = _loaded(args.model)
     table = read_table(args.data)
@@ -164,8 +166,8 @@ def _inputs_of(model: fastmlp.Model, table: Table, named: list[str] | None) -> S
     if named is None and known is not None:
         missing = [name for name in known if name not in table.names]
         if missing:
-            text = f"{table.source} has no column {listed(missing)}, which the net takes; it has {listed(table.names)}."
-            raise TableError(f"{text} What is called otherwise there can be named with --inputs.")
+            remedy = "Inputs of the net that are called otherwise there can be named with --inputs."
+            raise TableError(f"{table.lacking(missing)} {remedy}")
     _check_columns(table, inputs)
     if len(inputs) != model.n_in:
         given = f"{table.source} has" if named is None else "--inputs names"
@@ -236,8 +238,9 @@ def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
         sys.stdout.write(json.dumps(facts) + "\n")
         return
     width = max(len(name) for name in facts)
-    for name, fact in facts.items():
-        sys.stdout.write(f"{name:{width}} {_shown(fact)}\n")
+    text = "".join(f"{name:{width}} {_shown(fact)}\n" for name, fact in facts.items())
+    encoding = sys.stdout.encoding or "utf-8"  # a terminal may lack letters of the names
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def _shown(fact: object) -> str:

@@ -127,7 +127,7 @@ def test_columns_are_found_by_their_names(data, run):
     Path("new.csv").write_text("b2,a2\n" + "\n".join(f"{b!r},{a!r}" for a, b in x.tolist()) + "\n")
     code, out, err = run("predict", "model.npz", "new.csv")
     assert (code, out) == (1, "")
-    assert "new.csv has no column 'a', 'b', which the net takes; it has 'b2', 'a2'. What is called otherwise" in err
+    assert "new.csv has no column 'a', 'b'; it has 'b2', 'a2'. Inputs of the net that are called otherwise there" in err
     assert run("predict", "model.npz", "new.csv", "--inputs", "a2,b2") == (0, expected, "")
 
 
@@ -184,16 +184,27 @@ def test_versions_are_told(run):
         ("a,b,y\n1,2,3\n1,x,3\n", "data.csv: line 3, column 'b' must be a finite number, got 'x'."),
         ("a,b,y\n\n1,,3\n", "data.csv: line 3, column 'b' must be a finite number, got an empty field."),
         ("a,b,y\n1,1_000,3\n", "data.csv: line 2, column 'b' must be a finite number, got '1_000'."),
-        ("a,b,y\n1,inf,3\n", "data.csv: line 2, column 'b' must be a finite number, got 'inf'."),
+        ("a,b,y\n1,inf,3\n", "data.csv: line 2, column 'b' must be a finite number, got 'inf'.\n"),
+        ("a;b;y\n1,37;2;3\n", "column 'a' must be a finite number, got '1,37'. Numbers need a decimal point, and no"),
+        ("a;b;y\n1.234,5;2;3\n", "got '1.234,5'. Numbers need a decimal point, and no commas."),
         ('a,b,y\n"1\n",2,3\n1,nan,3\n', "data.csv: line 4, column 'b' must be a finite number, got 'nan'."),
         ("a,b,y\n1,2,3\n1,2\n", "data.csv: line 3 must be of 3 fields, as the header is, got 2."),
-        ('a,b,y\n1,2,3\n1,"2,3\n', "data.csv: what follows line 2 cannot be read: unexpected end of data."),
+        ('a,b,y\n1,2,3\n1,"2,3\n', "data.csv: what starts on line 3 cannot be read: unexpected end of data."),
+        ('a,b,y\n1,"2,3\n1,2,3\n', "data.csv: what starts on line 2 cannot be read: unexpected end of data."),
+        ('"a,b,y\n1,2,3\n', "data.csv: what starts on line 1 cannot be read: unexpected end of data."),
+        ('"a\n[V]",b,y\n1,2\n', "data.csv: line 3 must be of 3 fields, as the header is, got 2."),
+        ('"a\n",a,y\n1,2,3\n', "data.csv: line 2 must be the names of the columns, got 'a' twice."),
         ("1,2,3\n4,5,6\n", "line 1 must be the names of the columns, got numbers ('1', '2', '3'). Put a header above"),
         ("a,a,y\n1,2,3\n", "data.csv: line 1 must be the names of the columns, got 'a' twice."),
         ("a,,y\n1,2,3\n", "data.csv: line 1 must be the names of the columns, got no name for column 2."),
         ("", "data.csv: line 1 must be the names of the columns, got nothing."),
         ("a,b,y\n", "data.csv must have at least one row below its header, got none."),
-        (b"a,b,y\n1,\xff,3\n", "data.csv must be text in UTF-8"),
+        (
+            b"a,b,y\n1,\xff,3\n",
+            'must be text in UTF-8, got invalid start byte on line 2. Save it as UTF-8 ("CSV UTF-8" in Excel).',
+        ),
+        ("温度,b,y\n1,2,3\n".encode("gbk"), "must be text in UTF-8, got invalid continuation byte on line 1. Save it"),
+        ("a\tb\ty\n1\t2\t3\n".encode("utf-16"), "data.csv must be text in UTF-8, got invalid start byte on line 1. S"),
     ],
 )
 def test_a_bad_table_is_one_line_that_says_where(data, run, text, words):
@@ -218,6 +229,53 @@ def test_tables_of_many_kinds_are_read(tmp_path, text):
 
 
 @pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('"T, °C";"p, bar";y\n1;2;3\n', ["T, °C", "p, bar", "y"]),
+        ('"a;b","c;d;e",y\n1,2,3\n', ["a;b", "c;d;e", "y"]),
+        ('y,"a;b","c;d;e"\n1,2,3\n', ["y", "a;b", "c;d;e"]),
+        ("a\tb, c\ty, z\n1\t2\t3\n", ["a", "b, c", "y, z"]),
+        ("T, °C;p, bar\n1,5;2,5\n", ["T, °C", "p, bar"]),
+        ('"a\n[V]","b ""c"""\r\n1,2\r\n', ["a\n[V]", 'b "c"']),
+        ('"a;b\n""c"; "y\r\n[m]"\r\n1;2\r\n', ['a;b\n"c', "y\r\n[m]"]),
+    ],
+)
+def test_the_delimiter_is_no_part_of_a_name(tmp_path, text, names):
+    path = tmp_path / "data"
+    path.write_text(text, newline="", encoding="utf-8")
+    assert read_table(str(path)).names == names
+
+
+def test_names_are_listed_as_in_a_header(data, run):
+    Path("data.csv").write_text('"T, K",b,y,z\n1,2,3,4\n5,6,7,9\n')
+    fit = ("fit", "data.csv", "--out", "model.npz", "--hidden", 3, "--epochs", 2, "--inputs", 'b, "T, K"')
+    assert run(*fit, "--target", "y")[0] == 0
+    model = fastmlp.load("model.npz")
+    assert (model.feature_names, model.target_names) == (("b", "T, K"), ("y",))
+    for target, words in (
+        ('"y', "invalid names: '\"y' (unexpected end of data)"),
+        ("", "data.csv has no column ''; it"),
+    ):
+        code, _, err = run(*fit, "--target", target)
+        assert (code, words in err.splitlines()[-1]) == (2, True)
+
+
+def test_columns_named_one_by_one_all_count(data, run):
+    fit = ("fit", "data.csv", "--out", "model.npz", "--hidden", 3, "--epochs", 2)
+    assert run(*fit, "--inputs", "a", "--inputs", "w", "--target", "y", "--target", "b")[0] == 0
+    model = fastmlp.load("model.npz")
+    assert (model.feature_names, model.target_names) == (("a", "w"), ("y", "b"))
+
+
+@pytest.mark.parametrize("text", ["a|b|y\n1|2|3\n", "a b y\n1 2 3\n"])
+def test_a_table_of_another_kind_is_told_the_delimiters(data, run, text):
+    Path("data.csv").write_text(text)
+    code, _, err = run(*FIT)
+    assert code == 2
+    assert f"it has {text.splitlines()[0]!r}. Columns are separated by commas, semicolons or tabs." in err
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (("fit", "data.csv"), 2, "the following arguments are required: --target, --out"),
@@ -227,7 +285,11 @@ def test_tables_of_many_kinds_are_read(tmp_path, text):
         ((*FIT, "--lr", "1e300"), 1, "lr must be small enough for the RMSE to stay finite"),
         ((*FIT, "--target", "z"), 2, "data.csv has no column 'z'; it has 'a', 'name', 'b', 'y', 'w'."),
         ((*FIT, "--target", "a"), 2, "column 'a' must be used once, got it twice."),
-        ((*FIT, "--inputs", "a", "--weight", "b"), 1, "column 'b' must be weights of at least 0 that are not all 0."),
+        (
+            (*FIT[:4], *FIT[6:], "--inputs", "a", "--weight", "b"),
+            1,
+            "column 'b' must be weights of at least 0 that are not all 0.",
+        ),
         ((*FIT, "--plot", "fit.docx"), 2, "--plot must end in one of"),
         ((*FIT, "--out", "./data.csv"), 2, "data.csv must be the name of another file than one that is read."),
         ((*FIT, "--validation", "v.csv", "--plot", "v.csv"), 2, "v.csv must be the name of another file than one that"),
@@ -242,6 +304,7 @@ def test_tables_of_many_kinds_are_read(tmp_path, text):
         ((*FIT, "--out", "nowhere/model.npz"), 1, "nowhere/model.npz must be the name of a file in a folder"),
         (("fit", "none.csv", *FIT[2:]), 1, "No such file or directory: 'none.csv'"),
         (("predict", "data.csv", "data.csv"), 1, "data.csv must be"),
+        (("predict", "data.csv", "m.npz"), 2, "the model must be named before the table, got data.csv before m.npz."),
         (("predict", "none.npz", "data.csv"), 1, "/none.npz'"),
         (("forecast",), 2, "invalid choice: 'forecast'"),
         ((), 2, "the following arguments are required: COMMAND"),
@@ -323,17 +386,26 @@ def test_it_stands_in_a_pipe(data):
 
 
 def test_names_in_any_script_come_through_a_pipe(data):
-    text = Path("data.csv").read_text().replace("a,name,b,y", "温度,name,b,y", 1)
-    fit = [*COMMAND, "fit", "-", "--target", "y", "--inputs", "温度,b", *FIT[6:]]
-    in_ascii = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(fit, input=text.encode(), capture_output=True, env=in_ascii, timeout=300)
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(b"fastmlp fit: error: 'ascii' codec can't encode")
+    text = Path("data.csv").read_text().replace("a,name,b,y", "温度,name,b,压力", 1)
+
+    def run_in_ascii(*arguments):
+        environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+        done = subprocess.run(
+            [*COMMAND, *arguments], input=text.encode(), capture_output=True, env=environment, timeout=300
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    code, out, _ = run_in_ascii("fit", "-", "--target", "压力", "--inputs", "温度,b", *FIT[6:])
+    assert code == 0
+    assert rb"inputs          \u6e29\u5ea6, b" in out.splitlines()
     assert fastmlp.load("model.npz").feature_names == ("温度", "b")
-    predict = [*COMMAND, "predict", "model.npz", "-", "--json"]
-    done = subprocess.run(predict, input=text.encode(), capture_output=True, env=in_ascii, timeout=300)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert len(json.loads(done.stdout)["predicted_y"]) == 40
+    assert run_in_ascii("info", "model.npz")[0] == 0
+    code, out, err = run_in_ascii("predict", "model.npz", "-", "--json")
+    assert (code, err) == (0, b"")
+    assert len(json.loads(out)["predicted_压力"]) == 40
+    code, out, err = run_in_ascii("predict", "model.npz", "-")  # a table has the true names or none
+    assert (code, out) == (1, b"")
+    assert err.startswith(b"fastmlp predict: error: 'ascii' codec can't encode")
 
 
 def test_ctrl_c_keeps_the_model_so_far(data):
