@@ -15,7 +15,7 @@ approximation: .venv/installed  ## RMSE against epochs up to 3e7 and width up to
 	$(BIN)/python scripts/approximation.py
 
 experiments: .venv/installed  ## the published experiments rerun, reduced; FULL=1: as published, an hour and more
-	for name in early_alignment gradient_flow shallow_univariate rate_sweep inconsistency; do \
+	for name in early_alignment gradient_flow shallow_univariate inconsistency rate_sweep; do \
 		$(BIN)/python scripts/experiments/$$name.py $(if $(FULL),--full) || exit; \
 	done
 

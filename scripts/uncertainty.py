@@ -85,7 +85,7 @@ def draw(ensembles: dict[str, fastmlp.Ensemble], x: FloatArray, y: FloatArray, p
         ax.plot(curve, mean, color="C0", label="mean")
         ax.plot(curve, truth(curve), "--", color="C3", lw=1, label="truth")
         ax.plot(x, y, ".", color="0.4", ms=4, label="samples")
-        ax.set(xlabel="x", ylim=(-3, 3), title=f"{len(ensemble)} nets by {way}: {WAYS[way]}")
+        ax.set(xlabel="x", title=f"{len(ensemble)} nets by {way}: {WAYS[way]}")
     axes[0].set_ylabel("y")
     axes[0].legend(fontsize=8, loc="upper left")
     figure.savefig(path, dpi=130)

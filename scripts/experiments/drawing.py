@@ -68,39 +68,49 @@ def geometric_steps(last: int, ratio: float) -> list[int]:
     return [*(step for step in steps if step < last), last]
 
 
-def some(snapshots: Mapping[int, fastmlp.Model], count: int) -> list[tuple[int, fastmlp.Model]]:
-    """Return the first, the last and evenly many snapshots between."""
-    steps = sorted(snapshots)
-    chosen = sorted({steps[round(place)] for place in np.linspace(0, len(steps) - 1, count)})
-    return [(step, snapshots[step]) for step in chosen]
+def stages(model: fastmlp.Model, before: int, after: int) -> list[tuple[int, fastmlp.Model]]:
+    """Choose snapshots in which something happens, and the last.
+
+    Some before the error falls, while units turn, in the second half of that time by the logarithm of the step; and
+    some evenly in the error as it falls.
+    """
+    history = model.history
+    steps = np.array(sorted(history.snapshots))
+    error = np.interp(steps, history.epoch, history.rmse)
+    left = (error - error.min()) / (error[0] - error.min())
+    still = int(np.argmax(left < 0.99))
+    chosen = {round(place) for place in np.linspace(still / 2, still, before, endpoint=False)}
+    chosen |= {int(np.argmin(np.abs(left - share))) for share in np.linspace(1, 0, after + 1)[1:-1]}
+    return [(int(step), history.snapshots[step]) for step in steps[sorted({*chosen, len(steps) - 1})]]
 
 
-def draw_neurons(ax: Axes, model: fastmlp.Model) -> None:
+def draw_neurons(ax: Axes, step: int, model: fastmlp.Model) -> None:
     """Draw (w1, b1) of each unit as a point by angle and length, on a polar axis, coloured by the sign of w2."""
     angle, length = np.arctan2(model.b1, model.w1[0]), np.hypot(model.b1, model.w1[0])
-    sign = model.w2[:, 0] > 0
-    for is_positive, colour in ((True, "C3"), (False, "C0")):
-        ax.plot(angle[sign == is_positive], length[sign == is_positive], ".", ms=1.5, color=colour, rasterized=True)
-    ax.set_xticklabels([])
-    ax.set_yticks([])
-    ax.set_xlabel(f"up to {length.max():.1g}", fontsize=7)
+    colours = np.where(model.w2[:, 0] > 0, "C3", "C0")
+    mixed = np.random.default_rng(0).permutation(len(angle))  # or one colour hides the other
+    ax.scatter(angle[mixed], length[mixed], s=2, c=colours[mixed], linewidths=0, rasterized=True)
+    radius = 1.05 * length.max()
+    ax.set(xticklabels=[], yticks=[], ylim=(0, radius), axisbelow=True)
+    ax.set_title(f"step {step:,}\nradius {radius:.1g}", fontsize=9)
 
 
 def draw_function(ax: Axes, model: fastmlp.Model, x: FloatArray, y: FloatArray, *, margin: float = 0.1) -> None:
     """Draw the net's function and the data."""
     room = margin * (x.max() - x.min())
     curve = np.linspace(x.min() - room, x.max() + room, 1001)
-    ax.plot(curve, model.predict(curve), color="C0", lw=1.2)
-    ax.plot(x, y, "o", ms=3, color="0.3")
+    ax.plot(curve, model.predict(curve), color="C0", lw=1.2, label="net")
+    ax.plot(x, y, "o", ms=3, color="0.3", label="data")
 
 
-def draw_loss(ax: Axes, models: Mapping[str, fastmlp.Model]) -> None:
+def draw_loss(ax: Axes, models: Mapping[str, fastmlp.Model], title: str = "") -> None:
     """Draw the mean squared error against the step."""
     for label, model in models.items():
         step = np.unique(np.geomspace(1, len(model.history.epoch) - 1, 2000).astype(int))
         ax.loglog(model.history.epoch[step], model.history.rmse[step] ** 2, lw=1, label=label)
-    ax.set(xlabel="step", ylabel="mean squared error")
-    ax.legend(fontsize=8)
+    ax.set(xlabel="step", ylabel="mean squared error", title=title)
+    if len(models) > 1:
+        ax.legend(fontsize=8)
 
 
 def save(figure: Figure, path: Path) -> None:

@@ -21,7 +21,7 @@ from drawing import (
     plt,
     print_line,
     save,
-    some,
+    stages,
 )
 from early_alignment import RATE, start
 from matplotlib.animation import FuncAnimation, PillowWriter
@@ -32,6 +32,8 @@ HIDDEN = 60
 SCALE = 1e-6
 STEPS = 100_000  # five times theirs; reduced too, which makes a shorter film only
 RATIO = 1.05
+MARGIN = 0.3  # beside the data, of their range
+FILM_SECONDS = 10
 AUTHORS_STEP = 240e-6  # seconds; 211 to 270 us
 DATA = {
     "2 points": (np.array([-0.5, 2.0]), np.array([-1.0, 1.0])),
@@ -52,21 +54,43 @@ def draw_frame(axes: Sequence[plt.Axes], step: int, model: fastmlp.Model, x: Flo
     """Draw the net and where its units switch, by their output weights."""
     for ax in axes:
         ax.clear()
-    draw_function(axes[0], model, x, y, margin=0.3)
-    room = 0.3 * (x.max() - x.min())
-    axes[0].set(title=f"step {step:,}", ylim=(y.min() - 0.5, y.max() + 0.5))
-    axes[1].plot(model.kinks(), model.w2[:, 0], ".", color="C1")
+    draw_function(axes[0], model, x, y, margin=MARGIN)
+    axes[0].set(title=f"step {step:,}", xlabel="x", ylabel="y", ylim=(y.min() - 0.5, y.max() + 0.5))
+    room = MARGIN * (x.max() - x.min())
+    kinks, w2 = model.kinks(), model.w2[:, 0]
+    shown = (kinks > x.min() - room) & (kinks < x.max() + room)
+    axes[1].plot(kinks[shown], w2[shown], ".", color="C1")
     for sample in x:
         axes[1].axvline(sample, color="0.8", lw=0.8, zorder=0)
-    largest = max(1e-7, 1.1 * float(np.abs(model.w2).max()))
-    axes[1].set(xlim=(x.min() - room, x.max() + room), ylim=(-largest, largest), xlabel="kink $-b_1 / w_1$")
+    axes[1].axhline(0, color="0.8", lw=0.8, zorder=0)
+    axes[1].set(xlim=axes[0].get_xlim(), xlabel=f"kink $-b_1 / w_1$; {np.sum(~shown)} outside", ylabel="$w_2$")
+    axes[1].ticklabel_format(axis="y", scilimits=(-3, 3))
+
+
+def draw(name: str, model: fastmlp.Model, path: Path) -> None:
+    """Draw frames beside each other."""
+    chosen = stages(model, 2, 6)
+    figure, axes = plt.subplots(2, len(chosen), figsize=(16, 5.6), layout="constrained")
+    for column, (step, snapshot) in enumerate(chosen):
+        draw_frame(axes[:, column], step, snapshot, *DATA[name])
+        for ax in axes[:, column]:
+            ax.tick_params(labelsize=7)
+            ax.set_ylabel(ax.get_ylabel() if column == 0 else "")
+            ax.set_xlabel(ax.get_xlabel(), fontsize=8)
+    figure.suptitle(
+        f"{name}, {HIDDEN} units: above, the net and the data; below, the kink of each unit and its output weight, "
+        "with grey lines at the data",
+        fontsize=11,
+    )
+    save(figure, path)
 
 
 def film(frames: Sequence[tuple[int, fastmlp.Model]], x: FloatArray, y: FloatArray, path: Path) -> None:
     """Write a film of snapshots."""
     figure, axes = plt.subplots(2, 1, figsize=(5, 6))
+    figure.subplots_adjust(left=0.15, right=0.96, top=0.94, hspace=0.4)
     animation = FuncAnimation(figure, lambda i: draw_frame(axes, *frames[i], x, y), frames=len(frames))
-    animation.save(path, writer=PillowWriter(fps=12), dpi=70)
+    animation.save(path, writer=PillowWriter(fps=len(frames) / FILM_SECONDS), dpi=70)
     plt.close(figure)
 
 
@@ -74,22 +98,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train, print, draw."""
     args = options(__doc__, "gradient_flow", arguments)
     models = {}
+    train(*DATA["2 points"], 1, args.seed)  # compiles
     for name, (x, y) in DATA.items():
         started = time.perf_counter()
         model = train(x, y, STEPS, args.seed)
         print_line(f"B {name}", time.perf_counter() - started, STEPS, AUTHORS_STEP * STEPS, *facts_of(model))
-        stages = some(model.history.snapshots, 26)[-7:]
-        figure, axes = plt.subplots(2, len(stages), figsize=(15, 5.2), layout="constrained")
-        for column, (step, snapshot) in enumerate(stages):
-            draw_frame(axes[:, column], step, snapshot, x, y)
-            axes[1, column].tick_params(labelsize=7)
-        axes[0, 0].set_ylabel("net")
-        axes[1, 0].set_ylabel("$w_2$")
-        save(figure, args.out / f"{name.replace(' ', '_')}.png")
-        film(some(model.history.snapshots, 150 if args.full else 25), x, y, args.out / f"{name.replace(' ', '_')}.gif")
+        file = name.replace(" ", "_")
+        draw(name, model, args.out / f"{file}.png")
+        film(stages(model, 30, 100) if args.full else stages(model, 8, 20), x, y, args.out / f"{file}.gif")
         models[name] = model
     figure, ax = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
-    draw_loss(ax, models)
+    draw_loss(ax, models, "Gradient flow: error against steps")
     save(figure, args.out / "loss.png")
 
 

@@ -9,7 +9,8 @@ A net ends when the bound of `is_settled` says that no unit can reach a point an
 authors' rule, that the largest |b / a| reached 1, stands what the engine counts, a unit's set of active points having
 changed; they differ where a unit's slope a changes its sign within one step.
 
-With --full it goes on where it was stopped: each width and offset is a file in the folder of the figures.
+With --full it goes on where it was stopped: each width and offset is a file in the folder of the figures, and a line
+that comes from one says so.
 """
 
 from __future__ import annotations
@@ -186,21 +187,28 @@ def reaches_later(model: fastmlp.Model, net: Net, offset: float) -> bool:
     return any(has_reached(snapshot) for snapshot in later.history.snapshots.values())
 
 
-def outcomes(hidden: int, offset: float, n_nets: int, seed: int, path: Path) -> tuple[IntArray, float]:
-    """Train all nets of a width and offset, as far as a file does not hold them; return outcomes, steps and seconds."""
-    if path.exists():
-        with np.load(path) as kept:
-            if len(kept["outcomes"]) >= n_nets:
-                return kept["outcomes"][:n_nets], float(kept["seconds"]) * n_nets / len(kept["outcomes"])
+def outcomes(hidden: int, offset: float, n_nets: int, seed: int) -> tuple[IntArray, float]:
+    """Train all nets of a width and offset; return outcomes and steps, and the seconds that it took."""
     started = time.perf_counter()
     batches = [range(first, min(first + BATCH, n_nets)) for first in range(0, n_nets, BATCH)]
     # Processes: where nets take a millisecond, threads would wait for each other's Python code.
     found = joblib.Parallel(n_jobs=-1)(joblib.delayed(train_nets)(hidden, offset, batch, seed) for batch in batches)
-    rows, seconds = np.concatenate(found), time.perf_counter() - started
+    return np.concatenate(found), time.perf_counter() - started
+
+
+def read(path: Path, n_nets: int) -> tuple[IntArray, float] | None:
+    """Return the outcomes and seconds that a file holds, None if there is none of so many nets."""
+    if not path.exists():
+        return None
+    with np.load(path) as kept:
+        return (kept["outcomes"], float(kept["seconds"])) if len(kept["outcomes"]) == n_nets else None
+
+
+def write(path: Path, rows: IntArray, seconds: float) -> None:
+    """Keep outcomes and seconds in a file, wholly or not at all."""
     temporary = path.with_suffix(".tmp.npz")
     np.savez(temporary, outcomes=rows, seconds=seconds)
     temporary.replace(path)
-    return rows, seconds
 
 
 def band(count: int, total: int) -> tuple[float, float]:
@@ -213,15 +221,21 @@ def band(count: int, total: int) -> tuple[float, float]:
 
 def draw(shares: dict[float, list[tuple[int, int, int, int]]], path: Path) -> None:
     """Draw the share of nets that crossed against the width."""
-    figure, ax = plt.subplots(figsize=(7, 4.8), layout="constrained")
-    for colour, (offset, rows) in enumerate(shares.items()):
+    figure, ax = plt.subplots(figsize=(7.4, 5.2), layout="constrained")
+    for k, (offset, rows) in enumerate(shares.items()):
         hidden, crossed, changed, total = np.array(rows).T
-        low, high = np.array([band(*pair) for pair in zip(changed, total, strict=True)]).T
-        ax.fill_between(hidden, low, high, color=f"C{colour}", alpha=0.25, lw=0)
-        ax.plot(hidden, changed / total, "o-", color=f"C{colour}", ms=4, label=f"offset {offset:g}: a pattern changed")
-        ax.plot(hidden, crossed / total, "x--", color=f"C{colour}", lw=0.8, label="largest |b / a| reached 1")
+        beside = hidden * 1.03 ** (k - (len(shares) - 1) / 2)  # or one would hide the other
+        ends = np.array([band(*pair) for pair in zip(changed, total, strict=True)]).T
+        share = changed / total
+        ax.errorbar(beside, share, np.abs(ends - share), fmt="o-", ms=4, lw=1.2, capsize=2, color=f"C{k}")
+        ax.plot(beside, crossed / total, "x--", ms=6, lw=0.8, color=f"C{k}")
+        ax.plot([], [], color=f"C{k}", label=f"targets raised by {offset:g}")
+    ax.errorbar([], [], [], fmt="ko-", ms=4, capsize=2, label="a unit's set of active points changed; bar: Wilson's")
+    ax.plot([], [], "kx--", lw=0.8, label="authors' rule: a kink (-b / a) at distance 1 or more")
     ax.set_xscale("log", base=2)
-    ax.set(xlabel="hidden units", ylabel="share of nets", ylim=(0, None), title="Nets of which a kink reached a point")
+    ax.set_xticks(hidden, [f"{width}" for width in hidden])
+    ax.set(xlabel="hidden units", ylabel="share of nets", ylim=(0, None))
+    ax.set_title(f"Nets of which a kink reached a point, of {max(total):,} for each width and offset", fontsize=11)
     ax.legend(fontsize=8)
     save(figure, path)
 
@@ -232,17 +246,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     n_nets = NETS if args.full else REDUCED_NETS
     shares: dict[float, list[tuple[int, int, int, int]]] = {offset: [] for offset in OFFSETS}
     seconds, steps, authors_seconds = 0.0, 0, 0.0
+    warm = joblib.delayed(train_nets)(REDUCED_WIDTHS[0], OFFSETS[0], range(1), args.seed)
+    joblib.Parallel(n_jobs=-1, batch_size=1)([warm] * joblib.cpu_count())  # each process compiles, or loads
     for hidden in WIDTHS if args.full else REDUCED_WIDTHS:
         step = np.exp(np.interp(np.log(hidden), np.log(list(AUTHORS_STEP)), np.log(list(AUTHORS_STEP.values()))))
         for offset in OFFSETS:
             path = args.out / f"h{hidden}_offset{offset:g}_seed{args.seed}.npz"
-            rows, took = outcomes(hidden, offset, n_nets, args.seed, path)
+            kept = read(path, n_nets) if args.full else None
+            rows, took = kept or outcomes(hidden, offset, n_nets, args.seed)
+            if args.full and kept is None:
+                write(path, rows, took)
             count = np.bincount(rows[:, 0], minlength=5)
             done, total = int(rows[:, 1].sum()), n_nets - int(count[DEGENERATE])
             changed = int(count[CROSSED] + count[CHANGED])
             shares[offset].append((hidden, int(count[CROSSED]), changed, total))
             facts = f"crossed {count[CROSSED]} by |b / a|, {changed} by pattern; {count[SETTLED]} settled"
-            print_line(f"D H = {hidden}, offset {offset:g}, {n_nets} nets", took, done, done * step, facts)
+            what = f"D H = {hidden}, offset {offset:g}, {n_nets} nets{', kept from before' if kept else ''}"
+            print_line(what, took, done, done * step, facts)
             print(
                 f"  {count[UNFINISHED]} unfinished, {count[DEGENERATE]} degenerate; {took / n_nets * 1e3:.2f} ms a net"
             )

@@ -51,13 +51,17 @@ def draw(model: fastmlp.Model) -> plt.Figure:
     models = [model.history.snapshots[step] for step in steps]
     knots = np.array([snapshot.kinks() for snapshot in models])
     heights = np.array([snapshot.predict(np.nan_to_num(row)) for snapshot, row in zip(models, knots, strict=True)])
-    figure, axes = plt.subplots(2, 3, figsize=(14, 7.5), layout="constrained")
-    axes[0, 0].plot(knots, heights, lw=0.5, color="C1", alpha=0.5)
+    through_infinity = np.diff(np.sign([snapshot.w1[0] for snapshot in models]), axis=0) != 0
+    knots[1:][through_infinity] = np.nan  # no line from one end to the other
+    figure, axes = plt.subplots(2, 3, figsize=(14, 7.8), layout="constrained")
+    paths = axes[0, 0].plot(knots, heights, lw=0.5, color="C1", alpha=0.5)
+    paths[0].set_label("paths of its knots")
     draw_function(axes[0, 0], model, x, y)
-    axes[0, 0].set(xlim=(-1.2, 1.2), ylim=(-0.5, 1.5), title="net, and the paths of its knots")
+    axes[0, 0].set(xlim=(-1.2, 1.2), ylim=(-0.5, 1.5), xlabel="x", ylabel="y", title="net at the end")
+    axes[0, 0].legend(fontsize=8, loc="upper right")
     axes[0, 1].plot(steps + 1, knots, lw=0.6)
-    axes[0, 1].set(xscale="log", ylim=(-1.5, 1.5), title="knots $-b_1 / w_1$")
-    draw_loss(axes[0, 2], {"net": model})
+    axes[0, 1].set(xscale="log", ylim=(-1.5, 1.5), xlabel="step + 1", ylabel="x", title="knots $-b_1 / w_1$")
+    draw_loss(axes[0, 2], {"net": model}, "error")
     groups = (
         ("w_1", [m.w1[0] for m in models]),
         ("b_1", [m.b1 for m in models]),
@@ -65,7 +69,8 @@ def draw(model: fastmlp.Model) -> plt.Figure:
     )
     for ax, (name, values) in zip(axes[1], groups, strict=True):
         ax.plot(steps + 1, np.array(values), lw=0.6)
-        ax.set(xscale="log", xlabel="step + 1", title=f"${name}$")
+        ax.set(xscale="log", xlabel="step + 1", ylabel=f"${name}$", title=f"${name}$")
+    figure.suptitle(f"{HIDDEN} leaky units on a zigzag, {steps[-1]:,} steps; a line for each unit", fontsize=12)
     return figure
 
 
@@ -73,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Train, print, draw."""
     args = options(__doc__, "shallow_univariate", arguments)
     steps = STEPS if args.full else REDUCED_STEPS
+    train(1, args.seed)  # compiles
     started = time.perf_counter()
     model = train(steps, args.seed)
     print_line(f"C H = {HIDDEN}", time.perf_counter() - started, steps, AUTHORS_STEP * steps, *facts_of(model))
