@@ -53,14 +53,14 @@ def plot_ensemble(ensemble: Ensemble, models: Sequence[Model], x: object, y: obj
     every = np.concatenate([_limits(model, x) for model in models], axis=1)
     (curve,) = _grid(first, np.stack([every.min(axis=1), every.max(axis=1)], axis=1))
     ax = plt.subplots(layout="constrained")[1] if ax is None else ax
-    if data is not None:
-        ax.plot(data.x[:, 0], data.y, ".", color="0.55", label=["data", *["_"] * (first.n_out - 1)])
+    _draw_data(ax, first, data)
     low, high = ensemble.quantiles(curve, BAND).reshape(2, len(curve), -1)
-    for o in range(first.n_out):
-        label = f"{BAND[1] - BAND[0]:.0%} of the nets" if o == 0 else None
-        ax.fill_between(curve, low[:, o], high[:, o], color="C0", alpha=0.25, lw=0, label=label)
+    for k in range(first.n_out):
+        label = f"{BAND[1] - BAND[0]:.0%} of the nets" if k == 0 else None
+        ax.fill_between(curve, low[:, k], high[:, k], color=f"C{k}", alpha=0.25, lw=0, label=label)
     mean = ensemble.predict(curve).reshape(len(curve), -1)
-    ax.plot(curve, mean, color="C0", label=["mean", *["_"] * (first.n_out - 1)])
+    for k in range(first.n_out):
+        ax.plot(curve, mean[:, k], color=f"C{k}", label=_label("mean", first, k))
     ax.set(xlabel="x", ylabel="y")
     ax.legend()
     return ax
@@ -217,16 +217,32 @@ def _draw(ax: Axes, model: Model, limits: Array, data: checks.Samples | None, va
 
 
 def _draw_curve(ax: Axes, model: Model, limits: Array, data: checks.Samples | None) -> None:
-    if data is not None:
-        ax.plot(data.x[:, 0], data.y, ".", color="0.55", label=["data", *["_"] * (model.n_out - 1)])
+    _draw_data(ax, model, data)
     (curve,) = _grid(model, limits)
-    labels = ["net", *["_"] * (model.n_out - 1)]
-    ax.plot(curve, model.predict(curve).reshape(len(curve), -1), color="C0", label=labels)
+    heights = model.predict(curve).reshape(len(curve), -1)
+    for k in range(model.n_out):
+        ax.plot(curve, heights[:, k], color=f"C{k}", label=_label("net", model, k))
     kinks = model.kinks()
     kinks = kinks[(kinks >= limits[0, 0]) & (kinks <= limits[0, 1])]
-    ax.plot(kinks, np.zeros_like(kinks), "|", color="C1", label="kinks", transform=ax.get_xaxis_transform())
+    color = "C1" if model.n_out == 1 else "0.3"  # C1 is an output's
+    ax.plot(kinks, np.zeros_like(kinks), "|", color=color, label="kinks", transform=ax.get_xaxis_transform())
     ax.set(xlabel="x", ylabel="y")
     ax.legend()
+
+
+def _draw_data(ax: Axes, model: Model, data: checks.Samples | None) -> None:
+    """Draw samples of one input, those of several outputs in the colours of their curves."""
+    if data is not None:
+        for k in range(model.n_out):
+            color = "0.55" if model.n_out == 1 else f"C{k}"
+            ax.plot(data.x[:, 0], data.y[:, k], ".", color=color, label="data" if k == 0 else None)
+
+
+def _label(what: str, model: Model, k: int) -> str | None:
+    """Return the label of an output's curve, None beyond as many as can be told apart."""
+    if model.n_out == 1:
+        return what
+    return f"{what}, output {k}" if k < MOST_TOLD_APART else None
 
 
 def _draw_surface(

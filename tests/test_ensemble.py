@@ -12,6 +12,7 @@ import time
 import joblib
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 
 import fastmlp
 from fastmlp import many
@@ -364,13 +365,21 @@ def test_summary_has_a_row_for_every_job(ensemble):
 
 
 def test_plot_draws_mean_and_band_of_each_output(ensemble):
-    ax = ensemble.plot([-1.0, 1.0], [[0.0, 1.0], [1.0, 0.0]])
-    lines = {line.get_label(): line for line in ax.get_lines()}
-    assert len(ax.collections) == 2
-    mean = lines["mean"]
-    np.testing.assert_array_equal(mean.get_ydata(), ensemble.predict(mean.get_xdata())[:, 0])
-    assert mean.get_xdata()[0] == -1
-    assert "90% of the nets" in [text.get_text() for text in ax.get_legend().get_texts()]
+    y = np.array([[0.0, 1.0], [1.0, 0.5]])
+    ax = ensemble.plot([-1.0, 1.0], y)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "data",
+        "90% of the nets",
+        "mean, output 0",
+        "mean, output 1",
+    ]
+    data, means = ax.lines[:2], ax.lines[2:]
+    for k, (points, mean, band) in enumerate(zip(data, means, ax.collections, strict=True)):
+        np.testing.assert_array_equal(points.get_ydata(), y[:, k])
+        np.testing.assert_array_equal(mean.get_ydata(), ensemble.predict(mean.get_xdata())[:, k])
+        assert mean.get_xdata()[0] == -1
+        assert points.get_color() == mean.get_color() == f"C{k}"
+        np.testing.assert_array_equal(band.get_facecolor(), [to_rgba(f"C{k}", 0.25)])
 
 
 def test_a_saved_ensemble_comes_back_whole(sine, tmp_path):

@@ -126,10 +126,16 @@ def test_plot_draws_data_net_and_kinks(sine):
     x, y = sine
     model = fastmlp.fit(x, np.stack([y, -y], axis=1), hidden=5, epochs=2, rng=0)
     ax = model.plot(x, np.stack([y, -y], axis=1))
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["data", "net", "kinks"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "data",
+        "net, output 0",
+        "net, output 1",
+        "kinks",
+    ]
     assert len(ax.lines) == 5
-    curve = ax.lines[2]
-    np.testing.assert_array_equal(curve.get_ydata(), model.predict(curve.get_xdata())[:, 0])
+    for k, curve in enumerate(ax.lines[2:4]):
+        np.testing.assert_array_equal(curve.get_ydata(), model.predict(curve.get_xdata())[:, k])
+    assert len({line.get_color() for line in ax.lines[2:]}) == 3
     assert model.plot(ax=ax) is ax
     plt.close("all")
 

@@ -229,8 +229,9 @@ def draw(shares: dict[float, list[tuple[int, int, int, int]]], path: Path) -> No
         share = changed / total
         ax.errorbar(beside, share, np.abs(ends - share), fmt="o-", ms=4, lw=1.2, capsize=2, color=f"C{k}")
         ax.plot(beside, crossed / total, "x--", ms=6, lw=0.8, color=f"C{k}")
-        ax.plot([], [], color=f"C{k}", label=f"targets raised by {offset:g}")
-    ax.errorbar([], [], [], fmt="ko-", ms=4, capsize=2, label="a unit's set of active points changed; bar: Wilson's")
+        ax.plot([], [], color=f"C{k}", label=f"offset {offset:g} added to the targets")
+    counted = "a unit's set of active points changed;\nbars: Wilson's interval of two standard deviations"
+    ax.errorbar([], [], [], fmt="ko-", ms=4, capsize=2, label=counted)
     ax.plot([], [], "kx--", lw=0.8, label="authors' rule: a kink (-b / a) at distance 1 or more")
     ax.set_xscale("log", base=2)
     ax.set_xticks(hidden, [f"{width}" for width in hidden])

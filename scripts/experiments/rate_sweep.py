@@ -69,8 +69,8 @@ def draw(best: dict[str, list[FloatArray]], steps: int, path: Path) -> None:
     ax.axhline(1, color="0.4", lw=0.8, ls=":", label="predicting the mean")
     ax.set(xscale="log", yscale="log", ylabel="least validation MSE, of standardised targets")
     ax.set_title(
-        f"{n_nets} nets of {HIDDEN} units at each rate, {steps:,} steps; a line ends\nwhere half of the nets diverged, "
-        "a band where a quarter did",
+        f"Least validation error: {n_nets} nets of {HIDDEN} units at each rate, {steps:,} steps\n"
+        "(a line ends where half of them diverged, a band where a quarter did)",
         fontsize=10,
     )
     ax.legend(fontsize=8)
@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = options(__doc__, "rate_sweep", arguments)
     n_nets, steps = (NETS, STEPS) if args.full else (REDUCED_NETS, REDUCED_STEPS)
     best: dict[str, list[FloatArray]] = {biases: [] for biases in BIASES}
-    with joblib.parallel_config("loky", batch_size=1):  # as many nets as processes: each compiles, or loads
+    with joblib.parallel_config("loky"):  # a step in each process, which compiles there, or loads
         fastmlp.fit_many(None, None, jobs(joblib.cpu_count(), args.seed, float(RATES[0]), BIASES[0], 1))
     for biases in BIASES:
         seconds, crossings, live, failed = 0.0, 0, [], 0
