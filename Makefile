@@ -14,7 +14,7 @@ report: .venv/installed  ## reproduce the report's five runs, with figures and a
 approximation: .venv/installed  ## RMSE against epochs up to 3e7 and width up to 1e5, about two minutes, in out/approximation
 	$(BIN)/python scripts/approximation.py
 
-experiments: .venv/installed  ## the published experiments rerun, reduced; FULL=1: as published, an hour and more
+experiments: .venv/installed  ## the published experiments rerun, reduced; FULL=1: as published, three quarters of an hour
 	for name in early_alignment gradient_flow shallow_univariate inconsistency rate_sweep; do \
 		$(BIN)/python scripts/experiments/$$name.py $(if $(FULL),--full) || exit; \
 	done
