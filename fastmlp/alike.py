@@ -12,8 +12,8 @@ from fastmlp.calls import Call
 from fastmlp.engine import Weights
 from fastmlp.fitting import model_of
 from fastmlp.model import Model, model_alike
-from fastmlp.preparation import coordinates_of, folded, problem_of, rates_of, settings_of, shape_of, starts_of
-from fastmlp.recording import Recorder, read_only_history
+from fastmlp.preparation import Start, coordinates_of, folded, problem_of, rates_of, settings_of, shape_of, starts_of
+from fastmlp.recording import History, Recorder, read_only_history
 
 MOST_WORK = 5 * 10**7  # of a loop that nothing interrupts: epochs times samples and units, in about half a second
 FEWEST = 8  # nets for which preparing them together pays
@@ -55,34 +55,40 @@ def train_alike(call: Call, rngs: Sequence[np.random.Generator]) -> list[Model |
     trained = alike.train_alike(problem, stacked, settings, rates, call.epochs)
     with np.errstate(over="ignore", invalid="ignore"):
         nets = folded(within.maps, trained.weights, call.dtype)
-        recorder = Recorder(call.epochs, call.epochs, within.maps.y_scale, counts_crossings=True)
-        rmse = recorder.rmse(trained.squared_error)
+        rmse = Recorder(call.epochs, call.epochs, within.maps.y_scale, counts_crossings=True).rmse(
+            trained.squared_error
+        )
         is_sound = trained.is_sound & np.isfinite(nets.b1).all(axis=1) & np.isfinite(nets.b2).all(axis=1)
         is_sound &= np.isfinite(nets.w1).all(axis=(1, 2)) & np.isfinite(nets.w2).all(axis=(1, 2))
     models: list[Model | None] = [None] * len(starts)
     first: Model | None = None
     seconds = (time.perf_counter() - started) / len(starts)
     for i in np.flatnonzero(is_sound):
-        crossings = int(trained.crossings[i])
+        weights, crossings = Weights(*(array[i] for array in nets)), int(trained.crossings[i])
         history = read_only_history(np.array([0, call.epochs]), rmse[i].copy(), None, {}, np.array([0, crossings]))
-        weights = Weights(*(array[i] for array in nets))
         if first is None:
-            first = models[i] = model_of(
-                call,
-                starts[i],
-                weights,
-                history,
-                method=trained.method,
-                epochs_run=call.epochs,
-                best_epoch=call.epochs,
-                stop_reason="epochs",
-                crossings=crossings,
-                live_units=None,
-                fit_seconds=seconds,
-                compile_seconds=0.0,
-            )
+            models[i] = first = _first_model(call, starts[i], weights, history, trained.method, crossings, seconds)
         else:
             assert first.info is not None
-            own = replace(first.info, lr=starts[i].lr, crossings=crossings)
-            models[i] = model_alike(first, weights, history, own)
+            models[i] = model_alike(first, weights, history, replace(first.info, lr=starts[i].lr, crossings=crossings))
     return models
+
+
+def _first_model(
+    call: Call, start: Start, weights: Weights, history: History, method: str, crossings: int, seconds: float
+) -> Model:
+    """Return the model of a net that was trained to its last epoch, whose facts others share."""
+    return model_of(
+        call,
+        start,
+        weights,
+        history,
+        method=method,
+        epochs_run=call.epochs,
+        best_epoch=call.epochs,
+        stop_reason="epochs",
+        crossings=crossings,
+        live_units=None,
+        fit_seconds=seconds,
+        compile_seconds=0.0,
+    )
