@@ -48,7 +48,7 @@ test-full: .venv/installed-dev  ## all of it, the slow tests too
 
 coverage: .venv/installed-dev  ## which lines of the kernels the smallest nets run through, without compilation
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q tests/test_kernel_lines.py
-	$(BIN)/python -m coverage report --include='fastmlp/dense/*,fastmlp/univariate/*'
+	$(BIN)/python -m coverage report --include='fastmlp/engines/dense/*,fastmlp/engines/univariate/*'
 
 boundscheck: .venv/installed-dev  ## the same nets with every index of the kernels checked, compiled into a cache of its own
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=out/boundscheck $(BIN)/pytest -q tests/test_kernel_lines.py

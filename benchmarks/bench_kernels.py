@@ -43,8 +43,8 @@ class Dense:
         """Make the engine; compile."""
         training = Training(name, dtype)
         try:
-            from fastmlp.dense.engine import dense_engine
-            from fastmlp.engine import Problem, Rates, Record, Settings, Weights
+            from fastmlp.engines.dense.engine import dense_engine
+            from fastmlp.engines.engine import Problem, Rates, Record, Settings, Weights
 
             self.record = Record.empty(training.workload.epochs, training.workload.n_out)
         except (ImportError, AttributeError) as error:

@@ -20,9 +20,9 @@ import numpy as np
 from benchmarks.conditions import conditions
 from benchmarks.peak import seconds_per_multiply_add
 from benchmarks.rivals import FloatArray, Task, Trainer, jax_scan
-from fastmlp.dense.engine import dense_engine, worthwhile_threads
-from fastmlp.engine import Problem, Rates, Record, Settings, Shape, Weights
-from fastmlp.threads import usable_cores
+from fastmlp.compiled.threads import usable_cores
+from fastmlp.engines.dense.engine import dense_engine, worthwhile_threads
+from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Weights
 
 # n_in, n_hidden, n_samples, n_out
 SHAPES = [

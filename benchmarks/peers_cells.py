@@ -16,8 +16,8 @@ import numpy as np
 
 import fastmlp
 from benchmarks.rivals import COMPILED, JAX, RIVALS, SCIKIT_LEARN, FloatArray, Task, Trainer
-from fastmlp.engine import Weights
-from fastmlp.starting import automatic_rate, initial_weights
+from fastmlp.engines.engine import Weights
+from fastmlp.starting.starting import automatic_rate, initial_weights
 
 FASTMLP = "fastmlp"
 INPUTS = (1, 2, 4, 8, 32, 64)

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy_loop import FloatArray, preallocated_loop, report_loop
 
-from fastmlp.engine import Weights
+from fastmlp.engines.engine import Weights
 
 REPORT, PREALLOCATED = "NumPy, the report's loop", "NumPy, preallocated"
 TORCH, TORCH_BOTH, COMPILED = "PyTorch, 1 thread", "PyTorch, 2 threads", "torch.compile, 1 thread"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.engine import Array, Weights
-from fastmlp.starting import automatic_rate
+from fastmlp.engines.engine import Array, Weights
+from fastmlp.starting.starting import automatic_rate
 
 
 @dataclass(frozen=True, eq=False)

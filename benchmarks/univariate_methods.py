@@ -17,10 +17,10 @@ from numpy_loop import report_loop
 
 from benchmarks.rivals import REPORT
 from benchmarks.univariate_cases import normal_start, rate_of
-from fastmlp.dense.engine import dense_engine
-from fastmlp.engine import Array, Problem, Rates, Record, Settings, Status, Weights
-from fastmlp.univariate import choice
-from fastmlp.univariate.engine import Univariate
+from fastmlp.engines.dense.engine import dense_engine
+from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Status, Weights
+from fastmlp.engines.univariate import choice
+from fastmlp.engines.univariate.engine import Univariate
 
 AUTO, DENSE = "auto", "dense"
 BY_NAME = {method.method: method for method in choice.METHODS}

@@ -2,17 +2,17 @@
 
 from importlib.metadata import version as _version
 
-from fastmlp.archives import FileFormatError
-from fastmlp.driving import DivergenceError
-from fastmlp.ensemble import Ensemble
+from fastmlp.exporting.piecewise import PiecewiseLinear
+from fastmlp.files.archives import FileFormatError
 from fastmlp.fitting import fit, warmup
 from fastmlp.many import fit_many
-from fastmlp.model import FitInfo, Model
-from fastmlp.piecewise import PiecewiseLinear
-from fastmlp.recording import History
-from fastmlp.storage import load
+from fastmlp.models.ensemble import Ensemble
+from fastmlp.models.model import FitInfo, Model
+from fastmlp.models.storage import load
+from fastmlp.training.loop import DivergenceError
+from fastmlp.training.recording import History
+from fastmlp.training.watching import CallbackInfo
 from fastmlp.versions import show_versions
-from fastmlp.watching import CallbackInfo
 
 __all__ = [
     "CallbackInfo",

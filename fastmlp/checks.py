@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engine import Array, Weights, scheduled_rate
+from fastmlp.engines.engine import Array, Weights, scheduled_rate
 
 MAX_SHOWN = 60  # characters of a wrong value
 RATES = 'a positive number, a mapping from "w1", "b1", "w2", "b2", a function of the epoch or "auto"'

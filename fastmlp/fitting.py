@@ -11,19 +11,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastmlp.archives import refuse
-from fastmlp.calls import Call, checked_call
-from fastmlp.checkpointing import Checkpoint, Resumed
-from fastmlp.driving import Drive, Outcome
-from fastmlp.engine import Rates, Settings, Weights
-from fastmlp.model import FitInfo, Model
-from fastmlp.preparation import Start, coordinates_of, engine_of, folded, problem_of, settings_of, shape_of, start_of
-from fastmlp.recording import History, Recorder
-from fastmlp.scaling import identity
-from fastmlp.stopping import Stopping
-from fastmlp.validating import validation_rmse
+from fastmlp.engines.engine import Rates, Settings, Weights
+from fastmlp.files.archives import refuse
+from fastmlp.models.model import FitInfo, Model
+from fastmlp.starting.config import FitConfig, checked_config
+from fastmlp.starting.preparation import (
+    Start,
+    coordinates_of,
+    engine_of,
+    folded,
+    problem_of,
+    settings_of,
+    shape_of,
+    start_of,
+)
+from fastmlp.starting.scaling import identity
+from fastmlp.training.checkpoints import Checkpoint, Resumed
+from fastmlp.training.loop import Outcome, TrainingLoop
+from fastmlp.training.recording import History, Recorder
+from fastmlp.training.stopping import Stopping
+from fastmlp.training.validation import validation_rmse
+from fastmlp.training.watching import CallbackInfo, Interrupt
 from fastmlp.versions import versions
-from fastmlp.watching import CallbackInfo, Interrupt
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -198,7 +207,7 @@ def fit(
     np.True_
     """
     return train(
-        checked_call(
+        checked_config(
             x,
             y,
             hidden=hidden,
@@ -234,7 +243,7 @@ def fit(
     )
 
 
-def train(call: Call) -> Model:
+def train(call: FitConfig) -> Model:
     """Train what a checked call asks for."""
     with Interrupt() as interrupt:
         started = time.perf_counter()
@@ -274,7 +283,7 @@ def train(call: Call) -> Model:
             validates=call.validation is not None,
         )
         stopping = Stopping(call.stop_at_crossing, call.patience, call.min_delta)
-        drive = Drive(engine, call.epochs, recorder, make_model, start.lr, stopping, validate)
+        drive = TrainingLoop(engine, call.epochs, recorder, make_model, start.lr, stopping, validate)
         if checkpoint is not None:
             checkpoint.begin(start.weights, start.seed)
         if resumed is not None:
@@ -284,7 +293,7 @@ def train(call: Call) -> Model:
     return make_model(engine.weights(), outcome, recorder.history())
 
 
-def _go_on(drive: Drive, resumed: Resumed, call: Call) -> None:
+def _go_on(drive: TrainingLoop, resumed: Resumed, call: FitConfig) -> None:
     """Let a drive take up what a file holds; of another machine the engine's arrays may have other shapes."""
     try:
         drive.go_on(resumed.standing)
@@ -293,7 +302,7 @@ def _go_on(drive: Drive, resumed: Resumed, call: Call) -> None:
         refuse(call.checkpoint, f"a checkpoint written by a processor like this one ({error})")
 
 
-def model_of(call: Call, start: Start, weights: Weights, history: History | None, **facts: Any) -> Model:
+def model_of(call: FitConfig, start: Start, weights: Weights, history: History | None, **facts: Any) -> Model:
     """Return the net of weights that act on the data; the facts are those of `FitInfo` not known before training."""
     info = FitInfo(
         algorithm=call.algorithm,
@@ -327,9 +336,9 @@ def warmup() -> None:
     >>> import fastmlp
     >>> fastmlp.warmup()  # doctest: +SKIP
     """
-    from fastmlp.dense.engine import each_kernel
-    from fastmlp.univariate.engine import each_univariate_kernel
-    from fastmlp.univariate.outputs import compile_outputs
+    from fastmlp.engines.dense.engine import each_kernel
+    from fastmlp.engines.univariate.engine import each_univariate_kernel
+    from fastmlp.engines.univariate.outputs import compile_outputs
 
     compile_outputs()
     plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
@@ -339,7 +348,7 @@ def warmup() -> None:
                 engine.compile(shape, dtype, settings)
 
 
-def _checkpoint(call: Call) -> tuple[Checkpoint | None, Resumed | None]:
+def _checkpoint(call: FitConfig) -> tuple[Checkpoint | None, Resumed | None]:
     """Return the file that a call keeps where it stands in, and what to resume from."""
     if call.checkpoint is None:
         return None, None
@@ -347,7 +356,7 @@ def _checkpoint(call: Call) -> tuple[Checkpoint | None, Resumed | None]:
     return checkpoint, checkpoint.read() if call.resume else None
 
 
-def _resumed(call: Call, resumed: Resumed, interrupt: Interrupt) -> Start:
+def _resumed(call: FitConfig, resumed: Resumed, interrupt: Interrupt) -> Start:
     """Return where the training started that is resumed."""
     model = resumed.standing.model
     assert model.info is not None
@@ -358,12 +367,12 @@ def _resumed(call: Call, resumed: Resumed, interrupt: Interrupt) -> Start:
     return Start(resumed.start, maps or unscaled, maps is not None, model.negative_slope, lr, resumed.seed)
 
 
-def _start(call: Call, interrupt: Interrupt) -> Start:
+def _start(call: FitConfig, interrupt: Interrupt) -> Start:
     """Return where a call starts."""
     return start_of(call, coordinates_of(call), call.rng, lambda: interrupt.requested)
 
 
-def _validator(call: Call, start: Start) -> Callable[[Weights], float] | None:
+def _validator(call: FitConfig, start: Start) -> Callable[[Weights], float] | None:
     """Return what gives the RMSE of an engine's weights on the validation data, in y's units."""
     if call.validation is None:
         return None

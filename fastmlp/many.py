@@ -16,12 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fastmlp import checks
-from fastmlp.alike import FEWEST, PREPARATION, most_alike, train_alike
-from fastmlp.calls import Call, checked_call
-from fastmlp.ensemble import Ensemble
+from fastmlp.batched_fits import FEWEST, PREPARATION, most_alike, train_alike
 from fastmlp.fitting import fit, train
-from fastmlp.model import Model
-from fastmlp.watching import CallbackInfo, Interrupt, progress_bar
+from fastmlp.models.ensemble import Ensemble
+from fastmlp.models.model import Model
+from fastmlp.starting.config import FitConfig, checked_config
+from fastmlp.training.watching import CallbackInfo, Interrupt, progress_bar
 
 ARGUMENTS = inspect.signature(fit).parameters
 DEFAULTS = {name: parameter.default for name, parameter in ARGUMENTS.items()}
@@ -252,14 +252,14 @@ def _key(job: Mapping[str, Any], number: int) -> Any:
         return number
 
 
-def _call(job: Mapping[str, Any], common: Mapping[str, Any]) -> Call:
+def _call(job: Mapping[str, Any], common: Mapping[str, Any]) -> FitConfig:
     """Check the arguments of one net."""
     arguments = {**DEFAULTS, **common, **job, "progress": False}
     if arguments["threads"] is None:
         arguments["threads"] = 1  # the other cores have nets of their own, and the bits would depend on the number
     if all(arguments.get(name) is None for name in ("record_every", *READS_RECORDS)):
         arguments["record_every"] = arguments["epochs"]
-    return checked_call(**arguments)
+    return checked_config(**arguments)
 
 
 def _refusal(job: Mapping[str, Any], common: Mapping[str, Any]) -> Exception | None:
@@ -271,7 +271,7 @@ def _refusal(job: Mapping[str, Any], common: Mapping[str, Any]) -> Exception | N
     return None
 
 
-def _alike(call: Call, seeds: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:
+def _alike(call: FitConfig, seeds: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:
     """Train nets of one call together, as far as that can be."""
     outcomes: dict[int, Outcome] = {}
     most = most_alike(call)
@@ -288,7 +288,7 @@ def _alike(call: Call, seeds: Mapping[int, Any], interrupt: Interrupt | None) ->
     return outcomes
 
 
-def _is_small(call: Call) -> bool:
+def _is_small(call: FitConfig) -> bool:
     """Return whether a net takes no longer to train than its Python code does."""
     n_samples, n_in = call.data.x.shape
     size = n_samples + call.n_hidden if call.algorithm == "univariate" else n_samples * call.n_hidden * n_in
@@ -296,7 +296,7 @@ def _is_small(call: Call) -> bool:
     return not waits and (call.epochs + PREPARATION) * size * call.data.y.shape[1] < SMALL_WORK
 
 
-def _singly(call: Call, rngs: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:
+def _singly(call: FitConfig, rngs: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Outcome]:
     """Train nets of one call one by one."""
     outcomes: dict[int, Outcome] = {}
     callback = call.callback if interrupt is None else _interruptible(interrupt, call.callback)

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 
 import fastmlp
 from fastmlp import checks
-from fastmlp.engine import Array
+from fastmlp.engines.engine import Array
 
 DEFAULT_PATIENCE = 10  # the share of the epochs that patience is when early stopping and not given: a tenth
 

@@ -28,7 +28,7 @@ import joblib
 import numpy as np
 
 import fastmlp
-from fastmlp import driving
+from fastmlp.training import loop
 
 ALGORITHMS = ("univariate", "dense", "reference")
 ANSWER_SECONDS = 1.0  # within which Ctrl-C must be answered
@@ -165,7 +165,7 @@ def _stages() -> Iterator[mmap.mmap]:
         return wrapped
 
     patched = [
-        (driving.Checkpoint, "write", "packing", "training"),
+        (loop.Checkpoint, "write", "packing", "training"),
         (np, "savez", "writing", None),
         (os, "fsync", "syncing", None),
         (Path, "replace", "renaming", "after renaming"),
@@ -184,7 +184,7 @@ def kills(times: int, folder: Path) -> Trial:
     """Kill a process that trains and keeps where it stands after every chunk; the next one goes on from the file."""
     rng = np.random.default_rng(0)
     path = folder / "run.npz"
-    chunk_seconds, driving.CHUNK_SECONDS = driving.CHUNK_SECONDS, 0.01
+    chunk_seconds, loop.CHUNK_SECONDS = loop.CHUNK_SECONDS, 0.01
     options: dict[str, Any] = {"hidden": 200, "epochs": 10**5, "rng": 0, "algorithm": "dense", "record_every": 100}
     fastmlp.fit(X, Y, **options | {"epochs": 1})
     fell: Counter[str] = Counter()
@@ -217,7 +217,7 @@ def kills(times: int, folder: Path) -> Trial:
             reached = epochs
     got = fastmlp.fit(X, Y, checkpoint=path, resume=True, **options)
     n_lost += not same(got, fastmlp.fit(X, Y, **options))
-    driving.CHUNK_SECONDS = chunk_seconds
+    loop.CHUNK_SECONDS = chunk_seconds
     n_lost += [entry.name for entry in folder.iterdir()] != ["run.npz"]
     where = ", ".join(f"{fell[name]} {name}" for name in STAGES if fell[name])
     return Trial("kill -9 while checkpointing", times, n_lost, f"fell: {where}; the last run ended with the same bits")

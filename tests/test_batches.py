@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.dense.engine import dense_engine
-from fastmlp.engine import Problem, Rates, Record, Settings, Status, Weights
+from fastmlp.engines.dense.engine import dense_engine
+from fastmlp.engines.engine import Problem, Rates, Record, Settings, Status, Weights
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
 OPTIONS = {

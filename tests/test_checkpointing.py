@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import archives, driving
-from fastmlp.checkpointing import Checkpoint
+from fastmlp.files import archives
+from fastmlp.training import loop
+from fastmlp.training.checkpoints import Checkpoint
 
 ENGINES = pytest.mark.parametrize("algorithm", ["univariate", "dense", "reference"])
 
@@ -31,8 +32,8 @@ def noisy():
 @pytest.fixture
 def short_chunks(monkeypatch):
     """Fits in chunks of 8 epochs, whatever these take."""
-    monkeypatch.setattr(driving._Pace, "measure", lambda self, n_epochs, seconds: setattr(self, "n_epochs", 8))
-    monkeypatch.setattr("fastmlp.files.os.fsync", lambda descriptor: None)  # ten milliseconds each
+    monkeypatch.setattr(loop._Pace, "measure", lambda self, n_epochs, seconds: setattr(self, "n_epochs", 8))
+    monkeypatch.setattr("fastmlp.files.atomic.os.fsync", lambda descriptor: None)  # ten milliseconds each
 
 
 def assert_identical(got, expected):
@@ -284,7 +285,7 @@ def test_a_full_disk_ends_the_fit_and_keeps_the_old_file(sine, tmp_path, monkeyp
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr("fastmlp.files.os.fsync", full)
+        patched.setattr("fastmlp.files.atomic.os.fsync", full)
         with pytest.raises(OSError, match="No space left on device; the file before it, if any, is untouched"):
             fastmlp.fit(*sine, resume=True, **options)
     assert path.read_bytes() == before
@@ -303,8 +304,8 @@ def test_the_file_is_written_every_so_often(sine, tmp_path, monkeypatch, short_c
 
 KILLED = """
 import sys, fastmlp, numpy as np
-from fastmlp import driving
-driving.CHUNK_SECONDS = 1e-3
+from fastmlp.training import loop
+loop.CHUNK_SECONDS = 1e-3
 x = np.linspace(-3, 3, 50)
 fastmlp.fit(x, np.sin(x), hidden=50, epochs=20_000, rng=0, algorithm="dense", checkpoint=sys.argv[1], resume=True,
             checkpoint_every=0, callback=lambda info: print(info.epoch, flush=True))

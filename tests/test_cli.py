@@ -15,8 +15,8 @@ import pytest
 
 import fastmlp
 from fastmlp.cli import main
-from fastmlp.files import replacing
-from fastmlp.tables import TableError, read_table
+from fastmlp.files.atomic import replacing
+from fastmlp.files.tables import TableError, read_table
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import pytest
 from llvmlite.binding import get_host_cpu_features
 
 import fastmlp
-from fastmlp.compiling import SHARED
-from fastmlp.dense import few_inputs, many_inputs
+from fastmlp.compiled.jit import SHARED
+from fastmlp.engines.dense import few_inputs, many_inputs
 
 # Prints every bit of the weights.
 FIT = """
@@ -82,7 +82,7 @@ def test_a_damaged_cache_is_replaced(tmp_path, expected, suffix, damage):
     for file in files:
         file.write_bytes(file.read_bytes()[:100] if damage is None else damage)
     assert run(FIT, tmp_path) == expected
-    hits = "\nfrom fastmlp.dense.few_inputs import train; print(sum(train.stats.cache_hits.values()))"
+    hits = "\nfrom fastmlp.engines.dense.few_inputs import train; print(sum(train.stats.cache_hits.values()))"
     assert run(FIT + hits, tmp_path).split() == [expected, "1"]
 
 
@@ -150,7 +150,7 @@ def test_kernels_for_narrower_vectors_equal_reference(tmp_path, features, n_byte
         pytest.skip("this processor has no such vectors")
     code = """
 import fastmlp, numpy as np
-from fastmlp.vectors import BYTES
+from fastmlp.compiled.vectors import BYTES
 rng = np.random.default_rng(0)
 for n_in, n_out, n_hidden in ((1, 1, 40), (2, 1, 7), (9, 2, 7)):
     x, y = rng.normal(size=(50, n_in)), rng.normal(size=(50, n_out))
@@ -208,7 +208,7 @@ assert first.fit_seconds < 0.2
 def test_after_warmup_nothing_compiles(tmp_path):
     code = """
 import fastmlp
-from fastmlp.dense import few_inputs, many_inputs
+from fastmlp.engines.dense import few_inputs, many_inputs
 fastmlp.warmup()
 print(len(few_inputs.train.signatures), len(many_inputs.train.signatures))
 """

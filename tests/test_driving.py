@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import driving
-from fastmlp.engine import Problem, Rates, Settings, Status, Weights
-from fastmlp.recording import Recorder
-from fastmlp.reference import ReferenceEngine
-from fastmlp.stopping import Stopping
+from fastmlp.engines.engine import Problem, Rates, Settings, Status, Weights
+from fastmlp.engines.reference import ReferenceEngine
+from fastmlp.training import loop
+from fastmlp.training.recording import Recorder
+from fastmlp.training.stopping import Stopping
 
 ENGINES = pytest.mark.parametrize("algorithm", ["univariate", "dense", "reference"])
 
@@ -27,7 +27,7 @@ ENGINES = pytest.mark.parametrize("algorithm", ["univariate", "dense", "referenc
 def test_chunks_of_any_length_give_the_same_bits(sine, algorithm, monkeypatch):
     models = []
     for seconds in (1e-6, 1e-3, 1.0):
-        monkeypatch.setattr(driving, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
         models.append(fastmlp.fit(*sine, hidden=30, epochs=700, rng=0, algorithm=algorithm, record_every=3))
     for model in models[1:]:
         np.testing.assert_array_equal(model.w1, models[0].w1)
@@ -121,13 +121,13 @@ def test_ctrl_c_in_the_last_chunk_is_not_lost(sine):
 
 
 def test_ctrl_c_before_the_first_epoch_leaves_the_start(sine, monkeypatch):
-    rates = fastmlp.preparation.automatic_rate
+    rates = fastmlp.starting.preparation.automatic_rate
 
     def interrupted_rate(*arguments, **options):
         os.kill(os.getpid(), signal.SIGINT)
         return rates(*arguments, **options)
 
-    monkeypatch.setattr("fastmlp.preparation.automatic_rate", interrupted_rate)
+    monkeypatch.setattr("fastmlp.starting.preparation.automatic_rate", interrupted_rate)
     with pytest.warns(RuntimeWarning, match="after 0 of 100 epochs"):
         model = fastmlp.fit(*sine, hidden=50, epochs=100, rng=0)
     assert list(model.history.epoch) == [0]
@@ -241,11 +241,11 @@ class ScriptedEngine:
 def drive(engine, epochs, n_chunk=None, **options):
     """Stop at the first crossing; the model is the weights."""
     recorder = Recorder(epochs, 1, np.ones(1), counts_crossings=True)
-    driven = driving.Drive(engine, epochs, recorder, lambda weights, *_: weights, 1.0, Stopping(at_crossing=True))
+    driven = loop.TrainingLoop(engine, epochs, recorder, lambda weights, *_: weights, 1.0, Stopping(at_crossing=True))
     if n_chunk is not None:
-        driven._pace = driving._Pace(n_chunk)
+        driven._pace = loop._Pace(n_chunk)
         driven._pace.n_epochs = n_chunk
-    with driving.Interrupt() as interrupt:
+    with loop.Interrupt() as interrupt:
         return driven.run(interrupt, **options), recorder.history()
 
 

@@ -16,7 +16,7 @@ from matplotlib.colors import to_rgba
 
 import fastmlp
 from fastmlp import many
-from fastmlp.alike import train_alike
+from fastmlp.batched_fits import train_alike
 
 JOBS = [
     {"hidden": 12},

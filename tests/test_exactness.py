@@ -10,9 +10,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 import fastmlp
-from fastmlp.dense.engine import dense_engine
-from fastmlp.engine import Problem, Rates, Record, Settings, Status, Weights
-from fastmlp.reference import ReferenceEngine
+from fastmlp.engines.dense.engine import dense_engine
+from fastmlp.engines.engine import Problem, Rates, Record, Settings, Status, Weights
+from fastmlp.engines.reference import ReferenceEngine
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import fastmlp
-from fastmlp.engine import Weights
-from fastmlp.kinks import active_ranges
-from fastmlp.univariate.outputs import outputs_at
+from fastmlp.engines.engine import Weights
+from fastmlp.engines.kinks import active_ranges
+from fastmlp.engines.univariate.outputs import outputs_at
 
 SPECIAL = st.sampled_from([0.0, -0.0, 5e-324, -5e-324, 1e-308, -1e-308, 1e-160, 1.0, -1.0, 3.0, 1e200, -1e200])
 NUMBERS = SPECIAL | st.floats(-10, 10) | st.floats(allow_nan=False, allow_infinity=False)

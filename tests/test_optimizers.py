@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastmlp
-from fastmlp.engine import Problem, Rates, Record, Settings, Status, Weights
-from fastmlp.univariate.engine import Univariate
+from fastmlp.engines.engine import Problem, Rates, Record, Settings, Status, Weights
+from fastmlp.engines.univariate.engine import Univariate
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
 OPTIMIZERS = {

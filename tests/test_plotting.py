@@ -14,7 +14,7 @@ from matplotlib.collections import PathCollection
 from PIL import Image
 
 import fastmlp
-from fastmlp.plotting import film
+from fastmlp.showing.plotting import film
 
 
 @pytest.fixture(autouse=True)

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastmlp
-from fastmlp.engine import Settings
+from fastmlp.engines.engine import Settings
 from fastmlp.sklearn import FastMLPRegressor
 
 

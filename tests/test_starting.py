@@ -5,10 +5,10 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import fastmlp
-from fastmlp.engine import Weights
-from fastmlp.gauss_newton import _Blocks, _Stretches
-from fastmlp.scaling import standardization
-from fastmlp.starting import automatic_rate, initial_weights
+from fastmlp.engines.engine import Weights
+from fastmlp.starting.gauss_newton import _Blocks, _Stretches
+from fastmlp.starting.scaling import standardization
+from fastmlp.starting.starting import automatic_rate, initial_weights
 
 
 @pytest.mark.parametrize("init", ["balanced", 0.3])
@@ -77,7 +77,7 @@ def test_the_automatic_rate_does_not_depend_on_blocks(problem, monkeypatch):
     x, _, sample_weight, init = problem(3, 2)
     rates = []
     for block in (2**22, 7 * init[1].size):
-        monkeypatch.setattr("fastmlp.gauss_newton._BLOCK", block)
+        monkeypatch.setattr("fastmlp.starting.gauss_newton._BLOCK", block)
         rates.append(automatic_rate(x, sample_weight, Weights(*init), 0.0, hidden_bias=True, output_bias=True))
     assert rates[0] == pytest.approx(rates[1], rel=1e-12)
 
@@ -96,7 +96,7 @@ def test_one_input_gives_the_rate_of_the_general_form(
     rates = []
     for form in ("one input", "general"):
         if form == "general":
-            monkeypatch.setattr("fastmlp.starting.gauss_newton", _Blocks)
+            monkeypatch.setattr("fastmlp.starting.starting.gauss_newton", _Blocks)
         rates.append(
             automatic_rate(
                 x,

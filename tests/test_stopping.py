@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import driving
-from fastmlp.stopping import Stopping
+from fastmlp.training import loop
+from fastmlp.training.stopping import Stopping
 
 ENGINES = pytest.mark.parametrize("algorithm", ["univariate", "dense", "reference"])
 
@@ -89,7 +89,7 @@ def test_patience_does_not_depend_on_chunks(noisy, algorithm, with_validation, m
     }
     models = []
     for seconds in (1e-6, 1e-3, 1.0):
-        monkeypatch.setattr(driving, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
         held_out = validation if with_validation else None
         models.append(fastmlp.fit(x, y, validation=held_out, patience=50, record_every=3, **options))
     assert models[0].info.stop_reason == "patience"
@@ -105,7 +105,7 @@ def test_patience_does_not_depend_on_chunks(noisy, algorithm, with_validation, m
 @pytest.mark.parametrize("n_chunk", [1, 4, 100])
 def test_a_run_that_patience_does_not_end_returns_the_best_weights_too(noisy, n_chunk, monkeypatch):
     x, y, validation = noisy
-    monkeypatch.setattr(driving._Pace, "measure", lambda self, n_epochs, seconds: setattr(self, "n_epochs", n_chunk))
+    monkeypatch.setattr(loop._Pace, "measure", lambda self, n_epochs, seconds: setattr(self, "n_epochs", n_chunk))
     options = {"hidden": 50, "lr": 0.05, "rng": 0, "algorithm": "dense", "record_every": 10}
     model = fastmlp.fit(x, y, epochs=1005, validation=validation, patience=10**6, **options)
     assert model.info.stop_reason == "epochs"

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp import archives, storage
+from fastmlp.files import archives
+from fastmlp.models import storage
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastmlp.engine import Problem, Rates, Settings
-from fastmlp.univariate.codes import plane_size
-from fastmlp.univariate.samples import sorted_samples
-from fastmlp.univariate.stretches import Stretches, running_sums
+from fastmlp.engines.engine import Problem, Rates, Settings
+from fastmlp.engines.univariate.codes import plane_size
+from fastmlp.engines.univariate.samples import sorted_samples
+from fastmlp.engines.univariate.stretches import Stretches, running_sums
 
 ALL_RATES = Rates(0.02, 0.03, 0.01, 0.04)
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.dense.engine import dense_engine, worthwhile_threads
-from fastmlp.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
-from fastmlp.reference import ReferenceEngine
-from fastmlp.threads import has_the_cores, usable_cores
+from fastmlp.compiled.threads import has_the_cores, usable_cores
+from fastmlp.engines.dense.engine import dense_engine, worthwhile_threads
+from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
+from fastmlp.engines.reference import ReferenceEngine
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
 ADAM = {"optimizer": "adam", "weight_decay": 1e-3}
@@ -153,7 +153,7 @@ def test_only_the_main_thread_of_the_main_process_takes_more_than_one_unasked():
 
 
 def test_the_bits_of_a_long_update_are_those_of_the_main_thread_everywhere(problem, monkeypatch):
-    monkeypatch.setattr("fastmlp.threads.usable_cores", lambda: 2)
+    monkeypatch.setattr("fastmlp.compiled.threads.usable_cores", lambda: 2)
     x, y, _, init = problem(9, 1, 1000, 120)
     assert worthwhile_threads(Shape(1000, 9, 120, 1), None, 2) == 2
 

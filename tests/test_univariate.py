@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import fastmlp
-from fastmlp.compiling import OPTIONS
-from fastmlp.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
-from fastmlp.univariate import choice, patterns
-from fastmlp.univariate.codes import codes, plane_size
-from fastmlp.univariate.engine import Univariate
-from fastmlp.univariate.methods import PatternMoments, PrefixSums
-from fastmlp.univariate.samples import sorted_samples
-from fastmlp.univariate.stretches import Stretches
-from fastmlp.vectors import vectors, zeros
+from fastmlp.compiled.jit import OPTIONS
+from fastmlp.compiled.vectors import vectors, zeros
+from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
+from fastmlp.engines.univariate import choice, patterns
+from fastmlp.engines.univariate.codes import codes, plane_size
+from fastmlp.engines.univariate.engine import Univariate
+from fastmlp.engines.univariate.methods import PatternMoments, PrefixSums
+from fastmlp.engines.univariate.samples import sorted_samples
+from fastmlp.engines.univariate.stretches import Stretches
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
 METHODS = {"prefix sums": PrefixSums, "pattern moments": PatternMoments, "stretches": Stretches}

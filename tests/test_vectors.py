@@ -2,21 +2,21 @@ import numba
 import numpy as np
 import pytest
 
-from fastmlp import vectors
-from fastmlp.compiling import OPTIONS
-from fastmlp.vectors import load, store
+from fastmlp.compiled import vectors
+from fastmlp.compiled.jit import OPTIONS
+from fastmlp.compiled.vectors import load, store
 
 N = vectors.n_lanes(np.dtype(np.float64))
 A = np.array([-1.5, 0.0, 2.0, 3.5, -4.0, 0.5, 1.0, 2.5])[:N]
 B = np.array([2.0, 0.0, 2.0, -1.0, 5.0, np.nan, np.inf, 0.25])[:N]
 BITS = 1 << np.arange(N)
 OPERATIONS = {
-    "where_greater": (lambda a, b, out: vectors.where_greater(load(a, (0,)), load(b, (0,))), (A > B) @ BITS),
-    "where_no_less": (lambda a, b, out: vectors.where_no_less(load(a, (0,)), load(b, (0,))), (A >= B) @ BITS),
-    "n_set": (lambda a, b, out: vectors.n_set(0b1011), 3),
+    "mask_greater": (lambda a, b, out: vectors.mask_greater(load(a, (0,)), load(b, (0,))), (A > B) @ BITS),
+    "mask_greater_equal": (lambda a, b, out: vectors.mask_greater_equal(load(a, (0,)), load(b, (0,))), (A >= B) @ BITS),
+    "n_set": (lambda a, b, out: vectors.popcount(0b1011), 3),
     "largest": (lambda a, b, out: vectors.largest(load(a, (0,))), A.max()),
-    "where_set": (
-        lambda a, b, out: store(out, (0,), vectors.where_set(0b101, load(a, (0,)), load(b, (0,)))),
+    "select": (
+        lambda a, b, out: store(out, (0,), vectors.select(0b101, load(a, (0,)), load(b, (0,)))),
         np.where(0b101 & BITS, A, B),
     ),
     "divide": (lambda a, b, out: store(out, (0,), vectors.divide(load(a, (0,)), load(b, (0,)))), None),

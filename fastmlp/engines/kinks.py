@@ -1,0 +1,38 @@
+"""Where the units of a net of one input switch among sorted samples."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastmlp.engines.engine import Array
+
+
+def active_ranges(x: Array, w1: Array, b1: Array) -> tuple[Array, Array]:
+    """Find each unit's active samples, which are a suffix or a prefix of the sorted ones.
+
+    Decided by the mask's own rule, ``x w1 > -b1``: the rounded product is monotone in x, whereas a rounded kink
+    -b1 / w1 may fall on the wrong side of a sample.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples,)
+        Ascending; at least one.
+    w1, b1 : ndarray of shape (n_hidden,)
+        Of x's dtype, in which the rule is evaluated.
+
+    Returns
+    -------
+    first, stop : ndarray of int64, shape (n_hidden,)
+        Unit j is active exactly on x[first[j]:stop[j]]. first is 0 or stop is n_samples; they are equal where no sample
+        is active.
+    """
+    rising = w1 > 0
+    kink = np.zeros(w1.size, np.int64)  # samples before it: inactive ones if rising, else active ones
+    step = 1 << (x.size.bit_length() - 1)
+    with np.errstate(over="ignore", invalid="ignore"):  # weights of a net about to diverge
+        while step:
+            longer = kink + step
+            active = x[np.minimum(longer, x.size) - 1] * w1 > -b1
+            kink = np.where((active != rising) & (longer <= x.size), longer, kink)
+            step //= 2
+    return np.where(rising, kink, 0), np.where(rising, x.size, kink)

@@ -1,0 +1,170 @@
+"""The engine for nets of one input: which method trains when, and the weights in the caller's terms."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastmlp.engines.engine import Array, Engine, Problem, Rates, Record, Settings, Shape, Status, Weights
+from fastmlp.engines.kinks import active_ranges
+from fastmlp.engines.univariate import choice
+from fastmlp.engines.univariate.codes import codes, tables
+from fastmlp.engines.univariate.methods import Method, OptimizedSums, PrefixSums
+from fastmlp.engines.univariate.samples import SortedSamples, sorted_samples
+
+
+def each_univariate_kernel() -> Iterator[tuple[type[Engine], Shape]]:
+    """Yield the engine and a shape for each kernel that a fit of one output may compile."""
+    for shape in choice.each_start():
+        yield Univariate, shape
+
+
+class Univariate:
+    """Gradient descent on one input, in float64 whatever the dtype of the problem."""
+
+    counts_crossings = True
+
+    def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
+        self._dtype = problem.x.dtype
+        self._settings = replace(settings, rates=Rates(*map(float, settings.rates)))
+        # Without a hidden bias to train there is nothing to gain, and b1 must stay what it is to the last bit. Another
+        # optimiser than plain descent would act on b + centre w, not on b.
+        self._samples = sorted_samples(problem, may_centre=settings.rates.b1 != 0 and settings.is_plain)
+        w1, b1, w2, b2 = (np.asarray(w, self._dtype).astype(np.float64) for w in weights)
+        code = codes(*active_ranges(self._samples.raw_x, w1[0], b1), self._samples.x.size)
+        with np.errstate(over="ignore", invalid="ignore"):
+            beta, self._rest = centred(self._samples, w1[0], b1, code)
+            units = np.concatenate([w1, [beta], w2.T])
+        self._epoch = 0
+        self._stay = choice.FIRST_STAY
+        self._until = 0  # the epoch at which prefix sums have stayed long enough
+        self._shape = Shape(self._samples.x.size, 1, b1.size, b2.size)
+        self._method: Method = self._entered(_first_method(self._shape, settings), units, code, b2, 0)
+        self._squared_error = self._method.squared_error.copy()
+        self._crossings = 0
+
+    def _entered(self, method: type[Method], units: Array, code: Array, b2: Array, crossings: int) -> Method:
+        return method(self._samples, units, code, b2, self._settings, crossings)
+
+    @property
+    def method(self) -> str:
+        """The method that trains now."""
+        return self._method.method
+
+    @property
+    def live_units(self) -> int | None:
+        """The number of units that may soon cross a sample, where the method knows it."""
+        return self._method.live_units
+
+    def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
+        """Train as `fastmlp.engines.engine.Engine.advance` says."""
+        record.squared_error[0] = self._squared_error
+        record.crossings[0] = self._crossings
+        n_done = 0
+        while n_done < n_epochs:
+            n_wanted = n_epochs - n_done
+            if isinstance(self._method, PrefixSums) and self._epoch == self._until:
+                self._go_on()
+            if isinstance(self._method, PrefixSums):
+                n_wanted = min(n_wanted, self._until - self._epoch)
+            rows = slice(n_done + 1, n_done + 1 + n_wanted)
+            n_more = self._method.train(n_wanted, record.squared_error[rows], record.crossings[rows])
+            n_held = self._held_by_dtype(record.squared_error[n_done + 1 : n_done + 1 + n_more])
+            n_done += n_held
+            self._epoch += n_more
+            if n_held < n_more or (n_more < n_wanted and not self._method.leaves):
+                return n_done, Status.DIVERGED
+            if self._method.leaves:
+                self._go_on()
+        self._squared_error = record.squared_error[n_done].copy()
+        self._crossings = int(record.crossings[n_done])
+        return n_done, Status.TRAINED
+
+    def _held_by_dtype(self, squared_error: Array) -> int:
+        """Return how many epochs pass before the first whose error the dtype of the problem cannot hold."""
+        largest = float(np.finfo(self._dtype).max)
+        if np.sqrt(squared_error.max(initial=0.0)) <= largest:
+            return len(squared_error)
+        return int(np.argmax(~(np.sqrt(squared_error) <= largest).all(axis=1)))
+
+    def _go_on(self) -> None:
+        """Let the next method take over; prefix sums stay twice as long each time."""
+        following = choice.next_method(type(self._method), self._shape)
+        self._switch(following)
+        if following is PrefixSums:
+            self._until = self._epoch + self._stay
+            self._stay = min(2 * self._stay, choice.LONGEST_STAY)
+
+    def _switch(self, method: type[Method]) -> None:
+        if type(self._method) is method:
+            return
+        units, code = self._method.units()
+        self._method = self._entered(method, units, code, self._method.b2, self._method.crossings)
+
+    def weights(self) -> Weights:
+        """Return copies of the weights."""
+        units, _ = self._method.units()
+        with np.errstate(over="ignore", invalid="ignore"):
+            b1 = uncentred(self._samples, units[0], units[1]) + self._rest  # never -0.0, which kernels make of 0
+        w1, w2 = units[:1], units[2:].T
+        return Weights(*(np.array(w, self._dtype, order="C") for w in (w1, b1, w2, self._method.b2)))
+
+    def state(self) -> Mapping[str, Array]:
+        """Return copies of the method's arrays, and of what decides when it changes."""
+        held = np.array(
+            [self._epoch, self._stay, self._until, self._crossings, choice.METHODS.index(type(self._method))]
+        )
+        return {"held": held, "squared_error": self._squared_error.copy(), **self._method.state()}
+
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Go back to a state."""
+        self._epoch, self._stay, self._until, self._crossings, index = (int(number) for number in state["held"])
+        self._squared_error = state["squared_error"].copy()
+        self._switch(choice.METHODS[index])
+        self._method.restore(state)
+
+    @classmethod
+    def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
+        """Compile the kernel of the method that a fit of this shape starts with, by training the smallest net."""
+        _compile(_first_method(shape, settings), shape.n_out, settings.optimizer)
+
+
+@functools.cache
+def _compile(method: type[Method], n_out: int, optimizer: str) -> None:
+    zeros = np.zeros((1, n_out))
+    smallest = sorted_samples(Problem(zeros[:, :1], zeros, np.ones(1)), may_centre=False)
+    still = Settings(Rates(0.0, 0.0, 0.0, 0.0), optimizer=optimizer)
+    method(smallest, np.zeros((2 + n_out, 1)), np.zeros(1, np.int64), zeros[0], still).units()
+
+
+def _first_method(shape: Shape, settings: Settings) -> type[Method]:
+    return choice.first_method(shape) if settings.is_plain else OptimizedSums
+
+
+def centred(samples: SortedSamples, w: Array, b: Array, code: Array) -> tuple[Array, Array]:
+    """Return beta = b + centre w, and what must be added to beta - centre w for b to come back to the last bit.
+
+    A unit whose kink lies so near a sample that centring puts it on the other side than the data as given do gets the
+    nearest beta on the right side.
+    """
+    if samples.centre == 0:
+        return b, np.zeros(b.size)  # long doubles take 7 us to add for 1,000 units
+    beta = (b + np.longdouble(samples.centre) * w).astype(np.float64)
+    patterns = tables(samples.x)
+    for x, is_active in zip(patterns.beside[:, code], patterns.active[:, code], strict=True):
+        tie = -(w * x)
+        beta = np.where(is_active, np.maximum(beta, np.nextafter(tie, np.inf)), np.minimum(beta, tie))
+    return beta, b - uncentred(samples, w, beta)
+
+
+def uncentred(samples: SortedSamples, w: Array, beta: Array) -> Array:
+    """Return beta - centre w in long double; in two products that are exact, since the centre is a float32."""
+    if samples.centre == 0:
+        return beta
+    mantissa, exponent = np.frexp(w)
+    high = np.ldexp(mantissa.astype(np.float32).astype(np.float64), exponent)
+    return np.asarray((beta.astype(np.longdouble) - samples.centre * high) - samples.centre * (w - high))

@@ -1,0 +1,96 @@
+"""What a net of one input gives at sorted samples, without a product of samples and units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fastmlp.compiled.jit import compiled, njit
+from fastmlp.engines.engine import Array, Weights
+
+
+@njit
+def evaluate(
+    x: Any, w1: Any, b1: Any, w2: Any, b2: Any, slope: Any, rises: Any, offsets: Any, totals: Any, h2: Any
+) -> None:
+    """Write h2 = act(x w1 + b1) w2 + b2 to h2 (n_samples, n_out), in O(n_samples + n_hidden log n_samples).
+
+    A unit is active where x w1 > -b1, which is a suffix or a prefix of the samples since the rounded product is
+    monotone. From sample to sample only the units that switch between them are added to the sums over active units of
+    w2 w1 and of w2 (b1 + c w1), the line about a sample c in the middle, about which they cancel least.
+
+    x (n_samples,) ascending; w1, b1 (n_hidden,), w2 (n_hidden, n_out), b2 (n_out,); rises, offsets
+    (n_samples + 1, n_out) and totals (2, n_out) are scratch.
+    """
+    n, n_out = h2.shape
+    centre = x[n // 2]
+    longest = 1
+    while 2 * longest <= n:
+        longest *= 2
+    rises[:] = 0
+    offsets[:] = 0
+    totals[:] = 0
+    for j in range(w1.size):
+        w, threshold = w1[j], -b1[j]
+        is_rising = w > 0
+        kink = 0  # samples before it: inactive ones if rising, else active ones
+        step = longest
+        while step:
+            longer = kink + step
+            is_before = longer <= n and (x[min(longer, n) - 1] * w > threshold) != is_rising
+            kink += step * is_before
+            step //= 2
+        first, stop = (kink, n) if is_rising else (0, kink)
+        offset = w * centre - threshold
+        for o in range(n_out):
+            rise, height = w2[j, o] * w, w2[j, o] * offset
+            totals[0, o] += rise
+            totals[1, o] += height
+            rises[first, o] += rise
+            rises[stop, o] -= rise
+            offsets[first, o] += height
+            offsets[stop, o] -= height
+    for o in range(n_out):
+        rise, offset = 0.0, 0.0
+        for i in range(n):
+            rise += rises[i, o]
+            offset += offsets[i, o]
+            slanted = slope * totals[0, o] + (1.0 - slope) * rise
+            h2[i, o] = slanted * (x[i] - centre) + (slope * totals[1, o] + (1.0 - slope) * offset) + b2[o]
+
+
+def outputs_at(x: Array, n_out: int, negative_slope: float) -> Callable[[Weights], Array]:
+    """Return what evaluates nets of one input at sorted samples.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (n_samples,)
+        Ascending; at least one.
+    n_out : int
+        Number of outputs of the nets.
+    negative_slope : float
+        Of their activation below 0.
+
+    Returns
+    -------
+    callable
+        Takes float64 weights and returns their outputs (n_samples, n_out), which the next call overwrites.
+    """
+    h2 = np.empty((x.size, n_out))
+    room = np.empty((x.size + 1, n_out)), np.empty((x.size + 1, n_out)), np.empty((2, n_out)), h2
+    slope = float(negative_slope)
+    kernel = compile_outputs()
+
+    def outputs(weights: Weights) -> Array:
+        kernel(x, weights.w1[0], weights.b1, weights.w2, weights.b2, slope, *room)
+        return h2
+
+    return outputs
+
+
+def compile_outputs() -> Any:
+    """Return the compiled kernel, whatever the number of outputs."""
+    row, rows = np.empty(1), np.empty((1, 1))
+    return compiled(evaluate, (row, row, row, rows, row, 0.0, rows, rows, rows, rows))

@@ -1,0 +1,4 @@
+"""Reading and writing files: replaced as a whole or not at all, npz archives without pickle, delimited tables.
+
+May import `checks`.
+"""

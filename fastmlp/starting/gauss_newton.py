@@ -1,0 +1,115 @@
+"""Products with the objective's Gauss-Newton matrix J^T S J, J the Jacobian of all outputs by all parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from fastmlp.engines.engine import Array, Weights
+from fastmlp.engines.kinks import active_ranges
+from fastmlp.engines.reference import backward_hidden, hidden_forward
+
+GaussNewton = Callable[[Weights], Weights]  # v -> J^T S J v, both shaped as the weights
+
+_BLOCK = 2**22  # entries of a (samples, units) block: 32 MiB
+
+
+def gauss_newton(
+    x: Array, sample_weight: Array, weights: Weights, negative_slope: float, interrupted: Callable[[], bool]
+) -> GaussNewton:
+    """Return the matrix at these weights as the product with it; an interrupted product is of no use."""
+    if x.shape[1] == 1:
+        return _Stretches(x[:, 0], sample_weight, weights, negative_slope)
+    return _Blocks(x, sample_weight, weights, negative_slope, interrupted)
+
+
+class _Blocks:
+    """Any number of inputs: forward along v, weighted, and back, block by block of samples."""
+
+    def __init__(
+        self, x: Array, sample_weight: Array, weights: Weights, negative_slope: float, interrupted: Callable[[], bool]
+    ) -> None:
+        self._start = x, sample_weight, weights, negative_slope
+        self._interrupted = interrupted
+        self._n_rows = max(1, _BLOCK // weights.b1.size)
+        self._kept = list(self._computed()) if len(x) <= self._n_rows else None
+
+    def _computed(self) -> Iterator[tuple[slice, Array, Array]]:
+        """Yield the rows, act(h1) and its slope of each block; they are kept where there is one block."""
+        x, _, weights, negative_slope = self._start
+        for first in range(0, len(x), self._n_rows):
+            if self._interrupted():
+                return
+            rows = slice(first, first + self._n_rows)
+            relu, _, slope = hidden_forward(x[rows], weights.w1, weights.b1, negative_slope)
+            yield rows, relu, slope
+
+    def __call__(self, vector: Weights) -> Weights:
+        """Multiply."""
+        x, sample_weight, weights, _ = self._start
+        total = Weights(*(np.zeros_like(w) for w in weights))
+        for rows, relu, slope in self._computed() if self._kept is None else self._kept:
+            inputs = x[rows]
+            along = relu @ vector.w2 + ((inputs @ vector.w1 + vector.b1) * slope) @ weights.w2 + vector.b2
+            dh2 = sample_weight[rows, None] * along
+            dh1 = backward_hidden(dh2, slope, weights.w2)
+            block = inputs.T @ dh1, dh1.sum(axis=0), relu.T @ dh2, dh2.sum(axis=0)
+            for part, addend in zip(total, block, strict=True):
+                part += addend
+        return total
+
+
+class _Stretches:
+    """One input: between two neighbouring kinks the outputs along v are linear in x, so moments stand for the samples.
+
+    A product takes O(n_hidden), the moments O(n_samples log n_samples) once. Inputs are measured as
+    t = (x - centre) / scale: raw moments would cancel where x is far from 0, and overflow where its square does.
+    """
+
+    def __init__(self, x: Array, sample_weight: Array, weights: Weights, negative_slope: float) -> None:
+        order = np.argsort(x, kind="stable")
+        x, sample_weight = x[order], sample_weight[order]
+        w1, b1 = weights.w1[0], weights.b1
+        self._w2, self._negative_slope = weights.w2, negative_slope
+        self._centre = x[x.size // 2]
+        self._scale = np.abs(x - self._centre).max() or 1.0
+        self._w_t = (w1 * self._scale)[:, None]  # a unit's h1 is w_t t + b_t
+        self._b_t = (b1 + w1 * self._centre)[:, None]
+
+        ranges = np.concatenate(active_ranges(x, w1, b1))
+        edges, ends = np.unique(np.append(ranges, [0, x.size]), return_inverse=True)
+        self._first, self._stop = ends[: w1.size], ends[w1.size : -2]  # as numbers of stretches
+        t = (x - self._centre) / self._scale
+        powers = np.stack([sample_weight, sample_weight * t, sample_weight * t**2])
+        self._moments = np.add.reduceat(powers, edges[:-1], axis=1)[:, :, None]
+
+    def __call__(self, vector: Weights) -> Weights:
+        """Multiply."""
+        w1, b1, w2, b2 = vector
+        dw_t, db_t = w1.T * self._scale, (b1 + w1[0] * self._centre)[:, None]
+        slope = self._over_units(self._w_t * w2 + dw_t * self._w2)
+        intercept = self._over_units(self._b_t * w2 + db_t * self._w2) + b2
+        m0, m1, m2 = self._moments
+        error = intercept * m0 + slope * m1
+        error_t = intercept * m1 + slope * m2
+        sum_, sum_t = self._over_samples(error), self._over_samples(error_t)
+        db1 = (self._w2 * sum_).sum(axis=1)
+        dw1 = self._scale * (self._w2 * sum_t).sum(axis=1) + self._centre * db1
+        return Weights(dw1[None], db1, self._w_t * sum_t + self._b_t * sum_, error.sum(axis=0))
+
+    def _over_units(self, terms: Array) -> Array:
+        """Sum (n_hidden, n_out) terms over units, each times its slope on the stretch: (n_stretches, n_out)."""
+        n_edges = self._moments.shape[1] + 1
+        active = np.stack(
+            [np.bincount(self._first, term, n_edges) - np.bincount(self._stop, term, n_edges) for term in terms.T],
+            axis=1,
+        ).cumsum(axis=0)[:-1]
+        return np.asarray(self._negative_slope * terms.sum(axis=0) + (1 - self._negative_slope) * active)
+
+    def _over_samples(self, terms: Array) -> Array:
+        """Sum (n_stretches, n_out) terms over stretches, each times the unit's slope there: (n_hidden, n_out)."""
+        sums = np.concatenate([np.zeros((1, terms.shape[1])), terms.cumsum(axis=0)])
+        return np.asarray(
+            self._negative_slope * sums[-1] + (1 - self._negative_slope) * (sums[self._stop] - sums[self._first])
+        )

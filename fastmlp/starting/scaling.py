@@ -1,0 +1,89 @@
+"""Training on standardised data, and folding the maps into the weights.
+
+A net of standardised inputs and targets is a net of the raw ones with other weights. With x' = (x - x_shift) / x_scale
+and y' = (y - y_shift) / y_scale::
+
+    w1 = w1' / x_scale     b1 = b1' - x_shift w1     w2 = w2' y_scale     b2 = b2' y_scale + y_shift
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastmlp.engines.engine import Array, Weights
+from fastmlp.engines.summation import weighted_sum
+
+
+@dataclass(frozen=True, eq=False)
+class Standardization:
+    """The maps between the units of the data and those trained in.
+
+    Attributes
+    ----------
+    x_shift, x_scale : ndarray of float64, shape (n_in,)
+        x' = (x - x_shift) / x_scale.
+    y_shift, y_scale : ndarray of float64, shape (n_out,)
+        y' = (y - y_shift) / y_scale.
+    """
+
+    x_shift: Array
+    x_scale: Array
+    y_shift: Array
+    y_scale: Array
+
+    def __post_init__(self) -> None:
+        for array in (self.x_shift, self.x_scale, self.y_shift, self.y_scale):
+            array.flags.writeable = False
+
+    def inputs(self, x: Array) -> Array:
+        """Return x (n_samples, n_in) in the units trained in."""
+        return np.asarray((x - self.x_shift) / self.x_scale)
+
+    def targets(self, y: Array) -> Array:
+        """Return y (n_samples, n_out) in the units trained in."""
+        return np.asarray((y - self.y_shift) / self.y_scale)
+
+    def fold(self, weights: Weights) -> Weights:
+        """Return the weights that act on raw data, in float64."""
+        w1, b1, w2, b2 = (w.astype(np.float64) for w in weights)
+        w1 = w1 / self.x_scale[:, None]
+        return Weights(w1, b1 - weighted_sum(self.x_shift, w1), w2 * self.y_scale, b2 * self.y_scale + self.y_shift)
+
+    def unfold(self, weights: Weights) -> Weights:
+        """Return the weights that act on standardised data: the inverse of `fold`, in float64."""
+        w1, b1, w2, b2 = (w.astype(np.float64) for w in weights)
+        trained_w1 = w1 * self.x_scale[:, None]
+        return Weights(
+            trained_w1, b1 + weighted_sum(self.x_shift, w1), w2 / self.y_scale, (b2 - self.y_shift) / self.y_scale
+        )
+
+
+def identity(n_in: int, n_out: int) -> Standardization:
+    """Return the maps that change nothing."""
+    return Standardization(np.zeros(n_in), np.ones(n_in), np.zeros(n_out), np.ones(n_out))
+
+
+def standardization(
+    x: Array, y: Array, sample_weight: Array, *, shift_inputs: bool, shift_targets: bool
+) -> Standardization:
+    """Return the maps to weighted mean 0 and standard deviation 1 (ddof 0) per column.
+
+    A column that may not be shifted, because no bias could undo it, is scaled to root mean square 1; a constant column
+    is not scaled.
+    """
+    x_shift, x_scale = _column_maps(x, sample_weight, shift=shift_inputs)
+    y_shift, y_scale = _column_maps(y, sample_weight, shift=shift_targets)
+    return Standardization(x_shift, x_scale, y_shift, y_scale)
+
+
+def _column_maps(columns: Array, sample_weight: Array, *, shift: bool) -> tuple[Array, Array]:
+    constant = (columns == columns[0]).all(axis=0)
+    mean = np.where(constant, columns[0], weighted_sum(sample_weight, columns)) if shift else np.zeros(columns.shape[1])
+    centred = columns - mean
+    # Squares of values beyond 1e154 overflow and below 1e-162 vanish: take the largest out first.
+    largest = np.abs(centred).max(axis=0)
+    unit = np.where(largest > 0, largest, 1.0)
+    scale = unit * np.sqrt(weighted_sum(sample_weight, (centred / unit) ** 2))
+    return mean, np.where(constant | (scale == 0), 1.0, scale)
