@@ -104,7 +104,7 @@ class Formula:
                 return BINARY[type(op)](self._value(left, x), self._value(right, x))
             case ast.Compare():
                 return self._comparison(node, x)
-            case ast.FitConfig(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
+            case ast.Call(func=ast.Name(id=name), args=args, keywords=[]) if name in FUNCTIONS:
                 function, n_args = FUNCTIONS[name]
                 if len(args) != n_args:
                     raise self._error(node, f"{name} takes {n_args} argument{'s' * (n_args > 1)}, not {len(args)}, in")
@@ -134,7 +134,7 @@ def _objection(node: ast.expr) -> str:
             return "a function needs arguments in parentheses:"
         case ast.Name():
             return f"the names are x, {', '.join(CONSTANTS)} and functions, not"
-        case ast.FitConfig(func=ast.Name(id=name)) if name not in FUNCTIONS:
+        case ast.Call(func=ast.Name(id=name)) if name not in FUNCTIONS:
             return f"the functions are {', '.join(FUNCTIONS)}, not"
         case ast.BinOp(op=ast.BitXor()):
             return "a power is written with **, not"
