@@ -1,6 +1,8 @@
 """Imports stay light, kernels compile once per dtype, and no state of the compile cache stops a fit."""
 
 import ast
+import functools
+import importlib
 import os
 import shutil
 import subprocess
@@ -12,8 +14,14 @@ import pytest
 from llvmlite.binding import get_host_cpu_features
 
 import fastmlp
-from fastmlp.compiled.jit import SHARED
+from fastmlp.compiled import stamps
 from fastmlp.engines.dense import few_inputs, many_inputs
+
+PACKAGE = Path(fastmlp.__file__).parent
+MODULES = {
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in PACKAGE.rglob("*.py")
+}
 
 # Prints every bit of the weights.
 FIT = """
@@ -86,45 +94,90 @@ def test_a_damaged_cache_is_replaced(tmp_path, expected, suffix, damage):
     assert run(FIT + hits, tmp_path).split() == [expected, "1"]
 
 
-@pytest.mark.slow
-def test_kernels_are_compiled_anew_when_the_operations_on_vectors_were_edited(tmp_path):
-    package = tmp_path / "fastmlp"
-    shutil.copytree(Path(fastmlp.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    count = f"""
-import sys; sys.path.insert(0, {str(tmp_path)!r})
-from numba.core.event import install_recorder
-with install_recorder("numba:compile") as recorder:
-    import fastmlp
-    fastmlp.fit([[1.0, 2.0]], [1.0], hidden=2, epochs=1, progress=False)
-print(fastmlp.__file__, len(recorder.buffer) > 0)
+# A package whose `leaf` is used by one kernel through `middle`, and by another not at all.
+SMALL_PACKAGE = {
+    "__init__": "",
+    "leaf": """
+from fastmlp.compiled.jit import inlined
+FACTOR = 2.0
+@inlined
+def scaled(x):
+    return FACTOR * x
+""",
+    "middle": """
+from fastmlp import leaf
+from fastmlp.compiled.jit import inlined
+@inlined
+def shifted(x):
+    return leaf.scaled(x) + 1.0
+""",
+    "using": """
+from fastmlp.compiled.jit import njit
+from fastmlp.middle import shifted
+@njit
+def kernel(x):
+    return shifted(x)
+""",
+    "apart": """
+from fastmlp.compiled.jit import njit
+@njit
+def kernel(x):
+    return -x
+""",
+}
+# Prints what each kernel returns, and 1 if it came from the cache.
+CALL = """
+import sys; sys.path.insert(0, "")
+from fastmlp import apart, using
+for kernel in using.kernel, apart.kernel:
+    print(kernel(3.0), sum(kernel.stats.cache_hits.values()))
 """
-    assert run(count, tmp_path) == f"{package / '__init__.py'} True"
-    assert run(count, tmp_path).endswith(" False")
-    with (package / "vectors.py").open("a") as file:
-        file.write("# edited\n")
-    assert run(count, tmp_path).endswith(" True")
 
 
-def borrowed_from(path):
-    """Return the modules from which a file imports what its compiled functions use."""
-    lines = ast.parse(path.read_text()).body
-    origin = {alias.name: line.module for line in lines if isinstance(line, ast.ImportFrom) for alias in line.names}
-    functions = [line for line in lines if isinstance(line, ast.FunctionDef)]
-    kernels = [
-        function
-        for function in functions
-        if {ast.unparse(decorator) for decorator in function.decorator_list} & {"njit", "inlined", "exact", "spliced"}
-    ]
-    statements = [statement for kernel in kernels for statement in kernel.body]
-    used = {node.id for line in statements for node in ast.walk(line) if isinstance(node, ast.Name)}
-    return {origin[name] for name in used & origin.keys()}
+def test_an_edit_recompiles_the_kernels_of_the_files_that_import_it_and_no_others(tmp_path, monkeypatch):
+    package = tmp_path / "fastmlp"
+    shutil.copytree(PACKAGE / "compiled", package / "compiled", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, text in SMALL_PACKAGE.items():
+        (package / f"{name}.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    assert run(CALL, tmp_path).split() == ["7.0", "0", "-3.0", "0"]
+    assert run(CALL, tmp_path).split() == ["7.0", "1", "-3.0", "1"]
+    with (package / "leaf.py").open("a") as file:
+        file.write("# a comment")
+    assert run(CALL, tmp_path).split() == ["7.0", "0", "-3.0", "1"]
+    (package / "leaf.py").write_text(SMALL_PACKAGE["leaf"].replace("2.0", "4.0"))
+    assert run(CALL, tmp_path).split() == ["13.0", "0", "-3.0", "1"]
+    with (package / "using.py").open("a") as file:
+        file.write("# a comment")
+    assert run(CALL, tmp_path).split() == ["13.0", "0", "-3.0", "1"]
+    with (package / "compiled" / "jit.py").open("a") as file:
+        file.write("# a comment")
+    assert run(CALL, tmp_path).split() == ["13.0", "0", "-3.0", "0"]
 
 
-def test_kernels_are_named_by_all_that_they_take_from_other_files():
-    modules = set().union(*map(borrowed_from, Path(fastmlp.__file__).parent.rglob("*.py")))
-    own = {module.removeprefix("fastmlp.") for module in modules if module.startswith("fastmlp.")}
-    files = {module.replace(".", "/") + ".py" for module in own}
-    assert files == set(SHARED)
+@functools.cache
+def imports(module):
+    """Return the modules of the package that one imports at its top level."""
+    path = PACKAGE.parent / module.replace(".", "/")
+    named = set()
+    for statement in ast.parse((path / "__init__.py" if path.is_dir() else path.with_suffix(".py")).read_text()).body:
+        if isinstance(statement, ast.Import):
+            named |= {alias.name for alias in statement.names}
+        if isinstance(statement, ast.ImportFrom):
+            for alias in statement.names:
+                name = f"{statement.module}.{alias.name}"
+                named.add(name if name in MODULES else statement.module)
+    return named & MODULES
+
+
+def test_a_stamp_covers_all_that_a_module_imports():
+    closures = {module: {module} for module in MODULES}
+    for _ in MODULES:
+        for closure in closures.values():
+            closure |= set().union(*map(imports, closure))
+    for module in sorted(name for name in MODULES if name.startswith("fastmlp.engines")):
+        importlib.import_module(module)
+        assert stamps.closure(module) == closures[module], module
 
 
 def test_no_place_for_a_cache_is_no_obstacle(tmp_path, expected):

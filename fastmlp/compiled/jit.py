@@ -1,15 +1,13 @@
-"""The one njit decorator, and a way to a compiled function that no state of the compile cache can block.
+"""The decorators that compile kernels, and `compiled`, which works whatever the state of the compile cache.
 
-A compiled function may call only compiled functions of its own file and what the modules of `SHARED` hold: Numba's file
-cache does not see edits elsewhere, but for those, whose contents are part of a kernel's name.
+A compiled function may use functions and constants of every module that its file imports at the top. An edit in any of
+them recompiles the kernels of the file (see `stamps`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
-import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,8 @@ import numpy as np
 from llvmlite import ir
 from numba.core.compiler import Compiler, Flags
 from numba.extending import intrinsic
+
+from fastmlp.compiled.stamps import stamp
 
 
 class _Flags(Flags):  # type: ignore[misc]
@@ -65,21 +65,12 @@ OPTIONS: dict[str, Any] = {
     "fastmath": {"reassoc", "contract", "nsz"},
 }
 
-SHARED = (
-    "compiled/jit.py",
-    "compiled/vectors.py",
-    "compiled/threads.py",
-    "engines/engine.py",
-    "engines/dense/descent.py",
-)
-STAMP = hashlib.sha256(b"".join(pkgutil.get_data("fastmlp", name) or b"" for name in SHARED)).hexdigest()[:12]
-
 _ready: dict[tuple[Any, tuple[Any, ...]], Any] = {}
 
 
 def njit(function: Callable[..., Any]) -> Any:
     """Compile a function of kernel arguments on first use and keep the machine code in Numba's file cache."""
-    function.__qualname__ = f"{function.__name__}-{STAMP}"  # names the file in the cache
+    function.__qualname__ = f"{function.__name__}-{stamp(function.__module__)}"  # names its file in the cache
     try:
         return numba.njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
     except RuntimeError:  # no place for a cache: read-only package and no home folder
