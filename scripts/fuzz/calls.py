@@ -193,9 +193,7 @@ def _optimizer(rng: Generator) -> dict[str, Any]:
     return options
 
 
-def _engine(
-    rng: Generator, n: int, width: tuple[int, int], options: dict[str, Any]
-) -> tuple[str, str | None, str]:
+def _engine(rng: Generator, n: int, width: tuple[int, int], options: dict[str, Any]) -> tuple[str, str | None, str]:
     """Choose the engine, a forced method of one input, and how to run it; may add batches and threads."""
     algorithm, method = str(rng.choice(["auto", "dense", "reference"], p=[0.6, 0.3, 0.1])), None
     n_in, n_out = width
