@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 from fuzz import oracle
-from fuzz.calls import Call, rates_by_group
+from fuzz.calls import METHODS, Call, rates_by_group
 from fuzz.oracle import Array, Course, Maps, Net, Training
 
 import fastmlp
 from fastmlp.engines.univariate import choice
+from fastmlp.engines.univariate.methods import PatternMoments, PrefixSums
+from fastmlp.engines.univariate.stretches import Stretches
 from fastmlp.training import loop
 
 TOLERANCE = 1e-10
@@ -202,7 +204,7 @@ def _forced(method: str | None) -> Iterator[None]:
     if method is None:
         yield
         return
-    kinds = {kind.method: kind for kind in choice.METHODS}
+    kinds = dict(zip(METHODS, (PrefixSums, PatternMoments, Stretches), strict=True))
     kept = choice.first_method, choice.next_method
     choice.first_method = lambda shape: kinds[method]
     choice.next_method = lambda previous, shape: kinds[method]
