@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation reliability coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty clean
+.PHONY: help report approximation reliability fuzz coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -24,6 +24,9 @@ uncertainty: .venv/installed  ## 200 nets on noisy data with a gap, with their b
 
 peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn beside fastmlp; QUICK=1: in three minutes
 	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)
+
+fuzz: .venv/installed  ## compare fit with an independent oracle on random calls; MINUTES=5, SEED=... repeats a run
+	$(BIN)/python scripts/fuzz --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
 reliability: .venv/installed  ## interrupt, kill, damage, overfill and crowd fits, count what was lost, in out/reliability; minutes
 	$(BIN)/python scripts/reliability.py $(if $(QUICK),--quick)
