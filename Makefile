@@ -1,4 +1,4 @@
-# Every target builds the virtual environment that it needs on first use.
+# Each target creates the virtual environment that it needs when it is first used.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,70 +8,70 @@ BIN := .venv/bin
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
 
-report: .venv/installed  ## reproduce the report's five runs, with figures and a table in out/reproduce_report
+report: .venv/installed  ## reproduce the five training runs of the report, with figures and a table, in out/reproduce_report
 	$(BIN)/python scripts/reproduce_report.py
 
-approximation: .venv/installed  ## RMSE against epochs up to 3e7 and width up to 1e5, about two minutes, in out/approximation
+approximation: .venv/installed  ## test how far the error falls: up to 3e7 epochs and 1e5 units, two minutes, in out/approximation
 	$(BIN)/python scripts/approximation.py
 
-experiments: .venv/installed  ## the published experiments rerun, reduced; FULL=1: as published, three quarters of an hour
+experiments: .venv/installed  ## rerun five published experiments, reduced, a minute; FULL=1: as published, 45 minutes
 	for name in early_alignment gradient_flow shallow_univariate inconsistency rate_sweep; do \
 		$(BIN)/python scripts/experiments/$$name.py $(if $(FULL),--full) || exit; \
 	done
 
-uncertainty: .venv/installed  ## 200 nets on noisy data with a gap, with their band, in out/uncertainty
+uncertainty: .venv/installed  ## train 200 nets on noisy data with a gap and draw their mean and band, in out/uncertainty
 	$(BIN)/python scripts/uncertainty.py
 
-peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn beside fastmlp; QUICK=1: in three minutes
+peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn beside fastmlp, an hour; QUICK=1: three minutes
 	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)
 
 fuzz: .venv/installed  ## compare fit with an independent oracle on random calls; MINUTES=5, SEED=... repeats a run
 	$(BIN)/python scripts/fuzz --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
-reliability: .venv/installed  ## interrupt, kill, damage, overfill and crowd fits, count what was lost, in out/reliability; minutes
+reliability: .venv/installed  ## interrupt, kill and starve fits, damage their files, count what is lost, in out/reliability; minutes
 	$(BIN)/python scripts/reliability.py $(if $(QUICK),--quick)
 
-compare: .venv/installed-dev  ## FastMLPRegressor beside MLPRegressor at equal seconds, about ten minutes, in out/compare_sklearn
+compare: .venv/installed-dev  ## compare FastMLPRegressor with MLPRegressor at equal time, ten minutes, in out/compare_sklearn
 	$(BIN)/python scripts/compare_sklearn.py
 
-docs: .venv/installed-docs  ## the documentation as pages, its examples run and its pictures drawn, in out/docs
+docs: .venv/installed-docs  ## build the documentation and run its examples, in out/docs
 	$(BIN)/python -m mkdocs build
 
-test: .venv/installed-dev  ## ruff, mypy, and the tests that are not marked slow
+test: .venv/installed-dev  ## run ruff, mypy and the tests that are not marked slow
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2 -m "not slow"
 
-test-full: .venv/installed-dev  ## all of it, the slow tests too
+test-full: .venv/installed-dev  ## run ruff, mypy and all tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2
 
-coverage: .venv/installed-dev  ## which lines of the kernels the smallest nets run through, without compilation
+coverage: .venv/installed-dev  ## show which lines of the kernels the smallest nets reach, without compilation
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q tests/test_kernel_lines.py
 	$(BIN)/python -m coverage report --include='fastmlp/engines/dense/*,fastmlp/engines/univariate/*'
 
-boundscheck: .venv/installed-dev  ## the same nets with every index of the kernels checked, compiled into a cache of its own
+boundscheck: .venv/installed-dev  ## run the kernels on the smallest nets with every index checked
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=out/boundscheck $(BIN)/pytest -q tests/test_kernel_lines.py
 
-costs: .venv/installed  ## time and memory as samples, units, inputs, outputs and epochs grow, in out/benchmarks
+costs: .venv/installed  ## measure time and memory as samples, units, inputs, outputs and epochs grow, in out/benchmarks
 	$(BIN)/python -m benchmarks.costs
 
 bench: .venv/installed-dev  ## measure the current commit (or REV="...") and keep the results in benchmarks/results
 	$(BIN)/python -m benchmarks.history run $(REV)
 
-bench-compare: .venv/installed-dev  ## what got faster or slower since BASE=<revision>; fails if a tracked number grew
+bench-compare: .venv/installed-dev  ## compare the speed with BASE=<revision>; fail if a tracked number grew by a quarter
 	$(BIN)/python -m benchmarks.history compare $(BASE)
 
-bench-publish: .venv/installed-dev  ## the history of the speed as pages, in .asv/html
+bench-publish: .venv/installed-dev  ## write the history of the speed as pages, in .asv/html
 	$(BIN)/python -m benchmarks.history publish
 
 bench-check: .venv/installed-dev  ## run every benchmark once and keep nothing
 	$(BIN)/python -m benchmarks.history check
 
-clean:  ## remove everything that the other targets made
+clean:  ## delete everything that the other targets made
 	rm -rf .venv .asv out build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

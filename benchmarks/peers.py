@@ -1,11 +1,11 @@
-"""Time fastmlp against NumPy, PyTorch, JAX and scikit-learn over a map of sizes, in both precisions.
+"""Time fastmlp beside NumPy, PyTorch, JAX and scikit-learn at many sizes, in both precisions.
 
-    python -m benchmarks.peers            the whole map, within an hour: peers.json, PEERS.md and peers.png beside this
-                                          file, and the README's table
-    python -m benchmarks.peers --quick    a few cells, within three minutes: the same three files in out/peers
+    python -m benchmarks.peers            all sizes, within an hour: writes peers.json, PEERS.md and peers.png beside
+                                          this file, and the tables of the READMEs and of docs/speed.md
+    python -m benchmarks.peers --quick    a few sizes, within three minutes: writes the first three files to out/peers
 
-What was measured is saved after each cell. Started again with the same versions on the same processor, it goes on from
-there; to measure anew, delete peers.json. Rivals that are not installed are left out.
+Results are saved after each size. A second run with the same versions on the same processor continues from the saved
+results; delete peers.json to measure everything again. Rivals that are not installed are left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from benchmarks.conditions import save, saved
 from benchmarks.peers_cells import DTYPES, FIRST_CALLED, Cell, first_calls, measured, size_map
 from benchmarks.peers_picture import draw
-from benchmarks.peers_tables import page, summary, write_readme
+from benchmarks.peers_tables import page, summary, write_tables
 from benchmarks.rivals import RIVALS, left_out
 
 QUICK_SIZES = ((1, 1000, 100), (32, 100, 1000))  # inputs, hidden, samples
@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (folder / "PEERS.md").write_text(page(content))
     draw(content, folder / "peers.png")
     if not quick:
-        write_readme(content)
+        write_tables(content)
     print(f"{summary(content)} {folder / 'PEERS.md'}, {folder / 'peers.png'}")
 
 

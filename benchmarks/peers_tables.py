@@ -1,4 +1,4 @@
-"""What `peers.py` writes about its results: the README's table and the page with the whole map."""
+"""The texts that `peers.py` writes: the tables of the READMEs and of docs/speed.md, and PEERS.md with all sizes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,28 @@ from benchmarks.peers_cells import (
 from benchmarks.rivals import RIVALS
 from benchmarks.tables import markdown, microseconds
 
-READMES = tuple(Path(__file__).parent.parent / name for name in ("README.md", "README.zh.md"))
+ROOT = Path(__file__).parent.parent
 START, END = "<!-- peers: start -->\n", "<!-- peers: end -->\n"
-README_SIZES = (  # inputs, hidden, samples
+PACKAGES = {  # the rivals of one package; where a table has one column for it, the fastest of them counts
+    "NumPy": ("NumPy, the report's loop", "NumPy, preallocated"),
+    "PyTorch": ("PyTorch, 1 thread", "PyTorch, 2 threads", "torch.compile, 1 thread"),
+    "JAX": ("JAX, both cores",),
+    "scikit-learn": ("scikit-learn",),
+}
+README_CELLS = (  # inputs, hidden, samples, dtype; the last is one where JAX is faster
+    (1, 1000, 100, "float64"),
+    (8, 100, 1000, "float64"),
+    (64, 1000, 10_000, "float32"),
+)
+README_COLUMNS = {
+    "README.md": ("net and data", "fastmlp", *PACKAGES, "measured on"),
+    "README.zh.md": ("网络与数据", "fastmlp", *PACKAGES, "测试环境"),
+}
+README_SIZE = {
+    "README.md": "{} input{}, {:,} units, {:,} samples, {}",
+    "README.zh.md": "{0} 个输入、{2:,} 个单元、{3:,} 个样本、{4}",
+}
+OVERVIEW_SIZES = (  # inputs, hidden, samples
     (1, 1000, 100),
     (1, 32, 10_000),
     (2, 32, 100),
@@ -61,41 +80,64 @@ def best_rival(cell: Measured) -> str:
     return min((name for name in RIVALS if median(cell, name) is not None), key=lambda name: median(cell, name))
 
 
-def readme_table(content: dict[str, Any]) -> str:
-    """Return some rows of the map, with what they mean."""
-    cells = {(size(cell), cell["dtype"]): cell for cell in content["results"]["cells"]}
+def fastest(cell: Measured, package: str) -> float | None:
+    """Return the least seconds per epoch of a package's rivals, if one was timed."""
+    times = [median(cell, name) for name in PACKAGES[package]]
+    return min((time for time in times if time is not None), default=None)
+
+
+def readme_table(content: dict[str, Any], readme: str) -> str:
+    """Return the table of a README: microseconds per epoch at three sizes, with the machine and the date of each."""
+    cells = by_size(content)
+    machine = f"{content['processor']}, {content['conditions'].rsplit(', ', 1)[1].rstrip('.')}"
     rows = []
-    for shape in README_SIZES:
-        wide, narrow = (cells[shape, dtype] for dtype in DTYPES)
-        ratios = [shown(ratio(wide, name)) for name in RIVALS]
-        best = f"{shown(ratio(narrow, best_rival(narrow)))} ({best_rival(narrow)})"
-        rows.append([", ".join(f"{n:,}" for n in shape), microseconds(median(wide, FASTMLP)), *ratios, best])
-    columns = ["inputs, hidden, samples", "fastmlp, per epoch", *RIVALS, "float32: best rival"]
-    return f"{markdown(columns, rows)}\n\n{readme_caption(content)}\n"
+    for *shape, dtype in README_CELLS:
+        cell = cells[(*shape, dtype)]
+        times = [median(cell, FASTMLP), *(fastest(cell, package) for package in PACKAGES)]
+        name = README_SIZE[readme].format(shape[0], "s" * (shape[0] > 1), *shape[1:], dtype)
+        rows.append([name, *(shown(time and 1e6 * time) for time in times), machine])
+    return f"{markdown(README_COLUMNS[readme], rows)}\n"
 
 
-def readme_caption(content: dict[str, Any]) -> str:
-    """Say what the README's table shows."""
+def overview(content: dict[str, Any]) -> str:
+    """Return the table of the page on speed: some sizes, each package as a multiple of the time of fastmlp."""
+    cells = by_size(content)
+    columns = ["inputs x units x samples", "fastmlp, us", *PACKAGES]
+    tables = []
+    for dtype in DTYPES:
+        rows = []
+        for shape in OVERVIEW_SIZES:
+            cell = cells[(*shape, dtype)]
+            own = median(cell, FASTMLP)
+            times = [fastest(cell, package) for package in PACKAGES]
+            ratios = [shown(None if time is None else time / own) for time in times]
+            rows.append([" x ".join(f"{n:,}" for n in shape), shown(1e6 * own), *ratios])
+        tables.append(f"### {dtype}\n\n{markdown(columns, rows)}")
+    first = FIRST_CALL_CELL
     return (
-        "Float64: time per epoch of fastmlp on one core, then how many times as long each rival takes; below 1 the "
-        f"rival is faster. {summary(content)} {spread_summary(content)}\n\n"
-        f"First training of a process that finds nothing compiled, {CHECKED_EPOCHS} epochs at "
-        f"{', '.join(f'{n:,}' for n in (FIRST_CALL_CELL.inputs, FIRST_CALL_CELL.hidden, FIRST_CALL_CELL.samples))}, "
-        f"imports included: {first_calls(content)}. All sizes, and what was timed: "
-        f"[benchmarks/PEERS.md](benchmarks/PEERS.md). {content['conditions']}"
+        "\n\n".join(tables) + f"\n\n{summary(content)} {spread_summary(content)}\n\n"
+        f"The first training of a process with an empty compile cache ({CHECKED_EPOCHS} epochs, {first.inputs} input, "
+        f"{first.hidden:,} units, {first.samples:,} samples, imports included): {first_calls(content)}.\n\n"
+        f"Versions and machine: {content['conditions']}\n"
     )
 
 
+def by_size(content: dict[str, Any]) -> dict[tuple[Any, ...], Measured]:
+    """Return the cells by inputs, hidden units, samples and precision."""
+    return {(*size(cell), cell["dtype"]): cell for cell in content["results"]["cells"]}
+
+
 def summary(content: dict[str, Any]) -> str:
-    """Count the cells that fastmlp wins and name the one that it loses most clearly."""
+    """Say how many cells fastmlp wins, the range of the ratios, and where the least one is."""
     cells = content["results"]["cells"]
     ratios = [ratio(cell, best_rival(cell)) for cell in cells]
     worst = cells[ratios.index(min(ratios))]
-    where = f"{', '.join(f'{n:,}' for n in size(worst))} in {worst['dtype']} ({best_rival(worst)})"
+    inputs, hidden, samples = size(worst)
+    where = f"{inputs} inputs, {hidden:,} units and {samples:,} samples in {worst['dtype']} ({best_rival(worst)})"
     return (
-        f"Of {len(cells)} sizes and precisions measured, fastmlp is the fastest in {sum(r >= 1 for r in ratios)}; the "
-        f"best rival takes {shown(max(ratios))} times as long at best, and {shown(min(ratios))} times at worst, at "
-        f"{where}."
+        f"fastmlp is the fastest in {sum(r >= 1 for r in ratios)} of {len(cells)} measured combinations of size and "
+        f"precision. The fastest rival takes between {shown(min(ratios))} and {shown(max(ratios))} times as long as "
+        f"fastmlp; the least ratio is that of {where}."
     )
 
 
@@ -105,9 +147,9 @@ def spread_summary(content: dict[str, Any]) -> str:
     timed = [result["seconds"] for cell in cells for result in cell["competitors"].values() if "seconds" in result]
     spreads = sorted(spread(seconds) for seconds in timed)
     return (
-        f"Medians of {max(map(len, timed))} interleaved rounds; half of their range is "
-        f"{spreads[len(spreads) // 2]:.0%} of the median in the middle case, over "
-        f"{spreads[int(0.9 * len(spreads))]:.0%} in one of ten."
+        f"Times are medians of {max(map(len, timed))} interleaved rounds. Half the range of the rounds is typically "
+        f"{spreads[len(spreads) // 2]:.0%} of the median, and above {spreads[int(0.9 * len(spreads))]:.0%} for one "
+        "time in ten."
     )
 
 
@@ -124,17 +166,19 @@ def page(content: dict[str, Any]) -> str:
     """Return the page with the whole map."""
     cells = sorted(content["results"]["cells"], key=size)
     parts = [
-        "# fastmlp and its peers, over sizes and precisions",
-        "Written by `python -m benchmarks.peers` (`make peers`) from `peers.json`.",
+        "# fastmlp beside NumPy, PyTorch, JAX and scikit-learn: all sizes",
+        "`make peers` measures these times and writes this page from `peers.json`.",
         f"{summary(content)} {spread_summary(content)} {content['conditions']}",
-        "![Heat map of the best rival's time over that of fastmlp](peers.png)",
+        "![Heat map by inputs and hidden units: the time of the fastest rival divided by that of fastmlp](peers.png)",
+        "## What was measured",
         method(),
         "## Where a rival wins",
         losses(cells),
         "## First calls",
-        f"In a process that finds nothing compiled, {CHECKED_EPOCHS} epochs of the report's net, imports included: "
-        f"{first_calls(content)}. In the process that measured the map, where fastmlp finds its kernels in the cache "
-        "of Numba and each rival is imported once:",
+        f"With an empty compile cache, a new process takes for {CHECKED_EPOCHS} epochs of the report's net, imports "
+        f"included: {first_calls(content)}.",
+        "The next table is from the process that measured all sizes. There fastmlp loads its kernels from Numba's "
+        "cache, and each rival is imported once.",
         markdown(["competitor", "first call, median of all cells", "longest"], first_call_rows(cells)),
     ]
     for dtype in DTYPES:
@@ -157,29 +201,32 @@ def losses(cells: Iterable[Measured]) -> str:
                 sizes = ", ".join(
                     f"{cell['hidden']:,} x {cell['samples']:,} ({1 / ratio(cell, rival):.2f} times)" for cell in won
                 )
-                where = f"{len(won)} of {len(region)} sizes, hidden x samples {sizes}"
-                lines.append(f"- {inputs} inputs, {dtype}: {rival} is the fastest at {where}.")
-    return "\n".join(lines) or "Nowhere on this map."
+                lines.append(f"- {inputs} inputs, {dtype}: {rival} wins at {len(won)} of {len(region)} sizes: {sizes}.")
+    if not lines:
+        return "At none of these sizes."
+    return "Sizes are units x samples, with how many times faster the rival is.\n\n" + "\n".join(lines)
 
 
 def method() -> str:
-    """Say what was timed, and what counts."""
+    """Say what was timed, and under which conditions a time counts."""
     tolerances = ", ".join(f"{tolerance:g} in {dtype}" for dtype, tolerance in TOLERANCES.items())
     return f"""\
-- Time per epoch of fastmlp, then of each rival as a multiple of it (below 1 the rival is faster), each with half of the
-  range of its rounds.
-- All start from the same weights, on the same data (smooth targets at normal inputs), with the rate 1 / lambda_max and
-  no output bias. scikit-learn cannot leave out the output bias: it is held against a fit of fastmlp that has one.
-- A time counts only if the RMSE of each of {CHECKED_EPOCHS} epochs agrees with that of fastmlp, relatively to
-  {tolerances}; else the cell says `differs`.
-- A turn is one training of about {TURN_SECONDS:g} s, of {LEAST_EPOCHS} to {MOST_EPOCHS:,} epochs (`fit` trains
-  {MOST_EPOCHS:,} by default), from the start, after another of as many epochs. fastmlp is `fastmlp.fit` as a whole,
-  with checks and history. With one input its epochs become cheaper the longer it trains, as fewer kinks move; and it
-  computes in float64 whatever the precision asked for.
-- fastmlp, NumPy, scikit-learn and torch.compile run on one core; JAX on all, as by default. torch.compile compiles
-  loss, gradient and update as one step, with dynamic shapes.
-- Left out are sizes of more than {MOST_PAIRS:,} pairs of a sample and a unit: at ten times as many, NumPy takes over a
-  second per epoch."""
+- The first column of numbers is the time per epoch of fastmlp. The other columns are the times of the rivals divided by
+  it: below 1 the rival is faster. After each number stands half the range of its rounds.
+- All competitors start from the same weights and train on the same data: smooth targets at normally distributed inputs.
+  The learning rate is 1 / lambda_max and there is no output bias. scikit-learn always trains an output bias, so it is
+  compared with a fit of fastmlp that has one.
+- A time counts only if the RMSE of each of {CHECKED_EPOCHS} epochs agrees with that of fastmlp to a relative tolerance
+  ({tolerances}). Otherwise the table says `differs`.
+- One timing is a training of about {TURN_SECONDS:g} s, that is {LEAST_EPOCHS} to {MOST_EPOCHS:,} epochs, after an equal
+  training that is not timed. `fit` trains {MOST_EPOCHS:,} epochs by default. fastmlp is timed as a whole call of
+  `fastmlp.fit`, with checks and history.
+- With one input, later epochs of fastmlp are cheaper, because fewer kinks move. With one input it computes in float64
+  even when float32 is asked for.
+- fastmlp, NumPy, scikit-learn and torch.compile run on one core. JAX uses all cores, which is its default.
+- torch.compile compiles loss, gradient and update as one step, with dynamic shapes.
+- Sizes with more than {MOST_PAIRS:,} pairs of a sample and a unit are left out: with ten times as many pairs, NumPy
+  takes over a second per epoch."""
 
 
 def map_row(cell: Measured) -> list[str]:
@@ -217,11 +264,13 @@ def shown(value: float | None) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def write_readme(content: dict[str, Any]) -> None:
-    """Replace what stands between the markers of the README, in both languages."""
-    for readme in READMES:
-        before, rest = readme.read_text().split(START)
+def write_tables(content: dict[str, Any]) -> None:
+    """Replace the tables between the markers of both READMEs and of the page on speed."""
+    texts = {ROOT / name: readme_table(content, name) for name in README_COLUMNS}
+    texts[ROOT / "docs" / "speed.md"] = overview(content)
+    for path, text in texts.items():
+        before, rest = path.read_text().split(START)
         _, after = rest.split(END)
-        temporary = readme.with_suffix(".tmp")
-        temporary.write_text(before + START + readme_table(content) + END + after)
-        temporary.replace(readme)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(before + START + text + END + after)
+        temporary.replace(path)

@@ -1,7 +1,7 @@
-"""What the pages in docs/ need besides mkdocs: their examples run, their formulas and pictures made; `make docs`.
+"""Hooks of mkdocs for the pages in docs/: run their examples, convert their formulas, complete the reference.
 
-A module of hooks, which mkdocs calls by their names. Formulas become MathML, which every browser draws by itself, so
-that the pages load nothing from elsewhere.
+mkdocs calls the functions by their names; `make docs` builds the pages. Formulas become MathML, which every browser
+draws without help, so that the pages load nothing from other servers.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import doctest
 import html
 import re
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +17,39 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from pygments.formatters import HtmlFormatter
 
-sys.path.insert(0, str(Path(__file__).parent))  # mkdocs loads this file as a module of its own
-
-from documentation_pictures import pictures
-
-import fastmlp
+ROOT = Path(__file__).parent.parent
+# Pages and pictures outside docs/. The built pages have them in the folder benchmarks/ beside the other pages, so a link
+# to ../benchmarks/ becomes one to benchmarks/.
+OUTSIDE = (
+    "benchmarks/PEERS.md",
+    "benchmarks/NOTES.md",
+    *(f"benchmarks/{n}.png" for n in ("peers", "costs", "univariate")),
+)
+OUTSIDE_LINK = "](../benchmarks/"
 
 # Signs that MathML would take for operators between two terms, and set apart or stretch.
 CLOSE_SIGN = re.compile(r"<mo>(&#x02016;|&#x0007C;|&#x0002F;)</mo>")
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 
-# Public, but not in the package's own names.
-ELSEWHERE = ("plotting.film", "sklearn.FastMLPRegressor", "scaling.Standardization")
-# "int, callable" in a docstring is read, and shown, as a tuple; a type without a description ends in a dash.
+PUBLIC_NAME = re.compile(r"\]\(#(fastmlp\.[\w.]+)\)")
+# mkdocstrings reads the type "int, callable" as a tuple and prints it with parentheses. After a type without a
+# description it prints a dash.
 TUPLE = re.compile(r"(\(|<li>\s*)<code>\(([^()\n]*)\)</code>")
 NO_DESCRIPTION = re.compile(r'\u2013\s*<div class="doc-md-description">\s*</div>')
 DIRECTIVE = re.compile(r" *# doctest: .*$", re.MULTILINE)
 
 
 def on_files(files: Files, config: Any) -> Files:
-    """Add the pictures, drawn now, and the colours of code."""
-    for name, content in pictures():
-        files.append(File.generated(config, f"pictures/{name}.png", content=content))
+    """Add the pages and pictures from outside docs/, and the style sheet that colours code."""
+    for path in OUTSIDE:
+        files.append(File.generated(config, path, abs_src_path=str(ROOT / path)))
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
     files.append(File.generated(config, "code.css", content=colours))
     return files
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Run the examples of a page, one that gives something else than it says ends the build; list the public names."""
+    """Run the examples of a page, of which none may fail, and append its docstrings to the reference."""
     name = page.file.src_uri
     runner = doctest.DocTestRunner()
     report: list[str] = []
@@ -54,9 +57,8 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
     if runner.failures:
         raise PluginError("".join(report))
     if name == "api.md":
-        functions_first = sorted(fastmlp.__all__, key=lambda public: (public[0].isupper(), public))
-        markdown += "".join(f"\n\n::: fastmlp.{public}" for public in (*functions_first, *ELSEWHERE))
-    return DIRECTIVE.sub("", markdown)
+        markdown += "".join(f"\n\n::: {public}" for public in PUBLIC_NAME.findall(markdown))
+    return DIRECTIVE.sub("", markdown).replace(OUTSIDE_LINK, "](benchmarks/")
 
 
 def on_page_content(content: str, **_: Any) -> str:

@@ -1,4 +1,4 @@
-"""The figures of reproduce_report.py; a module for the scripts, not one itself."""
+"""The figures of reproduce_report.py. This module is imported, not run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 
 def draw_fit(run: Run, models: Sequence[fastmlp.Model], note: str, path: Path) -> None:
-    """Draw the net of the median seed as the report draws its one net."""
+    """Draw the net with the median RMSE, as the report draws its one net."""
     rmse = final_rmse(models)
     rank = (len(rmse) + 1) // 2
     median = int(np.argsort(rmse)[rank - 1])
@@ -33,11 +33,16 @@ def draw_fit(run: Run, models: Sequence[fastmlp.Model], note: str, path: Path) -
 
 
 def draw_curves(run: Run, models: Sequence[fastmlp.Model], note: str, path: Path) -> None:
-    """Draw RMSE against epoch: the range over seeds, and the report's points as far as the run goes."""
+    """Save what `curves_figure` draws."""
+    _save(curves_figure(run, models, note), path)
+
+
+def curves_figure(run: Run, models: Sequence[fastmlp.Model], note: str) -> Figure:
+    """Draw RMSE against epoch: the range over seeds, and those values of the report that the run reaches."""
     epoch = models[0].history.epoch
     low, lower, median, upper, high = np.quantile([m.history.rmse for m in models], [0, 0.25, 0.5, 0.75, 1], axis=0)
     reported = {e: rmse for e, rmse in REPORTED_CURVE.items() if e < run.epochs}
-    figure, ax = plt.subplots(figsize=(7.2, 4.8), layout="constrained")
+    figure, ax = plt.subplots(figsize=(4.8, 3.6), layout="constrained")
     ax.fill_between(epoch, low, high, color="C0", alpha=0.2, lw=0, label=f"{len(models)} seeds: range")
     ax.fill_between(epoch, lower, upper, color="C0", alpha=0.35, lw=0, label="quartiles")
     ax.plot(epoch, median, color="C0", label="median")
@@ -52,14 +57,14 @@ def draw_curves(run: Run, models: Sequence[fastmlp.Model], note: str, path: Path
     ax.set(xlim=(0, run.epochs), ylim=(bottom / 1.1, top * 1.1))
     ax.set(xlabel="epoch", ylabel="RMSE", title=f"H = {run.hidden:,}, the report's settings{note}")
     ax.grid(alpha=0.3)
-    ax.legend(loc="lower left")
-    _save(figure, path)
+    ax.legend(loc="lower left", fontsize=9)
+    return figure
 
 
 def draw_runs(
     runs: Sequence[Run], fits: Sequence[Sequence[fastmlp.Model]], floor: float, note: str, path: Path
 ) -> None:
-    """Draw the RMSE of every seed of every run beside the report's figures."""
+    """Draw the RMSE of every seed of every run, and the values of the report."""
     positions = np.arange(len(runs))
     rng = np.random.default_rng(0)
     figure, ax = plt.subplots(figsize=(8, 4.8), layout="constrained")

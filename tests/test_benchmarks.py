@@ -83,7 +83,9 @@ def test_readme_and_page_say_what_the_peers_json_says(monkeypatch):
     tables = importlib.import_module("benchmarks.peers_tables")
     content = json.loads((ROOT / "benchmarks" / "peers.json").read_text())
     assert tables.page(content) == (ROOT / "benchmarks" / "PEERS.md").read_text()
-    assert tables.START + tables.readme_table(content) + tables.END in (ROOT / "README.md").read_text()
+    for readme in ("README.md", "README.zh.md"):
+        assert tables.START + tables.readme_table(content, readme) + tables.END in (ROOT / readme).read_text()
+    assert tables.START + tables.overview(content) + tables.END in (ROOT / "docs" / "speed.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The documentation builds and leaves nothing out; the notebook runs; the two READMEs say the same."""
+"""The documentation builds and is complete, its links lead somewhere, the notebook runs, the READMEs agree."""
 
 import re
 import subprocess
@@ -14,6 +14,8 @@ ROOT = Path(__file__).parent.parent
 CODE = re.compile(r"^```.*?^```|^    \S.*?$", re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
 LINK = re.compile(r"\]\(([^)]*)\)|`([^`]+)`")
+TARGET = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")  # of a link, without the anchor
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
 
 
 @pytest.mark.slow
@@ -22,17 +24,46 @@ def test_the_pages_are_built_with_pictures_formulas_and_every_public_name(tmp_pa
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    pages = {path.name: path.read_text() for path in tmp_path.glob("*.html")}
+    pages = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*.html")}
     shown = {found for page in pages.values() for found in re.findall(r'src="(pictures/\w+\.png)"', page)}
-    assert shown == {f"pictures/{path.name}" for path in (tmp_path / "pictures").glob("*.png")}
+    assert shown == {f"pictures/{path.name}" for path in (ROOT / "docs" / "pictures").glob("*.png")}
     assert pages["mathematics.html"].count("<math") > 50
     assert "arithmatex" not in pages["mathematics.html"]
     for name in fastmlp.__all__:
         assert f'id="fastmlp.{name}"' in pages["api.html"], name
+    assert 'href="benchmarks/PEERS.html"' in pages["speed.html"]
     loaded = [
         found for page in pages.values() for found in re.findall(r'<(?:script|img|link)[^>]*"(https?:[^"]*)', page)
     ]
     assert loaded == []
+
+
+@pytest.mark.slow
+def test_the_committed_pictures_are_those_that_the_script_draws(tmp_path):
+    command = [sys.executable, str(ROOT / "scripts" / "documentation_pictures.py"), "--out", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    names, committed = (
+        {path.name for path in folder.glob("*.png")} for folder in (tmp_path, ROOT / "docs" / "pictures")
+    )
+    assert names == committed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_to_a_file_of_the_repository(page):
+    targets = [target for target in TARGET.findall(CODE.sub("", page.read_text())) if "://" not in target]
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_the_reference_lists_the_public_names():
+    listed = re.findall(r"\]\(#fastmlp\.(\w+)\)", (ROOT / "docs" / "api.md").read_text())
+    assert sorted(listed) == sorted(fastmlp.__all__)
+
+
+def test_the_readme_lists_every_target_of_make():
+    targets = re.findall(r"(?m)^([a-z-]+):.*## ", (ROOT / "Makefile").read_text())
+    listed = set(re.findall(r"`make ([a-z-]+)`", (ROOT / "README.md").read_text()))
+    assert listed == set(targets) - {"help"}
 
 
 @pytest.mark.slow
@@ -63,7 +94,7 @@ def test_the_chinese_readme_has_the_same_commands_and_examples(readmes):
 
 
 def test_the_chinese_readme_has_the_same_numbers(readmes):
-    # Numbers that the one writes as words, so does the other: then the test does not see them.
+    # A number that is written as a word must be a word in both; the test does not see it.
     english, chinese = (Counter(NUMBER.findall(CODE.sub("", text))) for text in readmes)
     assert chinese == english
 

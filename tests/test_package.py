@@ -22,21 +22,6 @@ def test_the_package_is_typed_and_licensed():
     assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")
 
 
-def test_what_the_readme_shows_exists():
-    readme = (ROOT / "README.md").read_text()
-    for path in (
-        "scripts/convergence.png",
-        "benchmarks/NOTES.md",
-        "scripts/fit_function.py",
-        "benchmarks/PEERS.md",
-    ):
-        assert path in readme
-        assert (ROOT / path).exists()
-    for target in ("report", "test", "peers"):
-        assert f"make {target} " in readme
-        assert f"\n{target}:" in (ROOT / "Makefile").read_text()
-
-
 @pytest.mark.slow
 def test_a_wheel_installs_into_an_empty_environment_and_fits(tmp_path):
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, ROOT)
