@@ -1,4 +1,4 @@
-"""The figures of approximation.py; a module for the scripts, not one itself."""
+"""The figures of approximation.py. This module is imported, not run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 LABEL_LENGTH = 45
-STYLES = ("-", "--", ":")  # of the first, second, ... curve of a function
+STYLES = ("-", "--", ":")  # line styles of the first, second, ... curve of a function
 
 
 def draw_epochs(curves: Sequence[Curve], note: str, path: Path) -> None:
-    """Draw RMSE against epoch: at the training samples with the fitted slopes, and between them."""
+    """Draw RMSE against epochs at the training samples, with the fitted slopes, and between the samples."""
     figure, (ax, fine_ax) = plt.subplots(1, 2, figsize=(13, 7.6), sharex=True, sharey=True, layout="constrained")
     times_drawn: dict[str, int] = {}
     for curve in curves:
@@ -37,7 +37,7 @@ def draw_epochs(curves: Sequence[Curve], note: str, path: Path) -> None:
         fine_ax.axhline(joined_samples_rmse(formula, curve.run.fine), color=color, lw=0.5)
     run = curves[0].run
     _log_log(ax, "epoch", f"At the {POINTS} training samples (black: fitted slopes)")
-    _log_log(fine_ax, "epoch", f"At {run.fine:,} points (level lines: the samples joined by straight lines)")
+    _log_log(fine_ax, "epoch", f"At {run.fine:,} points (horizontal lines: straight lines from sample to sample)")
     ax.set_ylabel("RMSE")
     figure.legend(loc="outside lower center", ncols=2, fontsize=9)
     figure.suptitle(f"RMSE against epochs: {run.hidden:,} hidden units, seed {run.seed}{note}")
@@ -45,7 +45,7 @@ def draw_epochs(curves: Sequence[Curve], note: str, path: Path) -> None:
 
 
 def draw_widths(series: Sequence[WidthSeries], epochs: Sequence[int], note: str, path: Path) -> None:
-    """Draw RMSE against width after several numbers of epochs: the median and the range over seeds."""
+    """Draw the median and the range over seeds of the RMSE against width, after several numbers of epochs."""
     figure, axes = plt.subplots(
         1, len(series), figsize=(6.5 * len(series), 6.4), sharey=True, layout="constrained", squeeze=False
     )
@@ -76,7 +76,7 @@ def _draw_laws(ax: Axes, laws: Sequence[PowerLaw]) -> None:
 
 
 def _slopes(laws: Sequence[PowerLaw]) -> str:
-    """Return the slopes with their ranges; what a slope misses by is in the table."""
+    """Return the slopes with their ranges as text; the table has their misfits."""
     return "slope " + ", ".join(f"{law.slope:.2f} over {law.span}" for law in laws)
 
 

@@ -1,4 +1,4 @@
-"""The trainings of approximation.py and what is kept of them; a module for the scripts, not one itself."""
+"""The runs of approximation.py and their results. This module is imported, not run."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ import fastmlp
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
-POINTS = 100  # of the training grid, as in the report
-PER_DECADE = 40  # epochs kept of a curve
-FINE = 10_000  # points of the grid that the nets are judged on
-BORNE = 0.99  # of the squared error
-STEADY = 0.1  # of the automatic rate, for functions with jumps or unknown
-STEADIER = 0.03  # at which the sawtooth outlasts its epochs
-FINE_PER_DECADE = 2  # epochs at which the error between the samples is taken
+POINTS = 100  # points of the training grid, as in the report
+PER_DECADE = 40  # recorded epochs per decade
+FINE = 10_000  # points of the fine grid
+BORNE = 0.99  # share of the squared error, see Curve.bearers
+STEADY = 0.1  # relative to the automatic rate, for functions with jumps and for unknown ones
+STEADIER = 0.03  # relative rate at which the sawtooth stays stable for all its epochs
+FINE_PER_DECADE = 2  # epochs per decade at which the error on the fine grid is computed
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training; rate is a multiple of the automatic one, fine the number of points that the net is judged at.
+    """One run: a multiple of the automatic rate, and the number of points of the fine grid.
 
-    It is judged there along the way, or else at the end only.
+    The error on the fine grid is computed during training (along_the_way) or only at the end.
     """
 
     formula: str
@@ -47,30 +47,30 @@ class Run:
 
     @property
     def fine_epoch(self) -> IntArray:
-        """The epochs at which the net is judged on the fine grid."""
+        """The epochs at which the error on the fine grid is computed."""
         return decades(self.epochs, FINE_PER_DECADE) if self.along_the_way else np.array([self.epochs])
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """A training's errors, and what it cost.
+    """The errors and the cost of a run.
 
     Attributes
     ----------
     run : Run
-        What was trained.
+        The run.
     epoch, rmse, crossings : ndarray, shape (n,)
-        Of the history, `PER_DECADE` epochs of each decade: RMSE on the training grid, sign changes so far.
+        RMSE on the training grid and crossings so far, at `PER_DECADE` epochs of each decade.
     fine_epoch, fine_rmse : ndarray, shape (m,)
-        RMSE on the fine grid: `FINE_PER_DECADE` epochs of each decade, or the end.
+        RMSE on the fine grid, at `FINE_PER_DECADE` epochs of each decade or only at the end.
     bearers : int
-        How few samples bear `BORNE` of the squared error at the end.
+        The smallest number of samples that together have the share `BORNE` of the squared error at the end.
     sharpness : float
-        Rate times lambda_max, the largest eigenvalue of the objective's Gauss-Newton matrix, at the end.
+        The rate times lambda_max at the end; lambda_max is the largest eigenvalue of the Gauss-Newton matrix.
     live_units : int or None
-        Units about to cross a sample at the end, where the method of the end knows them.
+        Units that may cross a sample in the next epochs, at the end; None if the method does not count them.
     seconds, cpu_seconds : float
-        Of the fit: by the clock, and of its thread.
+        Wall-clock time of the fit, and processor time of its thread.
     """
 
     run: Run
@@ -87,24 +87,24 @@ class Curve:
 
     @property
     def ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """The epochs that slopes are fitted over: the last decade, and the two decades before."""
+        """The ranges of epochs over which slopes are fitted: the last decade, and the two decades before it."""
         last = self.run.epochs
         return (last / 1000, last / 10), (last / 10, last)
 
     def rmse_at(self, epoch: float) -> float:
-        """Return the RMSE on the training grid at the kept epoch nearest to one."""
+        """Return the RMSE on the training grid at the recorded epoch nearest to the given one."""
         return float(self.rmse[np.abs(self.epoch - epoch).argmin()])
 
 
 @dataclass(frozen=True, eq=False)
 class WidthSeries:
-    """Trainings that differ by the number of units and the seed only: curves by width, then by seed."""
+    """Curves of runs that differ only by width and seed, ordered by width and then by seed."""
 
     curves: list[list[Curve]]
 
     @property
     def run(self) -> Run:
-        """What all of them have in common, and the least width."""
+        """The run with the smallest width, which has the settings of all."""
         return self.curves[0][0].run
 
     @property
@@ -114,59 +114,59 @@ class WidthSeries:
 
     @property
     def ranges(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        """The widths that slopes are fitted over."""
+        """The range of widths over which slopes are fitted."""
         return (10, 300), (1000, 100_000)
 
     def rmse(self, epoch: float) -> FloatArray:
-        """Return the RMSE on the training grid after so many epochs, of shape (widths, seeds)."""
+        """Return the RMSE on the training grid after a number of epochs, shape (widths, seeds)."""
         return np.array([[curve.rmse_at(epoch) for curve in curves] for curves in self.curves])
 
     def fine_rmse(self) -> FloatArray:
-        """Return the RMSE on the fine grid at the end, of shape (widths, seeds)."""
+        """Return the RMSE on the fine grid at the end, shape (widths, seeds)."""
         return np.array([[curve.fine_rmse[-1] for curve in curves] for curves in self.curves])
 
 
 def rate_text(rate: float) -> str:
-    """Return how a rate is called."""
+    """Return the rate as text."""
     return "automatic rate" if rate == 1 else f"{rate:g} of the automatic rate"
 
 
 def grid(n: int) -> FloatArray:
-    """Return n points of [-pi, pi], both ends included."""
+    """Return n equally spaced points of [-pi, pi], both ends included."""
     return np.linspace(-np.pi, np.pi, n)
 
 
 def samples(formula: str, n: int) -> tuple[FloatArray, FloatArray]:
-    """Return a grid of n points and the function's values there."""
+    """Return a grid of n points and the values of the function there."""
     x = grid(n)
     return x, evaluate(Formula(formula), x)
 
 
 def joined_samples_rmse(formula: str, n: int) -> float:
-    """Return the RMSE, at n points, of straight lines that join the training samples."""
+    """Return the RMSE at n points of straight lines from one training sample to the next."""
     x, y = samples(formula, n)
     return float(np.sqrt(np.mean((np.interp(x, *samples(formula, POINTS)) - y) ** 2)))
 
 
 def bearers(error: FloatArray) -> int:
-    """Return how few of the errors make up `BORNE` of the sum of their squares."""
+    """Return the smallest number of errors that have the share `BORNE` of the sum of squares."""
     squares = np.sort(error**2)[::-1]
     return 1 + int(np.searchsorted(np.cumsum(squares), BORNE * squares.sum()))
 
 
 def automatic_rate(x: FloatArray, y: FloatArray, model: fastmlp.Model) -> float:
-    """Return the automatic rate, 1 / lambda_max, of the net that a model is now."""
+    """Return the automatic rate, 1 / lambda_max, at the weights of a model."""
     weights = (model.w1, model.b1, model.w2, model.b2)
     return fastmlp.fit(x, y, init=weights, standardize=True, epochs=1, progress=False).info.lr
 
 
 def decades(last: int, per_decade: int) -> IntArray:
-    """Return the whole numbers nearest to a geometric sequence from 1 to last."""
+    """Return a geometric sequence from 1 to last, rounded to integers."""
     return np.unique(np.geomspace(1, last, 1 + round(per_decade * np.log10(last))).round().astype(np.int64))
 
 
 def train(run: Run, on_epochs: Callable[[fastmlp.CallbackInfo], bool]) -> Curve:
-    """Train the run's net: the default call of fit, but for the rate where that is not the automatic one."""
+    """Train the net of a run: `fit` with its defaults, except for the rate if it is not the automatic one."""
     x, y = samples(run.formula, POINTS)
     call: dict[str, Any] = {"hidden": run.hidden, "rng": run.seed, "progress": False}
     if run.rate != 1:
@@ -196,13 +196,13 @@ def train(run: Run, on_epochs: Callable[[fastmlp.CallbackInfo], bool]) -> Curve:
 
 @dataclass
 class Progress:
-    """A bar that counts the epochs of all runs; once stopped, every run ends at its next chunk."""
+    """A progress bar over the epochs of all runs. When it is stopped, every run ends at its next callback."""
 
     bar: tqdm[Any]
     stopped: threading.Event = field(default_factory=threading.Event)
 
     def train(self, run: Run) -> Curve:
-        """Train a run while the bar moves."""
+        """Train a run and advance the bar."""
         reached = 0
 
         def move(epoch: int) -> None:
@@ -221,7 +221,7 @@ class Progress:
 
 
 def train_all(runs: Sequence[Run], label: str) -> list[Curve]:
-    """Train all runs, in their order, on all cores; the first failure ends the others."""
+    """Train all runs in order on all cores. If one fails, the others end too."""
     with tqdm(desc=label, total=sum(run.epochs for run in runs), unit="epoch", unit_scale=True) as bar:
         progress = Progress(bar)
         with ThreadPoolExecutor(cpu_count()) as pool:

@@ -1,4 +1,4 @@
-"""The tables of approximation.py and what they mean; a module for the scripts, not one itself."""
+"""The tables of approximation.py and their explanations. This module is imported, not run."""
 
 from __future__ import annotations
 
@@ -21,53 +21,55 @@ from power_law import PowerLaw, power_law
 from reproduce_report import markdown
 
 SETTING = """\
-{points} equally spaced points of [-pi, pi], as in the report; {hidden:,} hidden units unless said otherwise, float64,
-seed {seed}; inputs and targets standardised, balanced start. `rate` is in units of the automatic rate, so that 1 is
-`fastmlp.fit(x, y, epochs=...)` and nothing else."""
+The data is {points} equally spaced points of [-pi, pi], as in the report. The nets have {hidden:,} hidden units unless
+a table says otherwise, a balanced start with seed {seed}, and standardised inputs and targets; the precision is
+float64. `rate` is relative to the automatic rate: 1 is the call `fastmlp.fit(x, y, epochs=...)` without further
+options."""
 
 READING = """\
-Slopes are of log RMSE against log epoch, by least squares over the range said; in brackets the largest factor between
-curve and fit. A power law would have one slope in both ranges and factors near 1. "A tenth at" is the epoch at which
-the last slope, if it held, would bring a tenth of the RMSE: it says how slow the curve is now, and is no forecast.
+Slopes are those of log RMSE against log epoch, fitted by least squares over the given range. The number in parentheses
+is the largest factor between the curve and the fit. A power law would have the same slope in both ranges and factors
+near 1. "A tenth at" is the epoch at which the RMSE would be a tenth if the last slope continued. It measures how slow
+the curve is now, and is not a forecast.
 
-What the claim leaves out, as the functions above show at seed 0 (yours aside):
+The conclusion leaves out three points. The functions above, except yours, show them at seed 0:
 
-- It is about the samples. At {fine:,} points the error ends near that of straight lines from sample to sample: from
-  there on the net interpolates {points} numbers, and no epoch brings it nearer to the function. Of a jump it knows the
-  two samples on either side.
-- No slope lasts. sin(x) falls by a straight line for decades and then all but halts, its error left at a few samples
-  at both ends of the interval; the step creeps, then falls steeply. So no curve tells how many epochs the next tenth
-  takes.
-- The rate has to hold out. Descent is stable while rate x lambda_max, lambda_max being the largest eigenvalue of the
-  objective's Gauss-Newton matrix, is below 2. It starts at `rate`; a net that bends round jumps drives it up to 2 and
-  stays there: units then hop over samples for ever (see crossings per epoch) and the error stalls or leaps up. The
-  sawtooth does so early at the automatic rate, after more than a million epochs at {steady:g} of it, and not within
-  these epochs at {steadier:g} of it. "Enough epochs" are epochs at a rate that shrinks with the error wanted."""
+- It is a statement about the samples. At {fine:,} points, the error ends near that of straight lines from sample to
+  sample. Then the net interpolates {points} numbers, and further epochs do not bring it nearer to the function. At a
+  jump, it knows only the two samples on either side.
+- No slope lasts. The error of sin(x) falls as a straight line for decades and then almost stops; what remains is the
+  error of a few samples at both ends of the interval. The error of the step falls slowly at first and steeply later. So
+  no curve predicts how many epochs the next tenth takes.
+- The rate must stay stable. Gradient descent is stable while rate x lambda_max is below 2; lambda_max is the largest
+  eigenvalue of the Gauss-Newton matrix. The product starts at `rate`. A net that fits jumps drives it up to 2, where it
+  stays: kinks then cross samples in every epoch (see crossings per epoch), and the error stalls or jumps up. The
+  sawtooth gets there early at the automatic rate, after more than a million epochs at {steady:g} of it, and not within
+  these epochs at {steadier:g} of it. "Enough epochs" therefore means epochs at a rate that shrinks with the wanted
+  error."""
 
 COST = """\
-Crossings are (unit, sample) sign changes; live units are those that may soon cross ("-": the method in use at the end
-does not know). These explain what an epoch costs at a given number of samples. Seconds are by the clock with every core
-in use; CPU seconds are those of the fit's own thread."""
+Crossings are sign changes of a unit at a sample. Live units are those that may cross a sample in the next epochs ("-":
+the last method does not count them). Both explain the cost of an epoch for a given number of samples. Seconds are
+wall-clock time with all cores in use; CPU seconds are the time of the fit's own thread."""
 
 WIDTH_READING = """\
-Medians of {seeds} seeds; least and greatest after the last number of epochs. The automatic rate falls about as
-1 / sqrt(units), so the rows of a column are equal in epochs, not in rate times epochs. Where a column no longer falls,
-epochs are the limit, not units: the next column is lower at the same width. At 10 units it is the reverse, and the seed
-decides. {fine:,} points here, since {many:,} would take longer than the training."""
+The numbers are medians of {seeds} seeds; min and max are those after the largest number of epochs. The automatic rate
+falls roughly as 1 / sqrt(units), so the rows of a column have the same number of epochs, but not the same rate times
+epochs. Where a column no longer falls, more units do not help and more epochs do: the next column is lower at the same
+width. At 10 units more epochs do not help, and the seed decides. The fine grid has {fine:,} points here, because
+{many:,} would take longer than the training."""
 
 
 def page(
     curves: Sequence[Curve], series: Sequence[WidthSeries], epochs: Sequence[int], seconds: float, note: str
 ) -> str:
-    """Return what is printed and written."""
+    """Return the page: all tables and their explanations."""
     run = curves[0].run
     widths = "\n\n".join(
         f"`{one.run.formula}`, {rate_text(one.run.rate)}; {_slopes(one, epochs[-1])}\n\n{width_table(one, epochs)}"
         for one in series
     )
-    reservation = (
-        f"\n\n**Shortened{note}: what the text says of the curves is seen in the full run only.**" if note else ""
-    )
+    reservation = f"\n\n**Shortened{note}: the text describes the curves of the full run.**" if note else ""
     return f"""\
 # With enough epochs and units, does the loss fall below any number?{reservation}
 
@@ -79,7 +81,7 @@ def page(
 
 {READING.format(points=POINTS, fine=run.fine, steady=STEADY, steadier=STEADIER)}
 
-## What it costs
+## Cost
 
 {cost_table(curves)}
 
@@ -96,7 +98,7 @@ All trainings: {seconds:.0f} s on {os.cpu_count()} cores.
 
 
 def epoch_table(curves: Sequence[Curve]) -> str:
-    """Return the errors and slopes of the curves."""
+    """Return a table of the errors and slopes of the curves."""
     head = ["function", "rate", "epochs", f"RMSE, {POINTS} samples", f"{curves[0].run.fine:,} points"]
     head += [
         "samples joined by lines",
@@ -118,7 +120,7 @@ def epoch_table(curves: Sequence[Curve]) -> str:
 
 
 def cost_table(curves: Sequence[Curve]) -> str:
-    """Return what the curves cost, and the crossings and live units that explain it."""
+    """Return a table of the cost of the curves, with the crossings and live units that explain it."""
     head = ["function", "rate", "crossings", "per epoch", "per epoch, last decade", "live units"]
     head += ["seconds", "CPU seconds", "CPU us/epoch"]
     rows = []
@@ -134,7 +136,7 @@ def cost_table(curves: Sequence[Curve]) -> str:
 
 
 def width_table(series: WidthSeries, epochs: Sequence[int]) -> str:
-    """Return the errors and the cost of one function's nets by width."""
+    """Return a table of the errors and the cost of the nets of one function by width."""
     head = ["hidden", *(f"RMSE, {epoch:,} epochs" for epoch in epochs), "min", "max"]
     head += [f"RMSE, {series.run.fine:,} points", "crossings", "live units", "seconds", "CPU us/epoch"]
     rows = []

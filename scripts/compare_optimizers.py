@@ -1,7 +1,7 @@
-"""Which optimiser gets furthest on sin(x)? Each for the same seconds of one core, and for the same number of epochs.
+"""Compare the optimisers on sin(x): for the same time on one core, and for the same number of epochs.
 
-The net and the data are those of `fastmlp.fit`'s first example: 1000 hidden units, 100 points of [-pi, pi], automatic
-rate and start unless a setting says otherwise. Every figure is the median over the seeds, and the worst of them.
+The nets have 1000 hidden units and are trained on 100 points of [-pi, pi]. Rate and start are automatic unless a
+setting says otherwise. The table shows the median over the seeds, and the worst seed.
 
     python scripts/compare_optimizers.py
     python scripts/compare_optimizers.py --seconds 5 --seeds 5
@@ -26,22 +26,22 @@ Y = np.sin(X)
 
 
 def cosine(rate: float, epochs: int) -> Callable[[int], float]:
-    """Return a schedule that falls from a rate to 0 over half a period of the cosine."""
+    """Return a schedule that decays from a rate to 0 as half a period of the cosine."""
     return lambda epoch: rate * (1 + math.cos(math.pi * min(epoch / epochs, 1))) / 2
 
 
 def automatic_rate(seed: int) -> Any:
-    """Return the rate that `fit` would choose."""
+    """Return the rate that `fit` chooses."""
     return fastmlp.fit(X, Y, epochs=1, rng=seed, progress=False).info.lr
 
 
 def descent(**options: Any) -> Callable[[int, int], dict[str, Any]]:
-    """Return options that depend neither on the seed nor on the number of epochs."""
+    """Return options that do not depend on the seed or the number of epochs."""
     return lambda seed, epochs: options
 
 
 def adam(rate: float, *, falls: bool = False) -> Callable[[int, int], dict[str, Any]]:
-    """Return the options of Adam with a rate, constant or falling to 0."""
+    """Return the options of Adam with a constant rate, or with one that decays to 0."""
     return lambda seed, epochs: {
         "optimizer": "adam",
         "lr": cosine(rate, epochs) if falls else rate,
@@ -50,7 +50,7 @@ def adam(rate: float, *, falls: bool = False) -> Callable[[int, int], dict[str, 
 
 
 def momentum_falling(seed: int, epochs: int) -> dict[str, Any]:
-    """Return the options of momentum whose rate falls from the automatic one to 0."""
+    """Return the options of momentum with a rate that decays from the automatic one to 0."""
     return {"momentum": 0.9, "lr": cosine(automatic_rate(seed), epochs), "standardize": True}
 
 
@@ -61,16 +61,16 @@ SETTINGS: dict[str, Callable[[int, int], dict[str, Any]]] = {
     "momentum=0.9, nesterov=True": descent(momentum=0.9, nesterov=True),
     "momentum=0.95": descent(momentum=0.95),
     "momentum=0.99": descent(momentum=0.99),
-    "momentum=0.9, rate falls to 0": momentum_falling,
+    "momentum=0.9, rate decays to 0": momentum_falling,
     'optimizer="adam" (lr=0.001)': descent(optimizer="adam"),
     "adam, lr=0.003": adam(3e-3),
-    "adam, lr=0.001, falls to 0": adam(1e-3, falls=True),
-    "adam, lr=0.003, falls to 0": adam(3e-3, falls=True),
+    "adam, lr=0.001, decays to 0": adam(1e-3, falls=True),
+    "adam, lr=0.003, decays to 0": adam(3e-3, falls=True),
 }
 
 
 class Reached(NamedTuple):
-    """How far one fit came."""
+    """The result of one fit."""
 
     epochs: int
     rmse: float
@@ -78,7 +78,7 @@ class Reached(NamedTuple):
 
 
 def reach(options: dict[str, Any], seed: int, epochs: int, seconds: float = math.inf) -> Reached:
-    """Train for a number of epochs, or until the seconds are over: of this thread, so that no other program counts."""
+    """Train for a number of epochs, or for some seconds of processor time, which other programs do not change."""
     started = time.thread_time()
     model = fastmlp.fit(
         X,
@@ -93,7 +93,7 @@ def reach(options: dict[str, Any], seed: int, epochs: int, seconds: float = math
 
 
 def median_and_worst(figures: list[float]) -> str:
-    """Write RMSEs of several seeds as their median and the worst."""
+    """Return the median and the worst of the RMSEs of several seeds as text."""
     return f"{np.median(figures):.1e} ({max(figures):.1e})"
 
 
@@ -102,7 +102,7 @@ def row(name: str, seconds: float, epochs: int, seeds: int) -> str:
     make = SETTINGS[name]
     counted = [reach(make(seed, epochs), seed, epochs) for seed in range(seeds)]
     pace = float(np.median([run.seconds / run.epochs for run in counted]))
-    expected = max(int(seconds / pace), 1)  # over which a falling rate falls
+    expected = max(int(seconds / pace), 1)  # over which a decaying rate decays
     timed = [reach(make(seed, expected), seed, 100 * expected, seconds) for seed in range(seeds)]
     cells = (
         name,
@@ -115,10 +115,10 @@ def row(name: str, seconds: float, epochs: int, seeds: int) -> str:
 
 
 def main() -> int:
-    """Run the script; bad input is one line on stderr and exit code 2."""
+    """Run the script. For bad input it prints one line to stderr and returns 2."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each fit (%(default)s)")
-    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the other fits (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="seconds of each timed fit (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs of the other fits (%(default)s)")
     parser.add_argument("--seeds", type=int, default=5, metavar="N", help="starts per setting (%(default)s)")
     args = parser.parse_args()
     if not 0 < args.seconds < math.inf or args.epochs < 1 or args.seeds < 1:
@@ -129,7 +129,7 @@ def main() -> int:
     print("| --- | ---: | ---: | ---: | ---: |")
     for name in SETTINGS:
         print(row(name, args.seconds, args.epochs, args.seeds), flush=True)
-    print(f"\nMedian of {args.seeds} seeds, in parentheses the worst.")
+    print(f"\nMedians of {args.seeds} seeds; the worst seed in parentheses.")
     return 0
 
 

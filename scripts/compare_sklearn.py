@@ -1,7 +1,7 @@
-"""Compare FastMLPRegressor with scikit-learn's MLPRegressor at equal width and equal seconds: R^2 by cross-validation.
+"""Compare FastMLPRegressor with scikit-learn's MLPRegressor by cross-validated R^2, at equal width and equal time.
 
-Every fit gets the same time of one core: the number of epochs is found for each data set and method by timing shorter
-fits. Inputs and targets are standardised for all of them.
+Every fit gets the same processor time on one core. The script finds the number of epochs for each data set and method
+by timing shorter fits. Inputs and targets are standardised for all methods.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ FRIEDMAN_SAMPLES = 300
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a method reached on a data set: R^2 of the predictions out of fold, mean seconds of a fit, epochs run."""
+    """The result of a method on a data set: R^2 of the out-of-fold predictions, mean seconds of a fit, epochs run."""
 
     r2: float
     seconds: float
@@ -51,12 +51,12 @@ class Outcome:
 
 
 def own(**options: Any) -> Callable[[int, int], Any]:
-    """Return how to make a FastMLPRegressor of a width and a number of epochs."""
+    """Return a function that makes a FastMLPRegressor from a width and a number of epochs."""
     return lambda hidden, epochs: FastMLPRegressor(hidden=hidden, epochs=epochs, threads=1, random_state=0, **options)
 
 
 def theirs(**options: Any) -> Callable[[int, int], Any]:
-    """Return how to make an MLPRegressor of a width and a number of epochs, or of iterations of L-BFGS."""
+    """Return a function that makes an MLPRegressor from a width and a number of epochs or L-BFGS iterations."""
     endless = {} if options.get("early_stopping") else {"tol": 0.0, "n_iter_no_change": 10**9, "max_fun": 10**9}
     return lambda hidden, epochs: MLPRegressor(
         hidden_layer_sizes=(hidden,), max_iter=epochs, random_state=0, **endless | options
@@ -74,7 +74,7 @@ METHODS: Mapping[str, Callable[[int, int], Any]] = {
 
 
 def datasets() -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Return the data sets that scikit-learn ships or generates, and four of NIST's."""
+    """Return data sets that scikit-learn ships or generates, and four of NIST."""
     found = {"diabetes": load_diabetes(return_X_y=True), "linnerud": load_linnerud(return_X_y=True)}
     found |= {
         "friedman1": make_friedman1(FRIEDMAN_SAMPLES, noise=1.0, random_state=0),
@@ -85,12 +85,12 @@ def datasets() -> dict[str, tuple[FloatArray, FloatArray]]:
 
 
 def standardised(regressor: Any) -> Any:
-    """Return the regressor on inputs and targets of mean 0 and standard deviation 1."""
+    """Return the regressor with a pipeline that standardises inputs and targets."""
     return TransformedTargetRegressor(make_pipeline(StandardScaler(), regressor), transformer=StandardScaler())
 
 
 def timed_fit(regressor: Any, x: FloatArray, y: FloatArray) -> tuple[Any, float]:
-    """Fit; return the fitted regressor and the seconds of processor time that it took."""
+    """Fit a regressor; return it and the processor time in seconds."""
     started = time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -99,7 +99,7 @@ def timed_fit(regressor: Any, x: FloatArray, y: FloatArray) -> tuple[Any, float]
 
 
 def epochs_for(make: Callable[[int, int], Any], hidden: int, seconds: float, x: FloatArray, y: FloatArray) -> int:
-    """Return the epochs that a fit does in that time, or more than it does before it ends by itself."""
+    """Return the number of epochs that take the given time, or a larger one if a fit stops earlier by itself."""
     epochs = FIRST_EPOCHS
     timed_fit(make(hidden, epochs), x, y)  # compiles
     while True:
@@ -128,7 +128,7 @@ def compare(hidden: int, seconds: float, folds: int, x: FloatArray, y: FloatArra
 
 
 def table(results: Mapping[str, Mapping[str, Outcome]], show: Callable[[Outcome], str], best: bool) -> str:
-    """Return a Markdown table of the data sets by the methods; the best R^2 of each row in bold."""
+    """Return a Markdown table with a row per data set and a column per method; `best` prints the best R^2 in bold."""
     lines = [f"| data set | {' | '.join(METHODS)} |", f"| --- |{' ---: |' * len(METHODS)}"]
     for name, outcomes in results.items():
         top = max(outcome.r2 for outcome in outcomes.values())
@@ -138,7 +138,7 @@ def table(results: Mapping[str, Mapping[str, Outcome]], show: Callable[[Outcome]
 
 
 def scores(results: Mapping[str, Mapping[str, Outcome]]) -> str:
-    """Return a Markdown table of how often each of ours won, tied and lost against each of theirs."""
+    """Return a Markdown table: how often each method of fastmlp won, tied and lost against each of scikit-learn."""
     ours, others = ([name for name in METHODS if name.startswith(who)] for who in ("fastmlp", "MLP"))
     lines = [f"| won, tied, lost against | {' | '.join(others)} |", f"| --- |{' ---: |' * len(others)}"]
     for name in ours:
@@ -155,10 +155,12 @@ def report(args: argparse.Namespace, results: Mapping[str, Mapping[str, Outcome]
     """Return the page."""
     return f"""# FastMLPRegressor and MLPRegressor
 
-{args.hidden} hidden units, {args.seconds:g} s of one core a fit, {args.folds} folds; fastmlp {fastmlp.__version__},
-scikit-learn {sklearn.__version__}, NumPy {np.__version__}, {platform.machine()}.{" Shortened: --quick." * args.quick}
+{args.hidden} hidden units, {args.seconds:g} s on one core for each fit, {args.folds} folds; fastmlp
+{fastmlp.__version__}, scikit-learn {sklearn.__version__}, NumPy {np.__version__}, {platform.machine()}.{
+        " Shortened: --quick." * args.quick
+    }
 
-R^2 of the predictions out of fold, of all folds together; best in bold:
+R^2 of the out-of-fold predictions of all folds together; the best is bold:
 
 {table(results, lambda outcome: f"{outcome.r2:.3f}", best=True)}
 
@@ -166,11 +168,11 @@ A tie is a difference of at most {TIE:g}:
 
 {scores(results)}
 
-Seconds of a fit; less where a method ends by itself:
+Seconds of a fit; fewer if a method stops by itself:
 
 {table(results, lambda outcome: f"{outcome.seconds:.2f}", best=False)}
 
-Epochs of a fit (of L-BFGS: iterations):
+Epochs of a fit (iterations for L-BFGS):
 
 {table(results, lambda outcome: f"{outcome.epochs:,.0f}", best=False)}
 """
@@ -181,13 +183,13 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hidden", type=int, default=100, metavar="N", help="hidden units (%(default)s)")
     parser.add_argument(
-        "--seconds", type=float, default=1.0, metavar="S", help="of one core for each fit (%(default)s)"
+        "--seconds", type=float, default=1.0, metavar="S", help="seconds on one core for each fit (%(default)s)"
     )
-    parser.add_argument("--folds", type=int, default=5, metavar="K", help="of the cross-validation (%(default)s)")
+    parser.add_argument("--folds", type=int, default=5, metavar="K", help="folds of the cross-validation (%(default)s)")
     parser.add_argument(
-        "--out", type=Path, default=Path("out/compare_sklearn"), metavar="DIR", help="where it goes (%(default)s)"
+        "--out", type=Path, default=Path("out/compare_sklearn"), metavar="DIR", help="folder of the table (%(default)s)"
     )
-    parser.add_argument("--quick", action="store_true", help="0.02 s a fit and two folds")
+    parser.add_argument("--quick", action="store_true", help="0.02 s for each fit and two folds")
     args = parser.parse_args()
     if args.quick:
         args.seconds, args.folds = 0.02, 2

@@ -18,8 +18,8 @@ from mkdocs.structure.files import File, Files
 from pygments.formatters import HtmlFormatter
 
 ROOT = Path(__file__).parent.parent
-# Pages and pictures outside docs/. The built pages have them in the folder benchmarks/ beside the other pages, so a link
-# to ../benchmarks/ becomes one to benchmarks/.
+# Pages and pictures outside docs/. The built pages have them in the folder benchmarks/ beside the other pages, so that
+# a link to ../benchmarks/ becomes one to benchmarks/.
 OUTSIDE = (
     "benchmarks/PEERS.md",
     "benchmarks/NOTES.md",

@@ -1,4 +1,4 @@
-"""Fit a function of your own: sample a training and a test set from it, train, judge the fit on the test set, draw it.
+"""Fit a function of your own: sample a training set and a test set, train, compute the test error, draw the fit.
 
 python scripts/fit_function.py "sin(3*x) + abs(x)/2" --domain -2 2 --noise 0.1
 python scripts/fit_function.py my_functions.py:staircase --hidden 200
@@ -30,15 +30,15 @@ FloatArray = npt.NDArray[np.float64]
 Function = Callable[[FloatArray], npt.ArrayLike]
 
 QUICK_EPOCHS = 2000
-TEST_OFFSET = (5**0.5 - 1) / 2  # of a cell; irrational, so that no test point of a grid is a training point
+TEST_OFFSET = (5**0.5 - 1) / 2  # in cells of the grid; irrational, so that no test point is a training point
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used; the message says why in one line."""
+    """Input that cannot be used; the message gives the reason in one line."""
 
 
 class Samples(NamedTuple):
-    """The training set, noise included, and the test set without: all of shape (n,)."""
+    """The training set with noise and the test set without noise; all arrays have shape (n,)."""
 
     x: FloatArray
     y: FloatArray
@@ -47,7 +47,7 @@ class Samples(NamedTuple):
 
 
 def load_function(text: str) -> Function:
-    """Return the function that a formula, or a place such as file.py:name, stands for."""
+    """Return the function given by a formula, or by a file and a name as in file.py:name."""
     place = re.fullmatch(r"(.+\.py):(\w+)", text)
     if place is None:
         return Formula(text)
@@ -70,7 +70,7 @@ def load_function(text: str) -> Function:
 
 
 def evaluate(function: Function, x: FloatArray) -> FloatArray:
-    """Return the function's values at x (n,), which must be finite and as many."""
+    """Return the values of the function at x (n,), which must be n finite numbers."""
     try:
         y = np.asarray(function(x.copy()), dtype=np.float64)
     except Exception as error:
@@ -84,7 +84,7 @@ def evaluate(function: Function, x: FloatArray) -> FloatArray:
 
 
 def check_options(args: argparse.Namespace) -> None:
-    """Check what the samples are drawn by; `fastmlp.fit` checks the rest."""
+    """Check the options of the sampling; `fastmlp.fit` checks the others."""
     low, high = args.domain
     if not (low < high and np.isfinite(high - low)):
         raise InputError(f"--domain A B must be finite with A < B, got {low:g} {high:g}")
@@ -97,7 +97,7 @@ def check_options(args: argparse.Namespace) -> None:
 
 
 def sample(function: Function, args: argparse.Namespace, seeds: list[np.random.SeedSequence]) -> Samples:
-    """Sample the training and the test set independently of each other; seeds: of both sets and of the noise."""
+    """Sample the training and the test set independently; the three seeds are those of both sets and of the noise."""
     low, high = args.domain
     if args.sampling == "grid":
         x = np.linspace(low, high, args.train)
@@ -129,7 +129,7 @@ def draw(model: fastmlp.Model, data: Samples, title: str, path: Path) -> None:
 
 
 def draw_fit(ax: Axes, model: fastmlp.Model, data: Samples) -> None:
-    """Draw the target at the test points over the net, its kinks and the training data."""
+    """Draw the net, its kinks, the training data, and the target at the test points."""
     model.plot(data.x, data.y, ax=ax)
     ax.plot(data.x_test, data.y_test, "--", color="C3", lw=1, label="target")
     ax.set_title("Fit")
@@ -137,7 +137,7 @@ def draw_fit(ax: Axes, model: fastmlp.Model, data: Samples) -> None:
 
 
 def draw_residual(ax: Axes, model: fastmlp.Model, data: Samples) -> None:
-    """Draw the net minus the data at the points of both sets."""
+    """Draw the residuals of both sets: the net minus the data."""
     ax.axhline(0, color="0.8", lw=1)
     ax.plot(data.x, model.predict(data.x) - data.y, ".", color="0.55", label="training set")
     ax.plot(data.x_test, model.predict(data.x_test) - data.y_test, "-", color="C3", lw=1, label="test set")
@@ -146,7 +146,7 @@ def draw_residual(ax: Axes, model: fastmlp.Model, data: Samples) -> None:
 
 
 def draw_loss(ax: Axes, model: fastmlp.Model, data: Samples) -> None:
-    """Draw the training RMSE against the epoch, and the test RMSE that it ended with."""
+    """Draw the training RMSE against the epoch, and the test RMSE at the end."""
     ax.plot(model.history.epoch[1:], model.history.rmse[1:], color="C0", label="training set")
     ax.axhline(model.rmse(data.x_test, data.y_test), color="C3", ls="--", lw=1, label="test set, at the end")
     ax.set(title="Loss", xlabel="epoch", ylabel="RMSE", xscale="log", yscale="log")
@@ -164,7 +164,7 @@ def train(args: argparse.Namespace) -> tuple[Samples, fastmlp.Model]:
 
 
 def report(args: argparse.Namespace, data: Samples, model: fastmlp.Model) -> None:
-    """Print the errors and the time, and draw the figure."""
+    """Print the errors and the time, and save the figure."""
     train_rmse, test_rmse = model.rmse(data.x, data.y), model.rmse(data.x_test, data.y_test)
     run = f"{model.n_hidden} hidden units, {model.info.epochs_run} epochs{' (quick)' * args.quick}"
     print(f"{args.function}: {run}, {model.info.fit_seconds:.3g} s")
@@ -199,16 +199,18 @@ def parse_arguments() -> argparse.Namespace:
         type=float,
         default=0.0,
         metavar="STD",
-        help="deviation of the noise on the training targets (%(default)s)",
+        help="standard deviation of the noise on the training targets (%(default)s)",
     )
     parser.add_argument("--hidden", type=int, default=1000, metavar="N", help="hidden units (%(default)s)")
     parser.add_argument("--epochs", type=int, default=32000, metavar="N", help="updates (%(default)s)")
     parser.add_argument(
-        "--lr", type=rate, default="auto", metavar="RATE", help="auto, or a number, in the units of the data (auto)"
+        "--lr", type=rate, default="auto", metavar="RATE", help="auto, or a number for data that is not scaled (auto)"
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of points, noise and start (%(default)s)")
     parser.add_argument(
-        "--out", type=Path, default=Path("out/fit_function"), metavar="DIR", help="where the figure goes (%(default)s)"
+        "--seed", type=int, default=0, metavar="N", help="seed of points, noise and initial weights (%(default)s)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("out/fit_function"), metavar="DIR", help="folder of the figure (%(default)s)"
     )
     parser.add_argument("--quick", action="store_true", help=f"at most {QUICK_EPOCHS} epochs")
     args = parser.parse_args()
@@ -218,7 +220,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def rate(text: str) -> float | str:
-    """Read --lr."""
+    """Parse the value of --lr."""
     return text if text == "auto" else float(text)
 
 
@@ -227,7 +229,7 @@ def _in_one_line(error: BaseException) -> str:
 
 
 def main() -> int:
-    """Run the script; bad input is one line on stderr and exit code 2."""
+    """Run the script. For bad input it prints one line to stderr and returns 2."""
     args = parse_arguments()
     try:
         args.out.mkdir(parents=True, exist_ok=True)

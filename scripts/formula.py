@@ -1,4 +1,4 @@
-"""Functions of x from text such as "sin(3*x) + abs(x)/2": read with `ast`, evaluated with NumPy, never with `eval`."""
+"""Functions of x from text such as "sin(3*x) + abs(x)/2", parsed with `ast`, evaluated with NumPy, no `eval`."""
 
 from __future__ import annotations
 
@@ -45,16 +45,16 @@ COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
 
 
 class FormulaError(ValueError):
-    """A text is not a formula; the message says, in one line, which part of it is not."""
+    """Text that is not a formula; the message names the wrong part in one line."""
 
 
 class Formula:
-    """A function of x, given as text; a comparison in it is 1 where it holds and 0 elsewhere.
+    """A function of x given as text. A comparison is 1 where it holds and 0 elsewhere.
 
     Parameters
     ----------
     text : str
-        The formula: numbers, x, `CONSTANTS`, `FUNCTIONS`, + - * / ** %, comparisons and parentheses.
+        The formula, made of numbers, x, `CONSTANTS`, `FUNCTIONS`, + - * / ** %, comparisons and parentheses.
 
     Raises
     ------
@@ -80,7 +80,7 @@ class Formula:
         self([1.0])
 
     def __call__(self, x: npt.ArrayLike) -> FloatArray:
-        """Evaluate the formula at every entry of x; where it is undefined the answer is NaN or infinite."""
+        """Evaluate the formula at every entry of x. Undefined values are NaN or infinite."""
         points = np.asarray(x, dtype=np.float64)
         try:
             with np.errstate(all="ignore"):
@@ -90,7 +90,7 @@ class Formula:
         return np.array(np.broadcast_to(value, points.shape))
 
     def _value(self, node: ast.expr, x: FloatArray) -> Any:
-        """Evaluate one node of the tree. Numbers are float64 throughout, so no power can grow without bound."""
+        """Evaluate one node of the tree. All numbers are float64, so that a power cannot become a huge integer."""
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return np.float64(number) if abs(number) <= sys.float_info.max else np.float64(np.inf)
@@ -128,7 +128,7 @@ class Formula:
 
 
 def _objection(node: ast.expr) -> str:
-    """Say what is wrong with a node that no formula has."""
+    """Return the error message for a node that is not allowed in a formula."""
     match node:
         case ast.Name(id=name) if name in FUNCTIONS:
             return "a function needs arguments in parentheses:"

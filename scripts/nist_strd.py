@@ -1,7 +1,7 @@
-"""Four of NIST's Statistical Reference Datasets for nonlinear regression, with the fits that NIST certifies.
+"""Four of NIST's Statistical Reference Datasets for nonlinear regression, with the certified fits.
 
 Source: https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml; works of the United States government, not subject to
-copyright. The certified parameters and residual sums of squares prove that no number was mistyped.
+copyright. A test computes the certified residual sums of squares from this data, so that typing errors show.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Certified:
-    """A data set of one input, the model that NIST fits to it, its parameters and its residual sum of squares."""
+    """A data set of one input, with the model that NIST fits, its parameters and its residual sum of squares."""
 
     name: str
     x: FloatArray
@@ -28,7 +28,7 @@ class Certified:
 
 
 def numbers(text: str) -> FloatArray:
-    """Return the numbers in a text."""
+    """Return the numbers in a string."""
     return np.array(text.split(), dtype=np.float64)
 
 

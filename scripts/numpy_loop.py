@@ -1,8 +1,8 @@
-"""The report's training loop in NumPy, to time and to check against; a module for the scripts, not one itself.
+"""The report's training loop in NumPy, for timings and comparisons. This module is imported, not run.
 
-Both loops train [x, 1] (n_samples, n_in + 1) on y (n_samples, 1) with the weights w1 (n_in + 1, n_hidden) and w2
-(n_hidden, 1), which they leave as they are, all of one dtype, and return the RMSE before each update. The number of
-BLAS threads is the importer's affair.
+Both loops train on [x, 1] (n_samples, n_in + 1) and y (n_samples, 1), starting from w1 (n_in + 1, n_hidden) and w2
+(n_hidden, 1). All arrays have the same dtype, and none is changed. The loops return the RMSE before each update. The
+importing script sets the number of BLAS threads.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Loop = Callable[[FloatArray, FloatArray, FloatArray, FloatArray, float, int], Fl
 
 
 def report_loop(x: FloatArray, y: FloatArray, w1: FloatArray, w2: FloatArray, lr: float, epochs: int) -> FloatArray:
-    """Train as the report does: every array is allocated anew in every epoch."""
+    """Train as the report does, with new arrays in every epoch."""
     n_samples, w1, w2 = len(x), w1.copy(), w2.copy()
     rmse = np.empty(epochs)
     for epoch in range(epochs):
@@ -39,7 +39,7 @@ def report_loop(x: FloatArray, y: FloatArray, w1: FloatArray, w2: FloatArray, lr
 def preallocated_loop(
     x: FloatArray, y: FloatArray, w1: FloatArray, w2: FloatArray, lr: float, epochs: int
 ) -> FloatArray:
-    """Do the arithmetic of `report_loop`, to the bit, in buffers for the (n_samples, n_hidden) arrays."""
+    """Train bitwise as `report_loop`, with preallocated (n_samples, n_hidden) arrays."""
     n_samples, w1, w2 = len(x), w1.copy(), w2.copy()
     r, gh = np.empty((2, n_samples, w1.shape[1]), x.dtype)
     active = np.empty(r.shape, dtype=bool)
@@ -50,7 +50,7 @@ def preallocated_loop(
         d = r @ w2 - y
         rmse[epoch] = np.sqrt(np.mean(d * d))
         g2 = r.T @ d / n_samples
-        np.multiply(d, w2.T, out=gh)  # with one output the product of matrices is this, and BLAS is slower at it
+        np.multiply(d, w2.T, out=gh)  # the matrix product for one output, faster than with BLAS
         np.multiply(gh, np.greater(r, 0, out=active), out=gh)
         g1 = x.T @ gh / n_samples
         w1 -= lr * g1
@@ -64,7 +64,7 @@ def draw_start(hidden: int, std: float, rng: np.random.Generator) -> tuple[Float
 
 
 def seconds_per_epoch(loop: Loop, x: FloatArray, y: FloatArray, hidden: int, epochs: int) -> float:
-    """Time a loop on samples x and y (n_samples,) once; the numbers in the weights do not matter."""
+    """Time a loop once on samples x and y (n_samples,), from any weights."""
     w1, w2 = draw_start(hidden, 0.3, np.random.default_rng(0))
     inputs, targets = np.column_stack([x, np.ones_like(x)]), y[:, None]
     start = time.perf_counter()
@@ -73,7 +73,7 @@ def seconds_per_epoch(loop: Loop, x: FloatArray, y: FloatArray, hidden: int, epo
 
 
 def difference_from_fastmlp(loop: Loop, x: FloatArray, y: FloatArray, hidden: int, epochs: int) -> float:
-    """Return the largest relative difference between the RMSE curves of a loop and of fastmlp from one start."""
+    """Return the largest relative difference between the RMSE curves of a loop and of fastmlp from the same start."""
     w1, w2 = draw_start(hidden, 0.3, np.random.default_rng(0))
     inputs, targets = np.column_stack([x, np.ones_like(x)]), y[:, None]
     expected = loop(inputs, targets, w1, w2, 1e-5, epochs)

@@ -1,4 +1,4 @@
-"""Power laws by least squares of the logarithms; a module for the scripts, not one itself."""
+"""Power laws, fitted by least squares of the logarithms. This module is imported, not run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 class PowerLaw(NamedTuple):
-    """The power of x that fits y best over a range of x, by least squares of the logarithms: y = factor x^slope.
+    """A power law y = factor * x^slope, fitted over a range of x.
 
     misfit is the largest factor between y and the fit.
     """
@@ -22,13 +22,13 @@ class PowerLaw(NamedTuple):
 
     @property
     def span(self) -> str:
-        """The range in words."""
+        """The range as text."""
         first, last = (f"{x:.0f}" if x < 1000 else f"{x:.0e}".replace("e+0", "e") for x in (self.first, self.last))
         return f"{first} to {last}"
 
 
 def power_law(x: npt.ArrayLike, y: npt.ArrayLike, first_to_last: tuple[float, float]) -> PowerLaw:
-    """Fit a power law where x lies in the range and y is positive; NaN where that is fewer than two points."""
+    """Fit a power law to the points with x in the range and positive y; NaN if there are fewer than two."""
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     first, last = first_to_last
     kept = (x >= first) & (x <= last) & (y > 0)

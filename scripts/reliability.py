@@ -1,6 +1,7 @@
-"""Try to lose something: interrupt, kill, damage, overfill and crowd fits, and count what did not come back.
+"""Test the reliability of fits: interrupt and kill them, damage files, exhaust disk and memory, run many at once.
 
-Takes a few minutes; --quick tries each a few times. Exit code 1 if anything was lost.
+The script counts the trials that lost a result, and returns 1 if there were any. It takes a few minutes; --quick makes
+only a few trials of each kind.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ KINDS = ("univariate", "few", "many", "reference", "thread", "joblib")
 
 
 def trials(folder: Path, *, quick: bool) -> Iterator[Callable[[], Trial]]:
-    """Yield what is to be tried."""
+    """Yield the trials."""
     for kind in KINDS:
         times = 1 if kind == "joblib" else 3 if quick else 25
         yield partial(interrupts, kind, times)
@@ -52,7 +53,9 @@ def trials(folder: Path, *, quick: bool) -> Iterator[Callable[[], Trial]]:
 def main() -> int:
     """Run the script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few tries of each, and no cold cache")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few trials of each kind, none with an empty compile cache"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", default=Path("out/reliability"), help="(%(default)s)")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,7 @@ def main() -> int:
             seconds = f"{time.perf_counter() - begun:.0f}"
             rows.append((trial.name, f"{trial.n_tried:,}", str(trial.n_lost), seconds, trial.note))
             print(" | ".join(rows[-1]), flush=True)
-    head = ("tried", "times", "lost", "seconds", "found")
+    head = ("trial", "times", "lost", "seconds", "result")
     table = "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---", "--:", "--:", "--:", "---"), *rows))
     facts = ", ".join(f"{name} {version}" for name, version in versions().items())
     text = f"{table}\n\n{n_lost} lost; {time.perf_counter() - started:.0f} s in all; {facts}.\n"

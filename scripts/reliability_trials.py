@@ -1,4 +1,4 @@
-"""The trials of reliability.py: what is done to fits and files, and what must be left; a module, not a script."""
+"""The trials of reliability.py. This module is imported, not run."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ import fastmlp
 from fastmlp.training import loop
 
 ALGORITHMS = ("univariate", "dense", "reference")
-ANSWER_SECONDS = 1.0  # within which Ctrl-C must be answered
+ANSWER_SECONDS = 1.0  # after Ctrl-C, the fit must return within this time
 X = np.linspace(-np.pi, np.pi, 100)
 Y = np.sin(X)
 X.flags.writeable = Y.flags.writeable = False
@@ -39,7 +39,7 @@ X.flags.writeable = Y.flags.writeable = False
 
 @dataclass
 class Trial:
-    """What was tried: how often, how often something was lost, and what else is worth a word."""
+    """The result of a trial: how often it ran, how often something was lost, and a remark."""
 
     name: str
     n_tried: int
@@ -48,7 +48,7 @@ class Trial:
 
 
 def same(got: fastmlp.Model, expected: fastmlp.Model) -> bool:
-    """Return whether two models agree to the bit, with history, snapshots, and how they were trained."""
+    """Return whether two models are bitwise equal, with history, snapshots and info."""
     if (got.history is None) != (expected.history is None) or (got.info is None) != (expected.info is None):
         return False
     pairs = [(got.weights, expected.weights), ((got.x_range,), (expected.x_range,))]
@@ -121,7 +121,7 @@ for _ in range(times):
 
 
 def interrupts(kind: str, times: int) -> Trial:
-    """Send SIGINT to a process that trains, as a terminal does, at a random moment."""
+    """Send SIGINT to a training process at a random moment, as Ctrl-C in a terminal does."""
     rng = np.random.default_rng(0)
     command = [sys.executable, "-c", INTERRUPTED, kind, str(times)]
     longest, n_lost = 0.0, 0
@@ -139,11 +139,11 @@ def interrupts(kind: str, times: int) -> Trial:
             seconds = time.perf_counter() - sent
             longest = max(longest, seconds)
             n_lost += not answer or json.loads(answer) != ["interrupted", True] or seconds > ANSWER_SECONDS
-        if kind == "joblib":  # joblib takes its own time to end its processes
+        if kind == "joblib":  # joblib needs longer to end its processes
             process.wait(60)
         else:
             n_lost += process.wait(60) != 0
-    return Trial(f"SIGINT, {kind}", times, n_lost, f"answered within {longest:.2f} s")
+    return Trial(f"SIGINT, {kind}", times, n_lost, f"returned within {longest:.2f} s")
 
 
 STAGES = ("training", "packing", "writing", "syncing", "renaming", "after renaming")
@@ -151,7 +151,7 @@ STAGES = ("training", "packing", "writing", "syncing", "renaming", "after renami
 
 @contextmanager
 def _stages() -> Iterator[mmap.mmap]:
-    """Have a process and those it forks write into a shared byte which stage of a checkpoint they are at."""
+    """Make a process and its children write the current stage of a checkpoint to a shared byte."""
     shared = mmap.mmap(-1, 1)
 
     def entering(stage: str, function: Callable[..., Any], after: str | None = None) -> Callable[..., Any]:
@@ -181,7 +181,7 @@ def _stages() -> Iterator[mmap.mmap]:
 
 
 def kills(times: int, folder: Path) -> Trial:
-    """Kill a process that trains and keeps where it stands after every chunk; the next one goes on from the file."""
+    """Kill a process that writes a checkpoint after every chunk; the next process resumes from the file."""
     rng = np.random.default_rng(0)
     path = folder / "run.npz"
     chunk_seconds, loop.CHUNK_SECONDS = loop.CHUNK_SECONDS, 0.01
@@ -198,7 +198,7 @@ def kills(times: int, folder: Path) -> Trial:
             time.sleep(rng.uniform(0, 0.2))
             os.kill(child, signal.SIGKILL)
             _, status = os.waitpid(child, 0)
-            if not os.WIFSIGNALED(status):  # it had come to the end: begin again
+            if not os.WIFSIGNALED(status):  # it was finished: start again
                 path.unlink()
                 reached = -1
                 continue
@@ -224,7 +224,7 @@ def kills(times: int, folder: Path) -> Trial:
 
 
 def full_disk(times: int, folder: Path) -> Trial:
-    """Save over a file where the disk ends after some bytes, for which a limit on the size of files stands."""
+    """Replace a file on a disk that is full after some bytes, simulated by a limit on the file size."""
     rng = np.random.default_rng(0)
     path = folder / "m.npz"
     old, new = (fastmlp.fit(X, Y, hidden=50, epochs=5, rng=seed) for seed in (0, 1))
@@ -244,11 +244,13 @@ def full_disk(times: int, folder: Path) -> Trial:
         _, status = os.waitpid(child, 0)
         n_lost += status != 0 or not same(fastmlp.load(path), old)
         n_lost += [entry.name for entry in folder.iterdir()] != ["m.npz"]
-    return Trial("full disks while saving", times, n_lost, "each an OSError that says so; the old file untouched")
+    return Trial(
+        "full disk while saving", times, n_lost, "each raised an OSError that says so; the old file was unchanged"
+    )
 
 
 def _mutated(whole: np.ndarray[Any, Any], rng: np.random.Generator) -> bytes:
-    """Return a file with one kind of damage."""
+    """Return the bytes of a file with one kind of damage."""
     damaged = whole.copy()
     size = whole.size
     first, second = sorted(rng.integers(size, size=2))
@@ -267,7 +269,7 @@ def _mutated(whole: np.ndarray[Any, Any], rng: np.random.Generator) -> bytes:
 
 
 def _fuzz(times: int, seed: int) -> Counter[str]:
-    """Damage a model and a checkpoint again and again, and load what is left."""
+    """Damage a model file and a checkpoint repeatedly, and try to load them."""
     rng = np.random.default_rng(seed)
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -294,7 +296,7 @@ def _fuzz(times: int, seed: int) -> Counter[str]:
                     got = fastmlp.load(path)
                 except fastmlp.FileFormatError:
                     counts["refused"] += 1
-                except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+                except Exception as error:  # noqa: BLE001 - every error is counted
                     counts[f"lost: {type(error).__name__}"] += 1
                 else:
                     counts["identical" if same(got, expected) else "lost: another model"] += 1
@@ -311,7 +313,7 @@ def fuzz(times: int) -> Trial:
     lost = {name: count for name, count in counts.items() if name.startswith("lost")}
     note = f"{counts['refused']:,} refused, {counts['identical']:,} identical (bytes that zip never reads)"
     note += f"; memory grew by {most >> 10} MB at most" + "".join(f"; {count} {name}" for name, count in lost.items())
-    return Trial("files damaged, models and checkpoints", counts.total(), sum(lost.values()), note)
+    return Trial("damaged files, models and checkpoints", counts.total(), sum(lost.values()), note)
 
 
 NONSENSE: list[Any] = [
@@ -335,7 +337,7 @@ NONSENSE: list[Any] = [
 
 
 def bad_inputs() -> Trial:
-    """Give every parameter of fit every piece of nonsense: a model, or an error that names what was wrong."""
+    """Call `fit` with every invalid value for every parameter; it must return a model or name the parameter."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # "x" names a checkpoint
         return _bad_inputs()
 
@@ -350,7 +352,7 @@ def _bad_inputs() -> Trial:
                 with (
                     warnings.catch_warnings(),
                     contextlib.redirect_stderr(io.StringIO()),
-                ):  # progress=True is no nonsense
+                ):  # progress=True is valid
                     warnings.simplefilter("error")
                     fastmlp.fit(**(arguments | {name: value}))
             except (TypeError, ValueError, MemoryError, ArithmeticError) as error:
@@ -358,7 +360,7 @@ def _bad_inputs() -> Trial:
                 counts["refused"] += worded
                 if not worded:
                     lost.append(f"{name}={str(value)[:20]!r}: {type(error).__name__}: {error}")
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+            except Exception as error:  # noqa: BLE001 - every error is counted
                 lost.append(f"{name}={str(value)[:20]!r}: {type(error).__name__}: {error}")
             else:
                 counts["taken"] += 1
@@ -369,13 +371,13 @@ def _bad_inputs() -> Trial:
 
 
 def _jobs() -> list[dict[str, Any]]:
-    """Return eight fits of several kinds."""
+    """Return eight different fits."""
     common = {"hidden": 50, "epochs": 2000}
     return [common | {"rng": seed, "algorithm": ALGORITHMS[seed % 3]} for seed in range(8)]
 
 
 def threads(rounds: int) -> Trial:
-    """Fit and predict from eight threads at once on shared read-only data."""
+    """Fit and predict in eight threads at once on shared read-only data."""
     expected = [fastmlp.fit(X, Y, **job) for job in _jobs()]
     n_lost = 0
 
@@ -388,11 +390,11 @@ def threads(rounds: int) -> Trial:
             results = list(pool.map(train, _jobs()))
         for (got, predicted), model in zip(results, expected, strict=True):
             n_lost += not (same(got, model) and np.array_equal(predicted, model.predict(X)))
-    return Trial("fits in 8 threads", 8 * rounds, n_lost, "to the bit those of one thread")
+    return Trial("fits in 8 threads", 8 * rounds, n_lost, "bitwise equal to one thread")
 
 
 def pools() -> Trial:
-    """Fit in pools of forked and of spawned processes and under joblib."""
+    """Fit in pools of forked processes, of spawned processes, and of joblib."""
     expected = [fastmlp.fit(X, Y, **job) for job in _jobs()]
     results = []
     for method in ("fork", "spawn"):
@@ -401,7 +403,7 @@ def pools() -> Trial:
             results += [result.get(300) for result in pending]
     results += joblib.Parallel(n_jobs=2)(joblib.delayed(fastmlp.fit)(X, Y, **job) for job in _jobs())
     n_lost = sum(not same(got, model) for got, model in zip(results, 3 * expected, strict=True))
-    return Trial("fits in pools: fork, spawn, joblib", len(results), n_lost, "to the bit those of one process")
+    return Trial("fits in pools: fork, spawn, joblib", len(results), n_lost, "bitwise equal to one process")
 
 
 COLD = """
@@ -412,7 +414,7 @@ print(fastmlp.fit(x, x, hidden=5, epochs=20, rng=0, lr=0.1, algorithm="dense").h
 
 
 def cold_processes(n_processes: int, folder: Path) -> Trial:
-    """Start processes at once where nothing is compiled yet."""
+    """Start several processes at once with an empty compile cache."""
     environment = os.environ | {"NUMBA_CACHE_DIR": str(folder)}
     command = [sys.executable, "-W", "error", "-c", COLD]
     running = [
@@ -422,7 +424,7 @@ def cold_processes(n_processes: int, folder: Path) -> Trial:
     n_lost = sum(
         process.returncode != 0 or answer != answers[0] for process, answer in zip(running, answers, strict=True)
     )
-    return Trial("processes at once on a cold cache", n_processes, n_lost, "all with the same RMSE to the last digit")
+    return Trial("processes at once, empty compile cache", n_processes, n_lost, "all with the same RMSE")
 
 
 LIMITED = """
@@ -446,7 +448,7 @@ print(n_refused)
 
 
 def memory_limits(limits: tuple[int, ...]) -> Trial:
-    """Fit nets that grow until memory ends; then a small one must still work."""
+    """Fit larger and larger nets until memory is exhausted; a small fit must work afterwards."""
     n_lost, n_refused = 0, 0
     for algorithm in ALGORITHMS:
         for limit in limits:
@@ -455,4 +457,4 @@ def memory_limits(limits: tuple[int, ...]) -> Trial:
             n_lost += done.returncode != 0 or int(done.stdout or 0) == 0
             n_refused += int(done.stdout or 0) if done.returncode == 0 else 0
     note = f"{n_refused} fits ended in MemoryError, and the next small fit worked"
-    return Trial("processes of limited memory", len(ALGORITHMS) * len(limits), n_lost, note)
+    return Trial("processes with limited memory", len(ALGORITHMS) * len(limits), n_lost, note)

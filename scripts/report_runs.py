@@ -1,7 +1,7 @@
-"""What the report ran and printed, and how to run it again; a module for the scripts, not one itself.
+"""The runs of the report, the values that it printed, and how to repeat them. This module is imported, not run.
 
-The report fits y = sin x at 100 points of [-pi, pi] by a two-layer ReLU net with a hidden bias and no output bias. Its
-settings were published for the run of H = 1000 only; here they are those of all.
+The report fits y = sin x at 100 points of [-pi, pi] with a two-layer ReLU net that has a hidden bias and no output
+bias. It published settings for the run with H = 1000 only. Here all runs use these settings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ FloatArray = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the report, and the RMSE that it printed last."""
+    """One run of the report and the last RMSE that it printed."""
 
     hidden: int
     epochs: int
@@ -63,13 +63,13 @@ REPORTED_CURVE = {  # RMSE by epoch, as printed in the run of H = 1000
 
 
 def train(run: Run, seed: int, *, hidden_bias: bool = True) -> fastmlp.Model:
-    """Fit a run; runs of the same width start from the same weights, so that they differ by their epochs only."""
+    """Train a run. Runs of the same width start from the same weights, so they differ only by their epochs."""
     rng = np.random.default_rng([run.hidden, seed])
     return fastmlp.fit(X, Y, hidden=run.hidden, epochs=run.epochs, rng=rng, hidden_bias=hidden_bias, **SETTINGS)
 
 
 def final_rmse(models: Sequence[fastmlp.Model]) -> FloatArray:
-    """Return the RMSEs that the report would have printed last: those before the last update."""
+    """Return the RMSE before the last update, which is the last one that the report printed."""
     return np.array([model.history.rmse[-2] for model in models])
 
 

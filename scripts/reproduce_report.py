@@ -1,6 +1,7 @@
-"""Repeat the report's five runs with its own settings, over many seeds; compare the errors, and the time with NumPy's.
+"""Repeat the five runs of the report with its settings and many seeds; compare the errors, and the time with NumPy.
 
-The report fits y = sin x at 100 points of [-pi, pi] by a two-layer ReLU net with a hidden bias and no output bias.
+The report fits y = sin x at 100 points of [-pi, pi] with a two-layer ReLU net that has a hidden bias and no output
+bias.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import fastmlp
 
 
 class Timing(NamedTuple):
-    """Seconds: of a whole fit, and of one epoch of the NumPy loop as the report wrote it and with buffers."""
+    """Seconds of a whole fit, and of one epoch of the report's NumPy loop and of the preallocated one."""
 
     fit: float
     report_epoch: float
@@ -34,19 +35,20 @@ class Timing(NamedTuple):
 
 
 LOOPS = (report_loop, preallocated_loop)
-MAX_UNBIASED_SEEDS = 5  # without a bias every long run ends at the same net
+MAX_UNBIASED_SEEDS = 5  # without a bias, every long run ends at the same net
 TIMING_REPETITIONS = 3
 TIMED_LOOP_EPOCHS = 300
 COMPARED_EPOCHS = 500
 QUICK = 10  # --quick divides the epochs by this
 
 CAVEATS = """\
-The settings of the H = 500 runs were never published: here they have those of the H = 1000 run, which alone is a real
-comparison. Each figure of the report is one unseeded draw, so only the range over seeds can be compared with it."""
+The settings of the H = 500 runs were never published. Here they are those of the H = 1000 run, which is therefore the
+only real comparison. Each number in the report comes from one run without a fixed seed, so only the range over seeds
+can be compared with it."""
 
 
 def train_all(runs: list[Run], n_seeds: int, label: str, *, hidden_bias: bool) -> list[list[fastmlp.Model]]:
-    """Fit every run from n_seeds starts, on all cores; the result is by run, then by seed."""
+    """Train every run from n_seeds starts on all cores; return the models by run, then by seed."""
     tasks = [(index, seed) for index in reversed(range(len(runs))) for seed in range(n_seeds)]  # long runs first
     fits = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
         delayed(train)(runs[index], seed, hidden_bias=hidden_bias) for index, seed in tasks
@@ -56,7 +58,7 @@ def train_all(runs: list[Run], n_seeds: int, label: str, *, hidden_bias: bool) -
 
 
 def time_runs(runs: list[Run], label: str) -> list[Timing]:
-    """Time each run alone, by turns with the NumPy loops; the medians over the repetitions."""
+    """Time each run alone, in turn with the NumPy loops; return medians over the repetitions."""
     seconds: dict[Any, list[float]] = defaultdict(list)
     for _ in tqdm(range(TIMING_REPETITIONS), label, unit="round"):
         for run in runs:
@@ -111,7 +113,7 @@ def page(
     timings: list[Timing],
     note: str,
 ) -> str:
-    """Return what is printed and written: both tables and what they mean."""
+    """Return the page: both tables and their explanations."""
     difference = difference_from_fastmlp(report_loop, X, Y, runs[-1].hidden, COMPARED_EPOCHS)
     versions = ", ".join(f"{name} {version}" for name, version in fits[0][0].info.versions.items())
     return f"""\
@@ -129,10 +131,10 @@ Without a hidden bias ({len(unbiased[0])} seeds) no net can have an RMSE below {
 
 {time_table(runs, timings)}
 
-NumPy: the report's loop, {TIMED_LOOP_EPOCHS} epochs of it extrapolated to the run; buffered: the same arithmetic in
-preallocated arrays. Medians of {TIMING_REPETITIONS} repetitions.
+NumPy is the report's loop, timed for {TIMED_LOOP_EPOCHS} epochs and extrapolated to the run. "Buffered" is the same
+arithmetic in preallocated arrays. All times are medians of {TIMING_REPETITIONS} repetitions.
 
-From the same start the RMSE curves of the report's loop and of fastmlp differ by at most {difference:.1e} of the RMSE
+From the same start, the RMSE curves of the report's loop and of fastmlp differ by at most {difference:.1e} of the RMSE
 ({COMPARED_EPOCHS} epochs, H = {runs[-1].hidden}).
 
 {_processor()}; {versions}.
@@ -148,14 +150,14 @@ def _processor() -> str:
 def parse_arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, metavar="N", help="fits of each run (20; with --quick 3)")
+    parser.add_argument("--seeds", type=int, metavar="N", help="seeds for each run (20; 3 with --quick)")
     parser.add_argument("--quick", action="store_true", help=f"1/{QUICK} of the epochs")
     parser.add_argument(
         "--out",
         type=Path,
         default=Path("out/reproduce_report"),
         metavar="DIR",
-        help="where figures and table go (%(default)s)",
+        help="folder of the figures and the table (%(default)s)",
     )
     args = parser.parse_args()
     if args.seeds is None:
@@ -172,7 +174,7 @@ def main() -> None:
     runs = [dataclasses.replace(run, epochs=run.epochs // QUICK) for run in RUNS] if args.quick else list(RUNS)
     args.out.mkdir(parents=True, exist_ok=True)
 
-    train(Run(2, 2, 0.0), 0)  # so that nothing below compiles
+    train(Run(2, 2, 0.0), 0)  # compile now, so that no time below contains it
     timings = time_runs(runs, f"timing{note}")
     fits = train_all(runs, args.seeds, f"fits{note}", hidden_bias=True)
     unbiased = train_all(runs, min(args.seeds, MAX_UNBIASED_SEEDS), f"without bias{note}", hidden_bias=False)

@@ -1,8 +1,8 @@
-"""How sure is a fit? 200 nets on noisy data with a gap: by bootstrap and by seed, mean and band drawn.
+"""Estimate the uncertainty of a fit: train 200 nets on noisy data with a gap, and draw their mean and band.
 
-By seed, all nets see the same samples and differ by their starts; by bootstrap, each also sees the samples as often as
-a draw with replacement takes them. What the nets disagree on is what the data leaves open. Where PyTorch is installed,
-as many full-batch steps of such a net are timed in it.
+The nets differ in two ways. By seed, they differ only by their initial weights. By bootstrap, each net also has a
+bootstrap sample of the data. Where the nets disagree, the data does not determine the curve. If PyTorch is installed,
+the script also times the same number of full-batch steps of such a net in PyTorch.
 
 python scripts/uncertainty.py --nets 200 --hidden 100 --epochs 20000
 """
@@ -31,30 +31,30 @@ FloatArray = npt.NDArray[np.float64]
 
 SAMPLES, NOISE, GAP = 120, 0.15, (0.2, 1.2)
 RANGE = (-2.5, 2.5)
-WAYS = {"seed": "the same samples, other starts", "bootstrap": "samples drawn anew, other starts"}
+WAYS = {"seed": "same samples, different starts", "bootstrap": "bootstrap samples, different starts"}
 
 
 def truth(x: FloatArray) -> FloatArray:
-    """Return the function that was sampled."""
+    """Return the function without noise."""
     return np.sin(2 * x) + 0.5 * x
 
 
 def samples(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Draw noisy samples, none of which lie in the gap."""
+    """Draw noisy samples outside the gap."""
     x = np.sort(rng.uniform(-2, 2 - (GAP[1] - GAP[0]), SAMPLES))
     x[x > GAP[0]] += GAP[1] - GAP[0]
     return x, truth(x) + NOISE * rng.normal(size=SAMPLES)
 
 
 def jobs(way: str, n_nets: int, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Return what is a net's own: nothing but its start, or how often it sees each sample."""
+    """Return the jobs: empty ones, or bootstrap weights."""
     if way == "seed":
         return [{} for _ in range(n_nets)]
     return [{"sample_weight": rng.multinomial(SAMPLES, np.full(SAMPLES, 1 / SAMPLES))} for _ in range(n_nets)]
 
 
 def torch_seconds(x: FloatArray, y: FloatArray, hidden: int, epochs: int, n_nets: int) -> float | None:
-    """Return the seconds that a net takes in PyTorch, None without it."""
+    """Return the seconds that a net takes in PyTorch, or None if it is not installed."""
     try:
         import torch
     except ImportError:
@@ -74,7 +74,7 @@ def torch_seconds(x: FloatArray, y: FloatArray, hidden: int, epochs: int, n_nets
 
 
 def draw(ensembles: dict[str, fastmlp.Ensemble], x: FloatArray, y: FloatArray, path: Path) -> None:
-    """Draw mean and band of each ensemble, and what was sampled."""
+    """Draw the mean and the band of each ensemble, the samples and the true function."""
     curve = np.linspace(*RANGE, 501)
     figure, axes = plt.subplots(1, len(ensembles), figsize=(12, 4.6), sharey=True, layout="constrained")
     for ax, (way, ensemble) in zip(axes, ensembles.items(), strict=True):
@@ -101,7 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--hidden", type=int, default=100)
     parser.add_argument("--epochs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--torch-nets", type=int, default=1, help="nets that PyTorch is timed on; 0: none")
+    parser.add_argument("--torch-nets", type=int, default=1, help="number of nets to time in PyTorch; 0 for none")
     parser.add_argument("--out", type=Path, default=Path("out/uncertainty"))
     args = parser.parse_args(arguments)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -120,14 +120,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         spread = ensemble.predict(inside, return_std=True)[1].mean() / ensemble.predict(x, return_std=True)[1].mean()
         rmse = np.median(ensemble.summary()["rmse"])
         print(
-            f"{args.nets} nets by {way}: {seconds:.2f} s, {seconds / args.nets * 1e3:.1f} ms a net; median RMSE "
-            f"{rmse:.3f}; in the gap they disagree {spread:.1f} times as much as at the samples"
+            f"{args.nets} nets by {way}: {seconds:.2f} s, {seconds / args.nets * 1e3:.1f} ms per net; median RMSE "
+            f"{rmse:.3f}; their standard deviation in the gap is {spread:.1f} times that at the samples"
         )
         ensembles[way] = ensemble
     draw(ensembles, x, y, args.out / "uncertainty.png")
     each = torch_seconds(x, y, args.hidden, args.epochs, args.torch_nets) if args.torch_nets else None
     if each is not None:
-        print(f"PyTorch: {each:.1f} s a net on one core, so {each * args.nets / 60:.0f} min for {args.nets}")
+        print(f"PyTorch: {each:.1f} s per net on one core, so {each * args.nets / 60:.0f} min for {args.nets} nets")
 
 
 if __name__ == "__main__":

@@ -242,7 +242,7 @@ def test_the_shares_have_a_colour_for_each_offset_and_a_style_for_each_rule(expe
 def test_the_page_names_each_script_and_its_study(experiment):
     page = (ROOT / "docs" / "experiments.md").read_text()
     for name in FIGURES:
-        (row,) = (line for line in page.splitlines() if f"`{name}.py`" in line)
+        (entry,) = (text for text in page.split("\n- **")[1:] if f"`{name}.py`" in text)
         study = re.search(r"(?:https://github.com/|abs/|arXiv )([\w./-]*\w)", experiment(name).__doc__)[1]
-        assert study in row
-        assert f'"{row[2]} ' in (EXPERIMENTS / f"{name}.py").read_text()  # as the lines are lettered
+        assert study in entry
+        assert f'"{entry[0]} ' in (EXPERIMENTS / f"{name}.py").read_text()  # as the lines are lettered

@@ -1,4 +1,4 @@
-"""What the experiments' scripts share: their options, the line that they print, and pictures of nets of one input."""
+"""Shared by the scripts of the experiments: options, the printed line, and plots of nets of one input."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def options(description: str | None, name: str, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Read --full, --seed and --out, and make the folder."""
+    """Parse --full, --seed and --out, and create the folder."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
-    parser.add_argument("--full", action="store_true", help="the sizes that were published, not reduced ones")
+    parser.add_argument("--full", action="store_true", help="run with the published sizes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("out/experiments") / name, help="folder of the figures")
     args = parser.parse_args(arguments)
@@ -38,7 +38,7 @@ def options(description: str | None, name: str, arguments: Sequence[str] | None)
 
 
 def print_line(what: str, seconds: float, steps: float, authors_seconds: float, *facts: str) -> None:
-    """Print our time and the time that the authors' loop takes for as many steps, measured on a like machine."""
+    """Print our time, and the time of the authors' loop for the same number of steps on a similar machine."""
     ratio = float(f"{authors_seconds / seconds:.2g}")
     times = f"{steps:,.0f} steps in {duration(seconds)}, authors' loop {duration(authors_seconds)} ({ratio:,g} x)"
     print("; ".join([f"{what}: {times}", *facts]))
@@ -46,14 +46,14 @@ def print_line(what: str, seconds: float, steps: float, authors_seconds: float, 
 
 
 def facts_of(model: fastmlp.Model) -> tuple[str, ...]:
-    """Return what decides how long a net took, in words."""
+    """Return the facts that explain the time of a net, as text."""
     info = model.info
     live = "unknown" if info.live_units is None else f"{info.live_units:,} of {model.n_hidden:,}"
     return f"{info.crossings:,} crossings", f"live units {live}", f"RMSE {model.history.rmse[-1]:.4g}", info.method
 
 
 def duration(seconds: float) -> str:
-    """Return seconds in the unit that suits them."""
+    """Return seconds as text in a suitable unit."""
     for size, unit in ((3600, "h"), (60, "min"), (1, "s")):
         if seconds >= size:
             return f"{seconds / size:,.3g} {unit}"
@@ -61,7 +61,7 @@ def duration(seconds: float) -> str:
 
 
 def geometric_steps(last: int, ratio: float) -> list[int]:
-    """Return 0, 1 and then each time int(ratio * before) + 1, up to the last step, which is added."""
+    """Return 0, 1, and then int(ratio * previous) + 1 repeatedly; the last step is added."""
     steps = [0, 1]
     while steps[-1] < last:
         steps.append(int(ratio * steps[-1]) + 1)
@@ -69,10 +69,10 @@ def geometric_steps(last: int, ratio: float) -> list[int]:
 
 
 def stages(model: fastmlp.Model, before: int, after: int) -> list[tuple[int, fastmlp.Model]]:
-    """Choose snapshots in which something happens, and the last.
+    """Choose snapshots that show changes, and the last one.
 
-    Some before the error falls, while units turn, in the second half of that time by the logarithm of the step; and
-    some evenly in the error as it falls.
+    Some are from the time before the error falls, while units align: from the second half of that time on a logarithmic
+    scale. The others are evenly spaced in the error while it falls.
     """
     history = model.history
     steps = np.array(sorted(history.snapshots))
@@ -85,10 +85,10 @@ def stages(model: fastmlp.Model, before: int, after: int) -> list[tuple[int, fas
 
 
 def draw_neurons(ax: Axes, step: int, model: fastmlp.Model) -> None:
-    """Draw (w1, b1) of each unit as a point by angle and length, on a polar axis, coloured by the sign of w2."""
+    """Draw each unit as the point (w1, b1) on a polar axis, coloured by the sign of w2."""
     angle, length = np.arctan2(model.b1, model.w1[0]), np.hypot(model.b1, model.w1[0])
     colours = np.where(model.w2[:, 0] > 0, "C3", "C0")
-    mixed = np.random.default_rng(0).permutation(len(angle))  # or one colour hides the other
+    mixed = np.random.default_rng(0).permutation(len(angle))  # otherwise one colour hides the other
     ax.scatter(angle[mixed], length[mixed], s=2, c=colours[mixed], linewidths=0, rasterized=True)
     radius = 1.05 * length.max()
     ax.set(xticklabels=[], yticks=[], ylim=(0, radius), axisbelow=True)
@@ -96,7 +96,7 @@ def draw_neurons(ax: Axes, step: int, model: fastmlp.Model) -> None:
 
 
 def draw_function(ax: Axes, model: fastmlp.Model, x: FloatArray, y: FloatArray, *, margin: float = 0.1) -> None:
-    """Draw the net's function and the data."""
+    """Draw the net and the data."""
     room = margin * (x.max() - x.min())
     curve = np.linspace(x.min() - room, x.max() + room, 1001)
     ax.plot(curve, model.predict(curve), color="C0", lw=1.2, label="net")
@@ -114,6 +114,6 @@ def draw_loss(ax: Axes, models: Mapping[str, fastmlp.Model], title: str = "") ->
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure and forget it."""
+    """Save a figure and close it."""
     figure.savefig(path, dpi=130)
     plt.close(figure)

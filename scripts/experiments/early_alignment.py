@@ -1,9 +1,11 @@
-"""Early alignment of neurons: nets that start so small that their units first turn, then grow.
+"""Early alignment of neurons: with a small start, units first align in a few directions and then grow.
 
-After https://github.com/eboursier/early_alignment: no output bias, mean squared error without 1/2 at rate 1e-3, that is
-our rate 2e-3, a start of scale 1e-3 / sqrt(H), two million steps, weights kept at 135 of them; on three points, and on
-40 points of a function of Stewart et al. Their loop is in float32; here the weights are, the arithmetic is not.
-Without --full a fifth of the steps: the three points are done by then, Stewart's net begins to bend.
+Follows https://github.com/eboursier/early_alignment. The nets have no output bias and start at the scale 1e-3 /
+sqrt(H). They are trained for two million steps, on three points and on 40 points of a function of Stewart et al.;
+weights are recorded at 135 steps. The study minimises the mean squared error without 1/2 at the rate 1e-3, which is
+lr=2e-3 here. Its loop computes in float32; here the weights are float32 and the arithmetic is float64.
+
+Without --full, a fifth of the steps are run. Then the net on three points is trained, and Stewart's net begins to bend.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ KNOTS = (
 
 @dataclass(frozen=True)
 class Run:
-    """A data set, a width, a start, and the seconds that a step of the authors' loop takes."""
+    """A data set, a width, a start, and the seconds per step of the authors' loop."""
 
     data: str
     hidden: int
@@ -78,7 +80,7 @@ def start(kind: str, hidden: int, scale: float, rng: np.random.Generator) -> tup
 
 
 def train(run: Run, steps: int, seed: int, **options: Any) -> fastmlp.Model:
-    """Train one net; the same data for all nets of a seed. Options of `fastmlp.fit` may differ from theirs."""
+    """Train one net. Nets of the same seed have the same data. `options` are passed to `fastmlp.fit`."""
     x, y = samples(run.data, np.random.default_rng(seed))
     init = start(run.start, run.hidden, SCALE, np.random.default_rng([seed, run.hidden]))
     theirs = {"lr": RATE, "output_bias": False, "dtype": np.float32, "snapshots": geometric_steps(steps, RATIO)}
@@ -86,7 +88,7 @@ def train(run: Run, steps: int, seed: int, **options: Any) -> fastmlp.Model:
 
 
 def draw(run: Run, model: fastmlp.Model, seed: int, path: Path) -> None:
-    """Draw the neurons and the function along the way, each on axes of one size."""
+    """Draw the units and the net at several steps."""
     x, y = samples(run.data, np.random.default_rng(seed))
     chosen = stages(model, 3, 6)
     figure = plt.figure(figsize=(16, 5), layout="constrained")
@@ -103,8 +105,8 @@ def draw(run: Run, model: fastmlp.Model, seed: int, path: Path) -> None:
     last = model.history.epoch[-1]
     part = "" if last == STEPS else f", the first {last:,} of {STEPS:,} steps"
     figure.suptitle(
-        f"{run.data}, H = {run.hidden:,}, {run.start}{part}\nabove, each unit as the point (w1, b1) in a circle of the "
-        "radius given, red where w2 > 0, blue where w2 < 0; below, the net and the data",
+        f"{run.data}, H = {run.hidden:,}, {run.start}{part}\nabove: each unit as the point (w1, b1) within the given "
+        "radius, red for w2 > 0 and blue for w2 < 0; below: the net and the data",
         fontsize=11,
     )
     save(figure, path)

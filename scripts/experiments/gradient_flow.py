@@ -1,7 +1,8 @@
 """Dynamics of gradient flow from a tiny balanced start, as in https://github.com/eboursier/GFdynamics.
 
-60 units, a start of scale 1e-6 / sqrt(H), no output bias, mean squared error without 1/2 at rate 1e-3, that is our rate
-2e-3, on two and on five points; a film of the kinks -b1 / w1 and of the net.
+The nets have 60 units and no output bias, start at the scale 1e-6 / sqrt(H), and are trained on two and on five points.
+The study minimises the mean squared error without 1/2 at the rate 1e-3, which is lr=2e-3 here. A film shows the net and
+the kinks -b1 / w1.
 """
 
 from __future__ import annotations
@@ -30,9 +31,9 @@ import fastmlp
 
 HIDDEN = 60
 SCALE = 1e-6
-STEPS = 100_000  # five times theirs; reduced too, which makes a shorter film only
+STEPS = 100_000  # five times those of the study; without --full only the film is shorter
 RATIO = 1.05
-MARGIN = 0.3  # beside the data, of their range
+MARGIN = 0.3  # beside the data, relative to their range
 FILM_SECONDS = 10
 AUTHORS_STEP = 240e-6  # seconds; 211 to 270 us
 DATA = {
@@ -51,7 +52,7 @@ def train(x: FloatArray, y: FloatArray, steps: int, seed: int, algorithm: str = 
 
 
 def draw_frame(axes: Sequence[plt.Axes], step: int, model: fastmlp.Model, x: FloatArray, y: FloatArray) -> None:
-    """Draw the net and where its units switch, by their output weights."""
+    """Draw the net, and the kink of each unit with its output weight."""
     for ax in axes:
         ax.clear()
     draw_function(axes[0], model, x, y, margin=MARGIN)
@@ -68,7 +69,7 @@ def draw_frame(axes: Sequence[plt.Axes], step: int, model: fastmlp.Model, x: Flo
 
 
 def draw(name: str, model: fastmlp.Model, path: Path) -> None:
-    """Draw frames beside each other."""
+    """Draw some frames side by side."""
     chosen = stages(model, 2, 6)
     figure, axes = plt.subplots(2, len(chosen), figsize=(16, 5.6), layout="constrained")
     for column, (step, snapshot) in enumerate(chosen):
@@ -78,15 +79,15 @@ def draw(name: str, model: fastmlp.Model, path: Path) -> None:
             ax.set_ylabel(ax.get_ylabel() if column == 0 else "")
             ax.set_xlabel(ax.get_xlabel(), fontsize=8)
     figure.suptitle(
-        f"{name}, {HIDDEN} units: above, the net and the data; below, the kink of each unit and its output weight, "
-        "with grey lines at the data",
+        f"{name}, {HIDDEN} units; above: the net and the data; below: the kink and the output weight of each "
+        "unit, with grey lines at the data",
         fontsize=11,
     )
     save(figure, path)
 
 
 def film(frames: Sequence[tuple[int, fastmlp.Model]], x: FloatArray, y: FloatArray, path: Path) -> None:
-    """Write a film of snapshots."""
+    """Write a film of the snapshots."""
     figure, axes = plt.subplots(2, 1, figsize=(5, 6))
     figure.subplots_adjust(left=0.15, right=0.96, top=0.94, hspace=0.4)
     animation = FuncAnimation(figure, lambda i: draw_frame(axes, *frames[i], x, y), frames=len(frames))

@@ -1,16 +1,17 @@
-"""Do nets of one input get beyond a bad minimum? The Monte Carlo of https://arxiv.org/abs/2002.04861.
+"""Do nets of one input leave a bad minimum? The Monte Carlo experiment of https://arxiv.org/abs/2002.04861.
 
-Six points on two rays, which units that start with their kinks at 0 see as two straight lines. Gradient descent with
-hidden and output bias goes to the best such pair of lines unless a kink reaches a point at distance 1 before. 10,000
-nets of each width, each with multinomial weights of the points and the rate 1 / lambda_max of the dynamics of the two
-lines at its start, for three offsets of the targets; the share of nets of which a kink reaches a point.
+The data is six points on two rays. All kinks start at 0, where the net consists of two straight lines. Gradient descent
+with hidden and output bias converges to the best pair of lines, unless a kink reaches a point, at distance 1, before.
+The experiment trains 10,000 nets of each width for three offsets of the targets, and measures the share of nets with a
+kink that reaches a point. Each net has multinomial weights of the points, and the rate 1 / lambda_max of the dynamics
+of the two lines at its start.
 
-A net ends when the bound of `is_settled` says that no unit can reach a point any more, or after 1e6 steps. Beside the
-authors' rule, that the largest |b / a| reached 1, stands what the engine counts, a unit's set of active points having
-changed; they differ where a unit's slope a changes its sign within one step.
+A net is finished when the bound of `is_settled` proves that no unit can reach a point any more, or after 1e6 steps. Two
+counts are compared: the authors' rule, that the largest |b / a| reached 1, and the count of the engine, that a unit's
+set of active points changed. They differ if the slope a of a unit changes its sign within one step.
 
-With --full it goes on where it was stopped: each width and offset is a file in the folder of the figures, and a line
-that comes from one says so.
+A run with --full continues after an interruption: the results of each width and offset are in a file in the output
+folder. A line that comes from a file says so.
 """
 
 from __future__ import annotations
@@ -33,19 +34,19 @@ Y = np.array([-1.0, 2, -1, 1, -2, 1])
 OFFSETS = (0.0, 0.01, 0.1)
 WIDTHS, REDUCED_WIDTHS = (16, 32, 64, 128, 256, 512, 1024, 2048), (16, 32, 64, 128)
 NETS, REDUCED_NETS = 10_000, 60
-BATCH = 500  # nets at a time
+BATCH = 500  # nets per task
 MOST_STEPS = 1_000_000
-SETTLING = 4.0  # time constants of the slowest direction that a net is trained for before it is looked at
+SETTLING = 4.0  # time constants of the slowest direction before a net is first checked
 AUTHORS_STEP = {16: 1.9e-6, 128: 8.2e-6, 2048: 125e-6}  # seconds of one net's step
 
-WATCHED = 20  # looks at a net that the authors' rule has not seen to change
+WATCHED = 20  # checks of a net that changed and for which the authors' rule does not hold yet
 IntArray = npt.NDArray[np.int64]
 
 CROSSED, CHANGED, SETTLED, UNFINISHED, DEGENERATE = range(5)
 
 
 class Start(NamedTuple):
-    """One net: weights (a, w) with b = c = 0, and weights p of the points."""
+    """A net with weights (a, w) and b = c = 0, and the weights p of the points."""
 
     a: FloatArray
     w: FloatArray
@@ -59,7 +60,7 @@ def start(hidden: int, rng: np.random.Generator) -> Start:
 
 
 def lines_of_data(p: FloatArray) -> FloatArray:
-    """Return A (4, 4): the error of two lines (slope and intercept left, then right) is v^T A v about its minimum."""
+    """Return A (4, 4): about its minimum, the error of two lines v (slope, intercept; left, right) is v^T A v."""
     a = np.zeros((4, 4))
     for side, points in enumerate((X < 0, X > 0)):
         x, weight = X[points], p[points]
@@ -69,7 +70,7 @@ def lines_of_data(p: FloatArray) -> FloatArray:
 
 
 def kinetics(a: FloatArray, b: FloatArray, w: FloatArray) -> FloatArray:
-    """Return M (4, 4): gradient descent at a small rate moves the two lines by -rate M A (v - v_best)."""
+    """Return M (4, 4): a step of gradient descent at a small rate moves the two lines by -rate M A (v - v_best)."""
     m = np.zeros((4, 4))
     for side, units in enumerate((a < 0, a > 0)):
         aa, ab, bb, ww = a[units] @ a[units], a[units] @ b[units], b[units] @ b[units], w[units] @ w[units]
@@ -85,13 +86,14 @@ def spectrum(a: FloatArray, m: FloatArray) -> FloatArray:
 
 
 def is_settled(model: fastmlp.Model, p: FloatArray, offset: float) -> bool:
-    """Return whether no unit can reach a point any more, by a sufficient bound.
+    """Return whether a bound proves that no unit can reach a point any more.
 
-    While the pattern lasts, a step changes r = A^(1/2) (v - v_best) to (1 - rate A^(1/2) M A^(1/2)) r, but for terms of
-    the order of rate^2 |r|^2, and M is at least the lesser side's sum of w^2: while the rate is stable and those terms
-    take less than half of it, |r| falls by 1 - rate mu / 2, mu = min(A) min sum w^2. So all steps to come add up to
-    rate sum |A (v - v_best)| <= path = 2 |A|^(1/2) |r| / mu, within which (a, b) and w of a unit turn into each other
-    by at most cosh(path) and sinh(path). The bounds of w and M are taken at the end of that path.
+    As long as no pattern changes, a step maps r = A^(1/2) (v - v_best) to (1 - rate A^(1/2) M A^(1/2)) r, plus terms of
+    the order of rate^2 |r|^2. M is at least the smaller of the two sums of w^2 on either side. If the rate is stable
+    and those terms are less than half of the decrease, each step multiplies |r| by at most 1 - rate mu / 2, with mu =
+    min(A) min sum w^2. So the sum over all later steps is bounded, rate sum |A (v - v_best)| <= path, with path = 2
+    |A|^(1/2) |r| / mu. Along this path (a, b) and w of a unit mix by at most cosh(path) and sinh(path). The bounds of w
+    and M are taken at the end of the path.
     """
     a, b, w = model.w1[0], model.b1, model.w2[:, 0]
     data = lines_of_data(p)
@@ -125,13 +127,13 @@ def is_settled(model: fastmlp.Model, p: FloatArray, offset: float) -> bool:
 
 
 def has_reached(model: fastmlp.Model) -> bool:
-    """Return whether a kink is as far from 0 as the nearest points: the authors' rule."""
+    """Return whether a kink is at least as far from 0 as the nearest points: the authors' rule."""
     return bool((np.abs(model.b1) >= np.abs(model.w1[0])).any())
 
 
 @dataclass
 class Net:
-    """A net on its way, and what became of it."""
+    """A net in training, and its outcome."""
 
     init: Any
     rate: float
@@ -142,12 +144,12 @@ class Net:
 
     @property
     def epochs(self) -> int:
-        """Steps of the next stage: the first, or a quarter of it."""
+        """Steps of the next stage: those of the first stage, later a quarter of them."""
         return min(self.stage if self.steps == 0 else self.stage // 4 + 1, MOST_STEPS - self.steps)
 
 
 def drawn(hidden: int, rng: np.random.Generator) -> Net:
-    """Draw a net and find its rate and its time constant."""
+    """Draw a net, and compute its rate and time constant."""
     a, w, p = start(hidden, rng)
     init = (a[None], np.zeros(hidden), w[:, None], np.zeros(1))
     if not (a > 0).any() or not (a < 0).any():
@@ -160,7 +162,7 @@ def drawn(hidden: int, rng: np.random.Generator) -> Net:
 
 
 def train_nets(hidden: int, offset: float, numbers: Sequence[int], seed: int) -> IntArray:
-    """Train some nets to their ends; return (n, 2) outcomes and steps."""
+    """Train some nets until they are finished; return (n, 2) outcomes and steps."""
     nets = [drawn(hidden, np.random.default_rng([seed, hidden, i])) for i in numbers]
     going = [net for net in nets if net.outcome != DEGENERATE]
     while going:
@@ -179,7 +181,7 @@ def train_nets(hidden: int, offset: float, numbers: Sequence[int], seed: int) ->
 
 
 def reaches_later(model: fastmlp.Model, net: Net, offset: float) -> bool:
-    """Return whether the authors' rule sees a net that has changed, within WATCHED looks 1000 steps apart."""
+    """Return whether the authors' rule holds for a changed net within WATCHED checks, 1000 steps apart."""
     looks = range(1000, WATCHED * 1000 + 1, 1000)
     later = fastmlp.fit(
         X, Y + offset, init=model, lr=net.rate, sample_weight=net.p, epochs=looks[-1], snapshots=looks, progress=False
@@ -188,16 +190,16 @@ def reaches_later(model: fastmlp.Model, net: Net, offset: float) -> bool:
 
 
 def outcomes(hidden: int, offset: float, n_nets: int, seed: int) -> tuple[IntArray, float]:
-    """Train all nets of a width and offset; return outcomes and steps, and the seconds that it took."""
+    """Train all nets of a width and offset; return outcomes, steps and seconds."""
     started = time.perf_counter()
     batches = [range(first, min(first + BATCH, n_nets)) for first in range(0, n_nets, BATCH)]
-    # Processes: where nets take a millisecond, threads would wait for each other's Python code.
+    # Processes, because nets take a millisecond each, and threads would wait for each other's Python code.
     found = joblib.Parallel(n_jobs=-1)(joblib.delayed(train_nets)(hidden, offset, batch, seed) for batch in batches)
     return np.concatenate(found), time.perf_counter() - started
 
 
 def read(path: Path, n_nets: int) -> tuple[IntArray, float] | None:
-    """Return the outcomes and seconds that a file holds, None if there is none of so many nets."""
+    """Return the outcomes and seconds in a file, or None if there is no file with this number of nets."""
     if not path.exists():
         return None
     with np.load(path) as kept:
@@ -205,14 +207,14 @@ def read(path: Path, n_nets: int) -> tuple[IntArray, float] | None:
 
 
 def write(path: Path, rows: IntArray, seconds: float) -> None:
-    """Keep outcomes and seconds in a file, wholly or not at all."""
+    """Write outcomes and seconds to a file, which is replaced completely or not at all."""
     temporary = path.with_suffix(".tmp.npz")
     np.savez(temporary, outcomes=rows, seconds=seconds)
     temporary.replace(path)
 
 
 def band(count: int, total: int) -> tuple[float, float]:
-    """Return Wilson's interval for a share, two standard deviations to either side."""
+    """Return Wilson's interval of two standard deviations for a share."""
     share, z = count / total, 2.0
     middle = (share + z**2 / (2 * total)) / (1 + z**2 / total)
     half = z * np.sqrt(share * (1 - share) / total + z**2 / (4 * total**2)) / (1 + z**2 / total)
@@ -220,23 +222,25 @@ def band(count: int, total: int) -> tuple[float, float]:
 
 
 def draw(shares: dict[float, list[tuple[int, int, int, int]]], path: Path) -> None:
-    """Draw the share of nets that crossed against the width."""
+    """Draw the share of nets that crossed a point against the width."""
     figure, ax = plt.subplots(figsize=(7.4, 5.2), layout="constrained")
     for k, (offset, rows) in enumerate(shares.items()):
         hidden, crossed, changed, total = np.array(rows).T
-        beside = hidden * 1.03 ** (k - (len(shares) - 1) / 2)  # or one would hide the other
+        beside = hidden * 1.03 ** (k - (len(shares) - 1) / 2)  # otherwise one would hide the other
         ends = np.array([band(*pair) for pair in zip(changed, total, strict=True)]).T
         share = changed / total
         ax.errorbar(beside, share, np.abs(ends - share), fmt="o-", ms=4, lw=1.2, capsize=2, color=f"C{k}")
         ax.plot(beside, crossed / total, "x--", ms=6, lw=0.8, color=f"C{k}")
         ax.plot([], [], color=f"C{k}", label=f"offset {offset:g} added to the targets")
-    counted = "a unit's set of active points changed;\nbars: Wilson's interval of two standard deviations"
+    counted = "a unit's set of active points changed;\nbars: Wilson's interval, two standard deviations"
     ax.errorbar([], [], [], fmt="ko-", ms=4, capsize=2, label=counted)
     ax.plot([], [], "kx--", lw=0.8, label="authors' rule: a kink (-b / a) at distance 1 or more")
     ax.set_xscale("log", base=2)
     ax.set_xticks(hidden, [f"{width}" for width in hidden])
     ax.set(xlabel="hidden units", ylabel="share of nets", ylim=(0, None))
-    ax.set_title(f"Nets of which a kink reached a point, of {max(total):,} for each width and offset", fontsize=11)
+    ax.set_title(
+        f"Share of nets with a kink that reached a point; {max(total):,} nets per width and offset", fontsize=11
+    )
     ax.legend(fontsize=8)
     save(figure, path)
 

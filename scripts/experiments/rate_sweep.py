@@ -1,9 +1,10 @@
-"""Rates and bias starts: which gradient descent generalises best, as in the sweep that belongs to arXiv 2002.04861.
+"""Which rate and which initial biases generalise best? As in the rate sweep of arXiv 2002.04861.
 
-100 nets of 512 units, each with its own 256 standardised points, are trained for 8192 steps at each of 23 rates from
-He's start, with hidden biases that start at 0 or uniform on (-1, 1) as in PyTorch. Every 64 steps the error on 256
-other points is taken; the least of them counts. Theirs is the mean squared error without 1/2, so our rates are twice
-theirs. The functions and the rates are ours: three random waves and noise, half octaves that end beyond what is stable.
+At each of 23 rates, 100 nets of 512 units are trained for 8192 steps, each on its own 256 standardised points. Weights
+start as proposed by He et al.; hidden biases start at 0, or uniform on (-1, 1) as in PyTorch. Every 64 steps the error
+on 256 other points is computed, and the least of these errors counts. The study minimises the mean squared error
+without 1/2, so our rates are twice as large. The functions (three random waves and noise) and the rates (half octaves
+up to unstable ones) are ours.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import fastmlp
 
 HIDDEN, POINTS = 512, 256
 STEPS, REDUCED_STEPS = 8192, 2048
-NETS, REDUCED_NETS = 100, 7  # odd: the median is a net's
+NETS, REDUCED_NETS = 100, 7  # odd, so that the median is the error of one net
 RATES = 2.0 ** np.linspace(-16, -5, 23)  # of the error without 1/2
 SPACING = 64
 NOISE = 0.3
@@ -30,7 +31,7 @@ AUTHORS_STEP = 0.19 * 3600 / (100 * 8192)  # seconds of one net, the faster of t
 
 
 def samples(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Draw x (2, POINTS) and y, to train on and to validate with, standardised by what is trained on."""
+    """Draw x (2, POINTS) and y for training and validation, standardised by the training set."""
     frequency, phase = rng.uniform(1, 6, 3), rng.uniform(0, 2 * np.pi, 3)
     x = rng.uniform(-1, 1, (2, POINTS))
     y = np.sin(frequency * x[..., None] + phase).sum(axis=-1) + NOISE * rng.normal(size=x.shape)
@@ -38,7 +39,7 @@ def samples(rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
 
 
 def job(net: int, seed: int, rate: float, biases: str, steps: int) -> dict[str, Any]:
-    """Return the arguments of one net; its points and weights depend on its number only."""
+    """Return the arguments of one net. Its points and weights depend only on its number."""
     rng = np.random.default_rng([seed, net])
     (x, x_held), (y, y_held) = samples(rng)
     w1, w2 = rng.normal(0, np.sqrt(2), (1, HIDDEN)), rng.normal(0, np.sqrt(2 / HIDDEN), (HIDDEN, 1))
@@ -49,17 +50,17 @@ def job(net: int, seed: int, rate: float, biases: str, steps: int) -> dict[str, 
 
 
 def jobs(n_nets: int, seed: int, rate: float, biases: str, steps: int) -> Iterator[dict[str, Any]]:
-    """Yield the arguments of all nets of a rate and a bias start."""
+    """Yield the arguments of all nets of a rate and a kind of initial biases."""
     return (job(net, seed, rate, biases, steps) for net in range(n_nets))
 
 
 def draw(best: dict[str, list[FloatArray]], steps: int, path: Path) -> None:
-    """Draw the least validation error against the rate: median and quartiles over nets; infinite if diverged."""
+    """Draw median and quartiles of the least validation error against the rate; diverged nets count as infinite."""
     figure, (ax, below) = plt.subplots(
         2, 1, figsize=(7.4, 6.4), sharex=True, height_ratios=(3, 1), layout="constrained"
     )
     for colour, (biases, errors) in enumerate(best.items()):
-        # A net's own error each, as there is nothing between a number and infinity.
+        # Quantiles without interpolation, which is not possible between a number and infinity.
         low, middle, high = np.array([np.quantile(row, [0.25, 0.5, 0.75], method="inverted_cdf") for row in errors]).T
         ax.fill_between(RATES, low, high, color=f"C{colour}", alpha=0.25, lw=0, label=f"{biases} biases: quartiles")
         ax.plot(RATES, middle, "o-", ms=3, color=f"C{colour}", label=f"{biases} biases: median of nets")
@@ -67,15 +68,15 @@ def draw(best: dict[str, list[FloatArray]], steps: int, path: Path) -> None:
         below.plot(RATES, diverged, "o-", ms=3, color=f"C{colour}", label=f"{biases} biases")
     n_nets = len(errors[0])
     ax.axhline(1, color="0.4", lw=0.8, ls=":", label="predicting the mean")
-    ax.set(xscale="log", yscale="log", ylabel="least validation MSE, of standardised targets")
+    ax.set(xscale="log", yscale="log", ylabel="least validation MSE (standardised targets)")
     ax.set_title(
         f"Least validation error: {n_nets} nets of {HIDDEN} units at each rate, {steps:,} steps\n"
-        "(a line ends where half of them diverged, a band where a quarter did)",
+        "(a line ends where half of the nets diverged, a band where a quarter did)",
         fontsize=10,
     )
     ax.legend(fontsize=8)
     below.set(ylim=(-0.05 * n_nets, 1.05 * n_nets), ylabel=f"diverged, of {n_nets}")
-    below.set_xlabel("rate of the mean squared error; fastmlp halves that error, so its lr is twice this")
+    below.set_xlabel("rate for the mean squared error; lr of fastmlp, which halves the error, is twice this")
     save(figure, path)
 
 

@@ -1,8 +1,9 @@
 """A leaky net on a zigzag for 1e8 steps, as in https://github.com/HanseulJo/Shallow-Univariate-ReLU-Net.
 
-100 units of slope 0.01 below 0, no output bias, mean squared error without 1/2 at rate 1e-3, that is our rate 2e-3, on
-9 points that alternate between 0 and 1. Start: w1 and b1 uniform on (-1, 1), b1 sorted, w2 uniform on
-(-1, 1) / sqrt(H). Their net is in float32, ours in float64. Knots are kept at geometrically spaced steps.
+The net has 100 leaky units with the slope 0.01 below 0, and no output bias. The data is 9 points whose targets
+alternate between 0 and 1. At the start, w1 and b1 are uniform on (-1, 1), b1 is sorted, and w2 is uniform on (-1, 1) /
+sqrt(H). The study minimises the mean squared error without 1/2 at the rate 1e-3, which is lr=2e-3 here. Its net is in
+float32, ours is in float64. Kinks are recorded at geometrically spaced steps.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def train(steps: int, seed: int, algorithm: str = "auto") -> fastmlp.Model:
 
 
 def draw(model: fastmlp.Model) -> plt.Figure:
-    """Draw the net and the paths of its knots, the knots, the loss and each group of parameters over the steps."""
+    """Draw the net and the paths of its kinks; and the kinks, the loss and each group of parameters against steps."""
     x, y = samples()
     steps = np.array(sorted(model.history.snapshots))
     models = [model.history.snapshots[step] for step in steps]
@@ -60,7 +61,7 @@ def draw(model: fastmlp.Model) -> plt.Figure:
     axes[0, 0].set(xlim=(-1.2, 1.2), ylim=(-0.5, 1.5), xlabel="x", ylabel="y", title="net at the end")
     axes[0, 0].legend(fontsize=8, loc="upper right")
     axes[0, 1].plot(steps + 1, knots, lw=0.6)
-    axes[0, 1].set(xscale="log", ylim=(-1.5, 1.5), xlabel="step + 1", ylabel="x", title="knots $-b_1 / w_1$")
+    axes[0, 1].set(xscale="log", ylim=(-1.5, 1.5), xlabel="step + 1", ylabel="x", title="kinks $-b_1 / w_1$")
     draw_loss(axes[0, 2], {"net": model}, "error")
     groups = (
         ("w_1", [m.w1[0] for m in models]),
@@ -70,7 +71,7 @@ def draw(model: fastmlp.Model) -> plt.Figure:
     for ax, (name, values) in zip(axes[1], groups, strict=True):
         ax.plot(steps + 1, np.array(values), lw=0.6)
         ax.set(xscale="log", xlabel="step + 1", ylabel=f"${name}$", title=f"${name}$")
-    figure.suptitle(f"{HIDDEN} leaky units on a zigzag, {steps[-1]:,} steps; a line for each unit", fontsize=12)
+    figure.suptitle(f"{HIDDEN} leaky units on a zigzag, {steps[-1]:,} steps; one line per unit", fontsize=12)
     return figure
 
 
