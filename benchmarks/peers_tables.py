@@ -34,9 +34,10 @@ README_CELLS = (  # inputs, hidden, samples, dtype; the last is one where JAX is
     (8, 100, 1000, "float64"),
     (64, 1000, 10_000, "float32"),
 )
+README_PACKAGES = ("NumPy", "PyTorch", "JAX")
 README_COLUMNS = {
-    "README.md": ("net and data", "fastmlp", *PACKAGES, "measured on"),
-    "README.zh.md": ("网络与数据", "fastmlp", *PACKAGES, "测试环境"),
+    "README.md": ("net and data", "fastmlp", *README_PACKAGES, "measured on"),
+    "README.zh.md": ("网络与数据", "fastmlp", *README_PACKAGES, "测试环境"),
 }
 README_SIZE = {
     "README.md": "{} input{}, {:,} units, {:,} samples, {}",
@@ -93,7 +94,7 @@ def readme_table(content: dict[str, Any], readme: str) -> str:
     rows = []
     for *shape, dtype in README_CELLS:
         cell = cells[(*shape, dtype)]
-        times = [median(cell, FASTMLP), *(fastest(cell, package) for package in PACKAGES)]
+        times = [median(cell, FASTMLP), *(fastest(cell, package) for package in README_PACKAGES)]
         name = README_SIZE[readme].format(shape[0], "s" * (shape[0] > 1), *shape[1:], dtype)
         rows.append([name, *(shown(time and 1e6 * time) for time in times), machine])
     return f"{markdown(README_COLUMNS[readme], rows)}\n"
@@ -175,8 +176,8 @@ def page(content: dict[str, Any]) -> str:
         "## Where a rival wins",
         losses(cells),
         "## First calls",
-        f"With an empty compile cache, a new process takes for {CHECKED_EPOCHS} epochs of the report's net, imports "
-        f"included: {first_calls(content)}.",
+        f"The first {CHECKED_EPOCHS} epochs of the report's net in a new process with an empty compile cache take, "
+        f"imports included: {first_calls(content)}.",
         "The next table is from the process that measured all sizes. There fastmlp loads its kernels from Numba's "
         "cache, and each rival is imported once.",
         markdown(["competitor", "first call, median of all cells", "longest"], first_call_rows(cells)),
@@ -212,7 +213,7 @@ def method() -> str:
     tolerances = ", ".join(f"{tolerance:g} in {dtype}" for dtype, tolerance in TOLERANCES.items())
     return f"""\
 - The first column of numbers is the time per epoch of fastmlp. The other columns are the times of the rivals divided by
-  it: below 1 the rival is faster. After each number stands half the range of its rounds.
+  it: below 1 the rival is faster. Each number is followed by half the range of its rounds.
 - All competitors start from the same weights and train on the same data: smooth targets at normally distributed inputs.
   The learning rate is 1 / lambda_max and there is no output bias. scikit-learn always trains an output bias, so it is
   compared with a fit of fastmlp that has one.

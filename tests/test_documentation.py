@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 CODE = re.compile(r"^```.*?^```|^    \S.*?$", re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e-?\d+)?")
 LINK = re.compile(r"\]\(([^)]*)\)|`([^`]+)`")
-TARGET = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")  # of a link, without the anchor
+TARGET = re.compile(r"(?:\]\(|src=\")([^)#\"]+)[^)\"]*[)\"]")  # of a link or a picture, without the anchor
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("benchmarks/*.md")])
 
 
