@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.compiled.threads import has_the_cores, usable_cores
+from fastmlp.compiled.threads import may_use_all_cores, usable_cores
 from fastmlp.engines.dense.engine import dense_engine, worthwhile_threads
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.engines.reference import ReferenceEngine
@@ -147,9 +147,9 @@ def test_divergence_ends_all_threads(problem, no_thread_stays):
 
 def test_only_the_main_thread_of_the_main_process_takes_more_than_one_unasked():
     assert 1 <= usable_cores() <= os.cpu_count()
-    assert has_the_cores()
+    assert may_use_all_cores()
     with ThreadPoolExecutor(1) as pool:
-        assert not pool.submit(has_the_cores).result()
+        assert not pool.submit(may_use_all_cores).result()
 
 
 def test_the_bits_of_a_long_update_are_those_of_the_main_thread_everywhere(problem, monkeypatch):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 import fastmlp
 from fastmlp.compiled.jit import OPTIONS
-from fastmlp.compiled.vectors import vectors, zeros
+from fastmlp.compiled.registers import vectors
+from fastmlp.compiled.vectors import zeros
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.engines.univariate import choice, patterns
 from fastmlp.engines.univariate.codes import codes, plane_size

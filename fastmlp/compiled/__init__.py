@@ -1,4 +1,4 @@
-"""What kernels are compiled with: the njit decorator and its cache, vectors of the processor, threads.
+"""What kernels are made with: decorators and their cache, vectors of the processor's width, threads.
 
 Imports nothing else of the package.
 """

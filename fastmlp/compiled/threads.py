@@ -1,11 +1,12 @@
-"""The threads of one fit: how many there are, how they run a kernel together, and how they share its work out.
+"""The threads of one fit: how many it may have, and how they share the work of one kernel call.
 
-A kernel's work comes in phases, each in so many parts; a phase begins when all of the one before is done. Each thread
-claims its own part, and then any that nobody has begun: a thread that the system lets wait, as it does where others use
-the cores too, holds nobody up, nor does one that never started. Who does a part changes no bit.
+A kernel's work is a sequence of phases with a barrier after each, and every phase is divided into the same number of
+parts. Each thread first claims its own part of a phase, then any part that no thread has claimed yet. So a thread that
+the system suspends delays the others only if it has begun a part, and one that never started does not delay them at
+all. Which thread works on a part does not change the result.
 
-Threads of Python start with a call and end with it, so nothing is left behind that a fork could break. Within the call
-they meet without Python, whose joins take 20 us and more.
+The threads are Python threads that start and end within the call: none is left that a fork could break. Within the
+call they synchronise through atomic counters, without Python, where joining a thread takes 20 us and more.
 """
 
 from __future__ import annotations
@@ -24,14 +25,15 @@ import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-SPINS = 500  # looks at the counter, some 15 us, before a waiting thread lets others have its core
-LINE = 8  # integers in a cache line: what several threads count on lies apart
+from fastmlp.compiled.intrinsics import call, instruction
+
+SPINS = 500  # times that a waiting thread reads the counter, some 15 us, before it offers its core to other threads
+_LINE = 8  # integers in a cache line: counters lie in lines of their own, since several threads write them
 _YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"
 _HAS_PAUSE = platform.machine() in ("x86_64", "AMD64")
-_counting = threading.Lock()
-_WHOLE = ir.IntType(64)
+_twin_lock = threading.Lock()
+_INT64 = ir.IntType(64)
 
 
 def usable_cores() -> int:
@@ -39,26 +41,32 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def has_the_cores() -> bool:
-    """Return whether a fit may take all of them unasked.
+def may_use_all_cores() -> bool:
+    """Return whether a fit may use all cores by default.
 
-    Not outside the main thread, and not in a process that multiprocessing or joblib started: whoever made those has
-    shared the cores out already.
+    It may not outside the main thread, nor in a process that multiprocessing or joblib started: the caller divides the
+    cores among several fits there.
     """
     return threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
 
 
-def meeting_point(n_parts: int) -> npt.NDArray[np.int64]:
-    """Return what the threads of `run_together` meet at: how many parts are done, and for each its last phase begun."""
-    return np.zeros((n_parts + 2) * LINE, np.int64)[LINE:]
+def progress_counters(n_parts: int) -> npt.NDArray[np.int64]:
+    """Return the counters of a kernel: how many parts are finished, and the phase that each part was last claimed for.
+
+    They are `_LINE` integers apart, the number finished first, with an unused line before them.
+    """
+    return np.zeros((n_parts + 2) * _LINE, np.int64)[_LINE:]
 
 
-def run_together(kernel: Callable[[int], int], n_threads: int, meeting: npt.NDArray[np.int64]) -> int:
-    """Call kernel(thread) in n_threads threads at once, this one as thread 0; return what it returned here."""
-    meeting[:] = 0
+def run_together(kernel: Callable[[int], int], n_threads: int, progress: npt.NDArray[np.int64]) -> int:
+    """Call kernel(thread) in `n_threads` threads at once, and return what it returned in this one, thread 0.
+
+    `progress` is set to 0 first.
+    """
+    progress[:] = 0
     others = [threading.Thread(target=kernel, args=(thread,), daemon=True) for thread in range(1, n_threads)]
     try:
-        with contextlib.suppress(RuntimeError):  # no more threads to be had: those there are do the work
+        with contextlib.suppress(RuntimeError):  # the system gives no more threads: those that started do the work
             for thread in others:
                 thread.start()
         return kernel(0)
@@ -69,83 +77,83 @@ def run_together(kernel: Callable[[int], int], n_threads: int, meeting: npt.NDAr
 
 
 def _counter(context: Any, builder: Any, signature: Any, arguments: Any, index: Any) -> Any:
-    """Return the address of an integer of the meeting point, the first argument."""
+    """Return the address of an item of `progress`, the first argument."""
     return builder.gep(context.make_array(signature.args[0])(context, builder, arguments[0]).data, [index])
 
 
-def _claim(meeting: Any, part: Any, phase: Any) -> bool:
-    with _counting:
-        is_free = meeting[(part + 1) * LINE] == phase - 1
+def _claim(progress: Any, part: Any, phase: Any) -> bool:
+    with _twin_lock:
+        is_free = progress[(part + 1) * _LINE] == phase - 1
         if is_free:
-            meeting[(part + 1) * LINE] = phase
+            progress[(part + 1) * _LINE] = phase
     return bool(is_free)
 
 
-def _claim_in_kernel(typing_context: Any, meeting: Any, part: Any, phase: Any) -> Any:
-    """Return whether this thread is to do a part of a phase: whether it is the first to ask."""
+@instruction(_claim)
+def claim(typing_context: Any, progress: Any, part: Any, phase: Any) -> Any:
+    """Claim a part of a phase; return whether it is this thread's, because no other claimed it before.
+
+    Phases are counted from 1, parts from 0.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        index = builder.mul(builder.add(arguments[1], _WHOLE(1)), _WHOLE(LINE))
+        index = builder.mul(builder.add(arguments[1], _INT64(1)), _INT64(_LINE))
         counter = _counter(context, builder, signature, arguments, index)
-        before = builder.sub(arguments[2], _WHOLE(1))
+        before = builder.sub(arguments[2], _INT64(1))
         return builder.extract_value(builder.cmpxchg(counter, before, arguments[2], "acq_rel", "acquire"), 1)
 
     integer = numba.types.int64
-    return numba.types.boolean(meeting, integer, integer), codegen
+    return numba.types.boolean(progress, integer, integer), codegen
 
 
-def _finish(meeting: Any) -> None:
-    with _counting:
-        meeting[0] += 1
+def _finish(progress: Any) -> None:
+    with _twin_lock:
+        progress[0] += 1
 
 
-def _finish_in_kernel(typing_context: Any, meeting: Any) -> Any:
-    """Count a part as done: what was written in it shows to those who have waited for it."""
+@instruction(_finish)
+def finish(typing_context: Any, progress: Any) -> Any:
+    """Count a part as finished. Threads that `wait` for it then see all that this thread wrote before."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        builder.atomic_rmw("add", _counter(context, builder, signature, arguments, _WHOLE(0)), _WHOLE(1), "acq_rel")
+        finished = _counter(context, builder, signature, arguments, _INT64(0))
+        builder.atomic_rmw("add", finished, _INT64(1), "acq_rel")
 
-    return numba.types.void(meeting), codegen
+    return numba.types.void(progress), codegen
 
 
-def _wait(meeting: Any, n_done: Any) -> None:
-    while meeting[0] < n_done:
+def _wait(progress: Any, n_finished: Any) -> None:
+    while progress[0] < n_finished:
         time.sleep(0)
 
 
-def _wait_in_kernel(typing_context: Any, meeting: Any, n_done: Any) -> Any:
-    """Wait until so many parts have been done, of all phases together; in the end let others have the core."""
+@instruction(_wait)
+def wait(typing_context: Any, progress: Any, n_finished: Any) -> Any:
+    """Wait until `n_finished` parts of all phases together are finished: spin first, then yield the core.
+
+    With `n_finished = phase * n_parts` this is the barrier at the end of a phase.
+    """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        counter = _counter(context, builder, signature, arguments, _WHOLE(0))
-        looks = cgutils.alloca_once_value(builder, _WHOLE(0))
-        names = ("look", "wait", "spin", "give_way", "done")
-        look, wait, spin, give_way, done = (builder.append_basic_block(name) for name in names)
-        builder.branch(look)
-        builder.position_at_end(look)
-        is_done = builder.icmp_signed(">=", builder.load_atomic(counter, "acquire", 8), arguments[1])
+        finished = _counter(context, builder, signature, arguments, _INT64(0))
+        spins = cgutils.alloca_once_value(builder, _INT64(0))
+        names = ("check", "wait", "spin", "yield", "done")
+        check, wait, spin, yield_core, done = (builder.append_basic_block(name) for name in names)
+        builder.branch(check)
+        builder.position_at_end(check)
+        is_done = builder.icmp_signed(">=", builder.load_atomic(finished, "acquire", 8), arguments[1])
         builder.cbranch(is_done, done, wait)
         builder.position_at_end(wait)
-        n_before = builder.load(looks)
-        builder.store(builder.add(n_before, _WHOLE(1)), looks)
-        builder.cbranch(builder.icmp_signed("<", n_before, _WHOLE(SPINS)), spin, give_way)
+        n_before = builder.load(spins)
+        builder.store(builder.add(n_before, _INT64(1)), spins)
+        builder.cbranch(builder.icmp_signed("<", n_before, _INT64(SPINS)), spin, yield_core)
         builder.position_at_end(spin)
         if _HAS_PAUSE:
-            _call(builder, ir.VoidType(), "llvm.x86.sse2.pause")
-        builder.branch(look)
-        builder.position_at_end(give_way)
-        _call(builder, ir.IntType(32), _YIELD)
-        builder.branch(look)
+            call(builder, "llvm.x86.sse2.pause", ir.VoidType())
+        builder.branch(check)
+        builder.position_at_end(yield_core)
+        call(builder, _YIELD, ir.IntType(32))
+        builder.branch(check)
         builder.position_at_end(done)
 
-    return numba.types.void(meeting, numba.types.int64), codegen
-
-
-def _call(builder: Any, returned: Any, name: str) -> None:
-    builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(returned, []), name), [])
-
-
-if numba.config.DISABLE_JIT:
-    claim, finish, wait = _claim, _finish, _wait
-else:
-    claim, finish, wait = (intrinsic(of) for of in (_claim_in_kernel, _finish_in_kernel, _wait_in_kernel))
+    return numba.types.void(progress, numba.types.int64), codegen

@@ -152,11 +152,11 @@ def _threads(call: FitConfig, shape: Shape) -> dict[str, int]:
         return {"threads": 1}
     if call.threads is not None:
         return {"threads": call.threads}
-    from fastmlp.compiled.threads import has_the_cores, usable_cores
+    from fastmlp.compiled.threads import may_use_all_cores, usable_cores
     from fastmlp.engines.dense.engine import worthwhile_threads  # imports numba
 
     parts = worthwhile_threads(shape, call.batch_size, usable_cores())
-    return {"threads": parts if has_the_cores() else 1, "parts": parts}
+    return {"threads": parts if may_use_all_cores() else 1, "parts": parts}
 
 
 def rates_of(lr: Rate | None, trained: Mapping[str, bool], dtype: np.dtype[Any]) -> Rates:

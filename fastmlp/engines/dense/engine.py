@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.compiled.jit import compiled
-from fastmlp.compiled.threads import meeting_point, run_together
-from fastmlp.compiled.vectors import mark_dtype, n_lanes
+from fastmlp.compiled.cache import compiled
+from fastmlp.compiled.masks import mark_dtype
+from fastmlp.compiled.threads import progress_counters, run_together
+from fastmlp.compiled.vectors import n_lanes
 from fastmlp.engines.dense import few_inputs, many_inputs
 from fastmlp.engines.dense.descent import n_remembered, rule
 from fastmlp.engines.engine import Array, Engine, Problem, Record, Settings, Shape, Status, Weights
@@ -110,7 +111,7 @@ class _Dense:
             self._kept |= arrays
         self._n_parts = len(scratch[0])
         self._n_threads = min(settings.threads, self._n_parts)
-        self._meeting = meeting_point(self._n_parts)
+        self._meeting = progress_counters(self._n_parts)
         # Two arrays or none, so that there are two kernels to compile; momentum makes use of one.
         remembered = [(*arrays.values(), *arrays.values())[:2] for arrays in memory.values()]
         self._first = (*parameters.values(), *remembered, *sums.values(), *scratch, self._meeting)

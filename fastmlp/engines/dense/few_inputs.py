@@ -19,7 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.compiled.jit import inline_ir, inlined, njit, registers, strict_fp
+from fastmlp.compiled.hints import in_order
+from fastmlp.compiled.jit import inline_ir, inlined, njit, strict_fp
+from fastmlp.compiled.masks import mark_positive, where_marked, where_positive
+from fastmlp.compiled.reductions import total
+from fastmlp.compiled.registers import registers, vectors
 from fastmlp.compiled.threads import claim, finish, wait
 from fastmlp.compiled.vectors import (
     REGISTERS,
@@ -27,16 +31,10 @@ from fastmlp.compiled.vectors import (
     broadcast_load,
     broadcast_value,
     fma,
-    in_order,
     lanes,
     load,
-    mark_positive,
     multiply,
     store,
-    total,
-    vectors,
-    where_marked,
-    where_positive,
     zeros,
 )
 from fastmlp.engines.dense.descent import SLOPE, corrections, descend

@@ -11,23 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.compiled.hints import in_order
 from fastmlp.compiled.jit import inline_ir, inlined, njit, strict_fp
+from fastmlp.compiled.masks import where_positive
+from fastmlp.compiled.reductions import total
+from fastmlp.compiled.registers import vectors
 from fastmlp.compiled.threads import claim, finish, wait
-from fastmlp.compiled.vectors import (
-    add,
-    broadcast_load,
-    broadcast_value,
-    fma,
-    in_order,
-    lanes,
-    load,
-    multiply,
-    store,
-    total,
-    vectors,
-    where_positive,
-    zeros,
-)
+from fastmlp.compiled.vectors import add, broadcast_load, broadcast_value, fma, lanes, load, multiply, store, zeros
 from fastmlp.engines.dense.descent import SLOPE, corrections, descend
 
 ROWS = 6  # of a tile: the number of samples in a block is a multiple of it

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from fastmlp.compiled.jit import compiled, plain
+from fastmlp.compiled.cache import compiled
+from fastmlp.compiled.jit import plain
 from fastmlp.compiled.vectors import aligned_zeros
 from fastmlp.engines.engine import BETA1, BETA2, EPSILON, Array, Settings
 from fastmlp.engines.univariate import patterns

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.compiled.jit import compiled, njit
+from fastmlp.compiled.cache import compiled
+from fastmlp.compiled.jit import njit
 from fastmlp.engines.engine import Array, Weights
 
 

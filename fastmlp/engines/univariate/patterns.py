@@ -45,7 +45,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.compiled.jit import assume_nonnegative, inlined, njit, registers
+from fastmlp.compiled.hints import assume_nonnegative
+from fastmlp.compiled.jit import inlined, njit
+from fastmlp.compiled.masks import mask_greater, mask_greater_equal, popcount, select
+from fastmlp.compiled.reductions import largest, store_totals, total
+from fastmlp.compiled.registers import registers, vectors
 from fastmlp.compiled.vectors import (
     absolute,
     add,
@@ -55,20 +59,12 @@ from fastmlp.compiled.vectors import (
     fma,
     fnma,
     lanes,
-    largest,
     load,
-    mask_greater,
-    mask_greater_equal,
     multiply,
     n_lanes,
     negative,
-    popcount,
-    select,
     store,
-    store_totals,
     subtract,
-    total,
-    vectors,
     zeros,
 )
 

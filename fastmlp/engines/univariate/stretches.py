@@ -38,8 +38,9 @@ import numba
 import numpy as np
 from numba.extending import intrinsic
 
-from fastmlp.compiled.jit import compiled, inlined, njit, strict_fp
-from fastmlp.compiled.vectors import prefetch
+from fastmlp.compiled.cache import compiled
+from fastmlp.compiled.hints import prefetch
+from fastmlp.compiled.jit import inlined, njit, strict_fp
 from fastmlp.engines.engine import Array, Settings
 from fastmlp.engines.univariate.codes import plane_size, round_up
 from fastmlp.engines.univariate.samples import SortedSamples

@@ -1,0 +1,83 @@
+"""Get a kernel compiled for given arguments, whatever the state of the compile cache."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numba
+
+from fastmlp.compiled.jit import OPTIONS, njit
+
+_compiled: dict[tuple[Any, tuple[Any, ...]], Any] = {}
+
+
+def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
+    """Return a function that is compiled for the types of some arguments, so that a call of it compiles nothing.
+
+    That is the kernel itself, or a copy of it if its cache is damaged.
+
+    Parameters
+    ----------
+    kernel : numba dispatcher
+        A function decorated with `njit`.
+    arguments : tuple
+        Arguments of the types that it will be called with. Their values are not read.
+    """
+    if numba.config.DISABLE_JIT:
+        return kernel
+    signature = tuple(numba.typeof(argument) for argument in arguments)
+    key = (kernel, signature)
+    if key not in _compiled:
+        with _locked(kernel.stats.cache_path):
+            _compiled[key] = next(tried for tried in _attempts(kernel, signature) if signature in tried.signatures)
+    return _compiled[key]
+
+
+@contextlib.contextmanager
+def _locked(cache_path: str | None) -> Iterator[None]:
+    """Hold a lock on a cache folder: one process compiles while the others wait, and then load.
+
+    Without it each of them compiles. If two do so for different types, Numba's index can name the machine code of the
+    other.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(ImportError, OSError):  # no such system call, no cache, or none to write to
+            import fcntl
+
+            lock = held.enter_context((Path(cache_path or os.devnull) / "lock").open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)  # released when the file is closed, also by the death of the process
+        yield
+
+
+def _attempts(kernel: Any, signature: tuple[Any, ...]) -> Iterator[Any]:
+    """Compile with the cache as it is, then with a new index, then without a cache.
+
+    A truncated cache file raises whatever its unpickling meets (EOFError for an empty one: numba issue 10434), a full
+    disk an OSError after compilation. So any exception leads to the next attempt; only the last may raise.
+    """
+    yield _tried(kernel, signature)
+    yield _tried(_with_new_index(kernel), signature)
+    uncached = numba.njit(**OPTIONS)(kernel.py_func)
+    uncached.compile(signature)
+    yield uncached
+
+
+def _tried(dispatcher: Any, signature: tuple[Any, ...]) -> Any:
+    with contextlib.suppress(Exception):
+        dispatcher.compile(signature)
+    return dispatcher
+
+
+def _with_new_index(kernel: Any) -> Any:
+    """Delete a kernel's index in the cache, if that is permitted, and decorate its function anew."""
+    function = kernel.py_func
+    name = f"{Path(function.__code__.co_filename).stem}.{function.__qualname__}"
+    if kernel.stats.cache_path is not None:
+        for index in Path(kernel.stats.cache_path).glob(f"{name}-{function.__code__.co_firstlineno}.*.nbi"):
+            with contextlib.suppress(OSError):
+                index.unlink()
+    return njit(function)

@@ -1,0 +1,41 @@
+"""What the intrinsics of this folder are made with.
+
+An intrinsic is a function for kernels that generates its LLVM instructions itself. Each has a twin: a Python function
+that does the same and runs where nothing is compiled (NUMBA_DISABLE_JIT), as when the coverage of kernels is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+
+def instruction(twin: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Make an intrinsic of the function decorated, or return its twin where nothing is compiled.
+
+    The twin gives no warnings for overflow, NaN and division by zero, since compiled code gives none.
+    """
+    return lambda function: np.errstate(all="ignore")(twin) if numba.config.DISABLE_JIT else intrinsic(function)
+
+
+def item_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Return the address of array[index], where array and index are the first two arguments of an intrinsic."""
+    array_type, index_type = signature.args[:2]
+    array = context.make_array(array_type)(context, builder, arguments[0])
+    indices = [
+        context.cast(builder, index, of, numba.types.intp)
+        for index, of in zip(cgutils.unpack_tuple(builder, arguments[1]), index_type, strict=True)
+    ]
+    return cgutils.get_item_pointer(context, builder, array_type, array, indices)
+
+
+def call(builder: Any, name: str, returned: Any, arguments: Sequence[Any] = (), fastmath: Sequence[str] = ()) -> Any:
+    """Call an LLVM intrinsic or a C function by its name; `returned` is the LLVM type of the result."""
+    kind = ir.FunctionType(returned, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments, fastmath=fastmath)
