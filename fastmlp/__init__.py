@@ -7,10 +7,11 @@ from fastmlp.files.archives import FileFormatError
 from fastmlp.fitting import fit, warmup
 from fastmlp.many import fit_many
 from fastmlp.models.ensemble import Ensemble
-from fastmlp.models.model import FitInfo, Model
-from fastmlp.models.storage import load
+from fastmlp.models.fit_info import FitInfo
+from fastmlp.models.history import History
+from fastmlp.models.loading import load
+from fastmlp.models.model import Model
 from fastmlp.training.loop import DivergenceError
-from fastmlp.training.recording import History
 from fastmlp.training.watching import CallbackInfo
 from fastmlp.versions import show_versions
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from fastmlp.engines.engine import Weights
 from fastmlp.fitting import model_of
-from fastmlp.models.model import Model, model_alike
+from fastmlp.models.history import History, read_only_history
+from fastmlp.models.model import Model, replace_unchecked
 from fastmlp.starting.config import FitConfig
 from fastmlp.starting.preparation import (
     Start,
@@ -22,7 +23,7 @@ from fastmlp.starting.preparation import (
     shape_of,
     starts_of,
 )
-from fastmlp.training.recording import History, Recorder, read_only_history
+from fastmlp.training.recording import Recorder
 
 MOST_WORK = 5 * 10**7  # of a loop that nothing interrupts: epochs times samples and units, in about half a second
 FEWEST = 8  # nets for which preparing them together pays
@@ -79,7 +80,8 @@ def train_alike(call: FitConfig, rngs: Sequence[np.random.Generator]) -> list[Mo
             models[i] = first = _first_model(call, starts[i], weights, history, trained.method, crossings, seconds)
         else:
             assert first.info is not None
-            models[i] = model_alike(first, weights, history, replace(first.info, lr=starts[i].lr, crossings=crossings))
+            info = replace(first.info, lr=starts[i].lr, crossings=crossings)
+            models[i] = replace_unchecked(first, weights, history, info)
     return models
 
 

@@ -13,7 +13,9 @@ import numpy.typing as npt
 
 from fastmlp.engines.engine import Rates, Settings, Weights
 from fastmlp.files.archives import refuse
-from fastmlp.models.model import FitInfo, Model
+from fastmlp.models.fit_info import FitInfo
+from fastmlp.models.history import History
+from fastmlp.models.model import Model
 from fastmlp.starting.config import FitConfig, checked_config
 from fastmlp.starting.preparation import (
     Start,
@@ -28,7 +30,7 @@ from fastmlp.starting.preparation import (
 from fastmlp.starting.scaling import identity
 from fastmlp.training.checkpoints import Checkpoint, Resumed
 from fastmlp.training.loop import Outcome, TrainingLoop
-from fastmlp.training.recording import History, Recorder
+from fastmlp.training.recording import Recorder
 from fastmlp.training.stopping import Stopping
 from fastmlp.training.validation import validation_rmse
 from fastmlp.training.watching import CallbackInfo, Interrupt

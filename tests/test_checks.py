@@ -168,9 +168,13 @@ def test_fit_refuses_scales_beyond_the_dtype(arguments):
         (lambda net: net.predict([[1.0, 2.0]]), ValueError, "x must be of shape (n, 1), got shape (1, 2)."),
         (lambda net: net.predict([np.nan]), ValueError, "x must be finite, got nan at position 0."),
         (lambda net: net.predict("1"), TypeError, "x must be an array of real numbers, got dtype <U1."),
-        (lambda net: net.rmse(X, np.ones((5, 2))), ValueError, "y must be of 1 column, got 2."),
+        (lambda net: net.rmse(X, np.ones((5, 2))), ValueError, "y must have 1 column, one for each output, got 2."),
         (lambda net: net.gradients(X, Y[:3]), ValueError, "y must be as long as x (5 samples), got 3."),
-        (lambda net: net.plot(), ValueError, "x must be given for a model that was not fitted, got None."),
+        (
+            lambda net: net.plot(),
+            ValueError,
+            "The range of the inputs is unknown. Give x, fit the model, or create it with x_range.",
+        ),
         (lambda net: net.plot(y=Y), ValueError, "x must be given with y, got None."),
         (lambda net: fastmlp.Model(*NET[:3], [np.nan]), ValueError, "b2 must be finite, got nan at (0,)."),
         (
@@ -181,7 +185,7 @@ def test_fit_refuses_scales_beyond_the_dtype(arguments):
         (
             lambda net: fastmlp.Model(*NET, y_ndim=7),
             ValueError,
-            "y_ndim must be 2, or 1 for a net of one output, got 7.",
+            "y_ndim must be 2, or 1 for a net with one output, got 7.",
         ),
         (
             lambda net: fastmlp.Model(*NET, feature_names=["a", "b"]),
@@ -214,7 +218,7 @@ def test_model_refuses(question, error, words):
 
 def test_a_net_of_several_inputs_has_no_kinks_and_takes_rows():
     net = fastmlp.Model(np.ones((2, 3)), *NET[1:])
-    with pytest.raises(ValueError, match="kinks must be asked of a net of one input, got 2 inputs"):
+    with pytest.raises(ValueError, match=r"Model\.kinks supports one input; this net has 2\."):
         net.kinks()
     with pytest.raises(
         ValueError, match=r"x must be of shape \(n, 2\), got shape \(2,\). Give one sample as x\[None\]"

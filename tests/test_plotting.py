@@ -14,7 +14,7 @@ from matplotlib.collections import PathCollection
 from PIL import Image
 
 import fastmlp
-from fastmlp.showing.plotting import film
+from fastmlp.models.film import film
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +66,7 @@ def test_more_inputs_are_predicted_against_observed(fitted, n_in, n_out):
         np.testing.assert_array_equal(drawn.get_xdata(), y.reshape(len(x), -1)[:, k])
         np.testing.assert_array_equal(drawn.get_ydata(), model.predict(x).reshape(len(x), -1)[:, k])
     for missing in ((), (x,)):
-        with pytest.raises(ValueError, match=f"x and y must be given to draw a net of {n_in} inputs"):
+        with pytest.raises(ValueError, match=f"The plot of a net with {n_in} inputs and .* Give x and y."):
             model.plot(*missing)
 
 
@@ -74,7 +74,7 @@ def test_samples_that_are_not_the_nets_are_refused(fitted):
     x, y, model = fitted(2, 1)
     with pytest.raises(ValueError, match=r"x must be of shape \(n, 2\)"):
         model.plot(x[:, :1], y)
-    with pytest.raises(ValueError, match=r"y must be of as many columns as outputs \(1\), got 2"):
+    with pytest.raises(ValueError, match="y must have 1 column, one for each output, got 2"):
         model.plot(x, np.stack([y, y], axis=1))
     with pytest.raises(ValueError, match="x must be given with y"):
         model.plot(y=y)
@@ -138,13 +138,13 @@ def test_a_film_of_a_fit_with_patience_ends_with_the_weights_returned(sine, tmp_
 
 def test_a_film_that_cannot_be_leaves_nothing(fitted, tmp_path):
     x, y, model = fitted(3, 1)
-    with pytest.raises(ValueError, match="x and y must be given to draw a net of 3 inputs"):
+    with pytest.raises(ValueError, match="The plot of a net with 3 inputs and 1 output shows"):
         film(model, tmp_path / "fit.gif")
     with pytest.raises(ValueError, match=r'path must be a name that ends in "\.gif"'):
         film(model, tmp_path / "fit.mp4", x, y)
     with pytest.raises(ValueError, match="fps must be positive, got 0"):
         film(model, tmp_path / "fit.gif", x, y, fps=0)
-    with pytest.raises(ValueError, match="model must be of a fit with snapshots, got one without"):
+    with pytest.raises(ValueError, match="The model has no snapshots"):
         film(model.history.snapshots[1], tmp_path / "fit.gif", x, y)
     assert list(tmp_path.iterdir()) == []
 

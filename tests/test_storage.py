@@ -17,7 +17,7 @@ import pytest
 
 import fastmlp
 from fastmlp.files import archives
-from fastmlp.models import storage
+from fastmlp.models import saving
 
 
 @pytest.fixture
@@ -262,9 +262,9 @@ def test_hostile_files_are_refused_at_no_cost(fitted, tmp_path):
 def with_facts(path, model, **changed):
     """Save a model with other facts; None removes one."""
     model.save(path)
-    facts, arrays = archives.read(path, storage.KIND, storage.VERSION)
+    facts, arrays = archives.read(path, saving.KIND, saving.VERSION)
     facts = {name: fact for name, fact in {**facts, **changed}.items() if fact != "removed"}
-    archives.write(path, storage.KIND, storage.VERSION, facts, arrays)
+    archives.write(path, saving.KIND, saving.VERSION, facts, arrays)
 
 
 @pytest.mark.parametrize(
@@ -290,7 +290,7 @@ def with_facts(path, model, **changed):
 def test_facts_of_the_wrong_kind_are_refused(fitted, tmp_path, changed):
     _, _, model = fitted
     with_facts(tmp_path / "m.npz", model, **changed)
-    with pytest.raises(fastmlp.FileFormatError, match="must be a model of fastmlp that holds together"):
+    with pytest.raises(fastmlp.FileFormatError, match="must be a valid model file of fastmlp"):
         fastmlp.load(tmp_path / "m.npz")
 
 
@@ -317,7 +317,7 @@ def test_names_are_kept_and_files_without_them_load(fitted, tmp_path):
 @pytest.mark.parametrize("field", fastmlp.FitInfo.__dataclass_fields__)
 def test_an_info_of_the_wrong_kind_is_refused(fitted, tmp_path, field):
     _, _, model = fitted
-    info = storage._info_facts(model.info)
+    info = saving.info_facts(model.info)
     with_facts(tmp_path / "m.npz", model, info=info | {field: [1]})
     with pytest.raises(fastmlp.FileFormatError):
         fastmlp.load(tmp_path / "m.npz")

@@ -23,7 +23,7 @@ from fastmlp.cli.arguments import parser
 from fastmlp.engines.engine import Array
 from fastmlp.files.atomic import replacing
 from fastmlp.files.tables import STANDARD_INPUT, Table, TableError, listed, read_table
-from fastmlp.training.recording import record_at
+from fastmlp.models.history import record_at
 from fastmlp.versions import installation
 
 FAILED, WRONGLY_GIVEN = 1, 2

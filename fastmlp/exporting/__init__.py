@@ -1,4 +1,4 @@
-"""A net in the formats of others: ONNX, PyTorch, C, a piecewise-linear table.
+"""A net in other formats: ONNX, PyTorch, C, a table of a piecewise-linear curve. One format per file.
 
 May import `nets`, `files`, `checks` and `engines`.
 """

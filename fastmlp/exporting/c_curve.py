@@ -1,40 +1,47 @@
-"""A net of one input as a C function that looks its piece up: the net's own curve, in about log2(hidden) steps.
+"""A net with one input as a C function: a binary search in the table of its breakpoints.
 
-The breakpoints are rounded to the numbers that C has. The values stand for the curve at the rounded breakpoints and the
-slopes join them, so that what is rounded is continuous too.
+The breakpoints are rounded to the number type of the source. The values are those of the exact curve at the rounded
+breakpoints, and the slopes connect them, so that the rounded curve is continuous too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fastmlp.checks import wording
 from fastmlp.engines.engine import Array
-from fastmlp.exporting.c_text import INT_BITS, definition, description, floating_literal, half, room, row, scaled
-from fastmlp.exporting.piecewise import to_piecewise
+from fastmlp.exporting.c_text import (
+    FIXED_POINT,
+    INT_BITS,
+    definition,
+    description,
+    floating_literal,
+    half,
+    row,
+    scale_bits,
+    scaled,
+)
+from fastmlp.exporting.piecewise import piecewise_linear
+from fastmlp.nets.net import Net
 
-if TYPE_CHECKING:
-    from fastmlp.models.model import Model
-
-SLOPE_BITS = 29  # so that a slope times a difference of two int32 fits into an int64
+SLOPE_BITS = 29  # of a slope without its sign: its product with a difference of two int32 fits into an int64
 
 
 @dataclass(frozen=True)
 class _Table:
-    """A curve at rounded breakpoints x (n,): values y (n, n_out), slopes (n + 1, n_out), all float64."""
+    """A curve with rounded breakpoints x (n,), values y (n, n_out) and slopes (n + 1, n_out), all float64."""
 
     x: Array
     y: Array
     slopes: Array
 
 
-def _table(model: Model, rounded: Callable[[Array], Array], low: float, high: float) -> _Table:
-    """Return the curve with its breakpoints rounded; those that leave [low, high] by it are beyond reach."""
-    exact = to_piecewise(model)
+def _table(net: Net, rounded: Callable[[Array], Array], low: float, high: float) -> _Table:
+    """Return the curve with rounded breakpoints, without those outside [low, high]."""
+    exact = piecewise_linear(net)
     slopes = exact.slopes.reshape(len(exact.slopes), -1)
     breakpoints = rounded(exact.breakpoints)
     kept = np.flatnonzero((breakpoints >= low) & (breakpoints <= high))
@@ -48,71 +55,70 @@ def _table(model: Model, rounded: Callable[[Array], Array], low: float, high: fl
     return _Table(x, y, np.concatenate([first[None], np.diff(y, axis=0) / np.diff(x)[:, None], last[None]]))
 
 
-def floating_source(model: Model, name: str, number: str) -> str:
-    """Return C that computes in float or double."""
+def floating_source(net: Net, name: str, number: str) -> str:
+    """Return the source of a function that computes in float or double."""
     dtype: np.dtype[Any] = np.dtype(np.float32 if number == "float" else np.float64)
-    largest = 1e18 if number == "float" else 1e150  # values at breakpoints beyond that would overflow
+    largest = 1e18 if number == "float" else 1e150  # values at larger breakpoints would overflow
     with np.errstate(over="ignore"):
-        table = _table(model, lambda x: x.astype(dtype).astype(np.float64), -largest, largest)
+        table = _table(net, lambda x: x.astype(dtype).astype(np.float64), -largest, largest)
         arrays = {part: getattr(table, part).astype(dtype) for part in ("x", "y", "slopes")}
     for array in arrays.values():
         if not np.isfinite(array).all():
-            raise ValueError(wording("model", f"of a scale that {number} can hold", "an overflow", "Rescale the data."))
+            raise ValueError(f"The net is too large for {number}. Rescale the data.")
     n_bytes = sum(array.nbytes for array in arrays.values())
     tables = "\n".join(
         definition(number, f"{name}_{part}", array, floating_literal(number)) for part, array in arrays.items()
     )
-    return f"""/* {description(model, "as a table of its breakpoints")}
-   Call {name}(x, y): reads x[1], writes y[{model.n_out}]. Tables: {n_bytes} bytes. */
+    return f"""/* {description(net, "stored as a table of its breakpoints")}
+   Call {name}(x, y): reads x[1], writes y[{net.n_out}]. Tables: {n_bytes} bytes. */
 {tables}
 
-void {name}(const {number} x[1], {number} y[{model.n_out}])
+void {name}(const {number} x[1], {number} y[{net.n_out}])
 {{
     int k;
 {_search(name, len(table.x), number, "")}
-    for (k = 0; k < {model.n_out}; k++)
+    for (k = 0; k < {net.n_out}; k++)
         y[k] = {name}_y[nearest][k] + {name}_slopes[piece][k] * (x[0] - {name}_x[nearest]);
 }}
 """
 
 
-def fixed_source(model: Model, name: str, largest_x: Array) -> str:
-    """Return C that computes in integers, made for inputs of up to largest_x (1,)."""
-    x_bits = room(INT_BITS - 1, largest_x[0])  # twice as much fits
+def fixed_source(net: Net, name: str, largest_x: Array) -> str:
+    """Return the source of a function that computes in integers, for inputs of absolute value up to largest_x (1,)."""
+    x_bits = scale_bits(INT_BITS - 1, largest_x[0])  # inputs up to twice largest_x fit
     end = 2.0**INT_BITS - 1
     reach = float(np.ldexp(end, -x_bits))
-    table = _table(model, lambda x: np.ldexp(np.rint(np.ldexp(x, x_bits)), -x_bits), -reach, reach)
+    table = _table(net, lambda x: np.ldexp(np.rint(np.ldexp(x, x_bits)), -x_bits), -reach, reach)
     ends = np.stack(
         [table.y[0] + table.slopes[0] * (-reach - table.x[0]), table.y[-1] + table.slopes[-1] * (reach - table.x[-1])]
     )
-    y_bits = np.array([room(INT_BITS - 1, size) for size in np.abs(np.concatenate([table.y, ends])).max(axis=0)])
-    steps = np.ldexp(table.slopes, y_bits - x_bits)  # of the integer y for one of the integer x
-    shift = np.clip([room(SLOPE_BITS, size) for size in np.abs(steps).max(axis=0)], 0, 2 * INT_BITS)
+    y_bits = np.array([scale_bits(INT_BITS - 1, size) for size in np.abs(np.concatenate([table.y, ends])).max(axis=0)])
+    steps = np.ldexp(table.slopes, y_bits - x_bits)  # change of the integer y when the integer x increases by 1
+    shift = np.clip([scale_bits(SLOPE_BITS, size) for size in np.abs(steps).max(axis=0)], 0, 2 * INT_BITS)
     tables = {
         "x": scaled(table.x, x_bits),
         "y": scaled(table.y, y_bits),
         "slopes": np.clip(scaled(steps, shift), -(2**SLOPE_BITS), 2**SLOPE_BITS),
     }
     definitions = "\n".join(definition("int32_t", f"{name}_{part}", array) for part, array in tables.items())
-    n_bytes = 4 * sum(array.size for array in tables.values()) + 9 * model.n_out
-    return f"""/* {description(model, "as a table of its breakpoints")}
-   Call {name}(x, y): reads x[1], writes y[{model.n_out}]. Tables: {n_bytes} bytes.
-   In fixed point: x[0] is the input times 2 to the power of X_BITS, rounded; y[k] is output k times 2 to the k-th of
-   Y_BITS. Whatever x holds, nothing overflows. Shifts to the right must keep the sign, as with every usual compiler. */
+    n_bytes = 4 * sum(array.size for array in tables.values()) + 9 * net.n_out
+    return f"""/* {description(net, "stored as a table of its breakpoints")}
+   Call {name}(x, y): reads x[1], writes y[{net.n_out}]. Tables: {n_bytes} bytes.
+   {FIXED_POINT} */
 #include <stdint.h>
 
 #define {name.upper()}_X_BITS {row([str(x_bits)])}
 #define {name.upper()}_Y_BITS {row(map(str, y_bits))}
 
 {definitions}
-static const int64_t {name}_half[{model.n_out}] = {row(str(half(int(n_bits))) for n_bits in shift)};
-static const unsigned char {name}_shift[{model.n_out}] = {row(map(str, shift))};
+static const int64_t {name}_half[{net.n_out}] = {row(str(half(int(n_bits))) for n_bits in shift)};
+static const unsigned char {name}_shift[{net.n_out}] = {row(map(str, shift))};
 
-void {name}(const int32_t x[1], int32_t y[{model.n_out}])
+void {name}(const int32_t x[1], int32_t y[{net.n_out}])
 {{
     int k;
 {_search(name, len(table.x), "int64_t", "(int64_t)")}
-    for (k = 0; k < {model.n_out}; k++) {{
+    for (k = 0; k < {net.n_out}; k++) {{
         const int64_t step = {name}_slopes[piece][k] * ((int64_t)x[0] - {name}_x[nearest]);
         y[k] = (int32_t)({name}_y[nearest][k] + ((step + {name}_half[k]) >> {name}_shift[k]));
     }}
@@ -121,7 +127,7 @@ void {name}(const int32_t x[1], int32_t y[{model.n_out}])
 
 
 def _search(name: str, n_breaks: int, wide: str, cast: str) -> str:
-    """Return C that finds the piece that x[0] is in, and the breakpoint of it that is nearer."""
+    """Return the statements that find the piece of x[0] and the nearer one of its breakpoints."""
     return f"""\
     int piece = 0, end = {n_breaks}, nearest;
     while (piece < end) {{

@@ -1,4 +1,4 @@
-"""What the C sources of nets have in common: their head, their tables, and how many bits an integer has room for."""
+"""Parts of all C sources: the description, the tables, literals, and the scales of integers."""
 
 from __future__ import annotations
 
@@ -6,32 +6,33 @@ import math
 import textwrap
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from fastmlp.checks import counted
 from fastmlp.engines.engine import Array
+from fastmlp.nets.net import Net
 
-if TYPE_CHECKING:
-    from fastmlp.models.model import Model
+INT_BITS = 31  # of an int32 without its sign
+WIDTH = 110  # of a line
+FIXED_POINT = """\
+Fixed point: x[i] is input i times 2^X_BITS[i], rounded; y[k] is output k times 2^Y_BITS[k]. No input
+   can overflow. The compiler must keep the sign in right shifts of negative integers, as all common compilers do."""
 
-INT_BITS = 31  # of a value in an int32, without its sign
-WIDTH = 110
 
-
-def description(model: Model, form: str) -> str:
-    """Return the sentences that a source begins with."""
-    counts = {"input": model.n_in, "hidden unit": model.n_hidden, "output": model.n_out}
+def description(net: Net, form: str) -> str:
+    """Return the first sentences of a source; `form` says how the net is stored or evaluated."""
+    counts = {"input": net.n_in, "hidden unit": net.n_hidden, "output": net.n_out}
     sizes = ", ".join(counted(count, noun) for noun, count in counts.items())
     text = f"A two-layer ReLU net, made by fastmlp {version('fastmlp')}: {sizes}, {form}."
-    if model.x_range is not None:
-        text += f" Trained on inputs in {', '.join(f'[{low:.6g}, {high:.6g}]' for low, high in model.x_range)}."
+    if net.x_range is not None:
+        text += f" Trained on inputs in {', '.join(f'[{low:.6g}, {high:.6g}]' for low, high in net.x_range)}."
     return textwrap.fill(text, WIDTH, subsequent_indent="   ")
 
 
 def definition(kind: str, name: str, array: Array, literal: Callable[[Any], str] = str) -> str:
-    """Return the definition of a table of one or two dimensions."""
+    """Return the definition of a table with one or two dimensions."""
     sizes = "".join(f"[{size}]" for size in array.shape)
     rows = map(literal, array) if array.ndim == 1 else (row(map(literal, entries)) for entries in array)
     lines = textwrap.wrap(", ".join(rows), WIDTH, break_long_words=False, break_on_hyphens=False)
@@ -40,26 +41,26 @@ def definition(kind: str, name: str, array: Array, literal: Callable[[Any], str]
 
 
 def row(values: Iterable[str]) -> str:
-    """Return values in braces."""
+    """Return the initializer of one row, {a, b, ...}."""
     return "{" + ", ".join(values) + "}"
 
 
 def floating_literal(number: str) -> Callable[[Any], str]:
-    """Return how a number of that C type is written: with the fewest digits that give the same number back."""
+    """Return a function that writes a value as a C literal, with the fewest digits that give the same value."""
     suffix = "f" if number == "float" else ""
     return lambda value: np.format_float_scientific(value, trim="0") + suffix
 
 
-def room(n_bits: int, size: float) -> int:
-    """Return the largest b for which size * 2^b, rounded, is below 2^n_bits."""
+def scale_bits(n_bits: int, size: float) -> int:
+    """Return the largest b for which size * 2^b, rounded, is less than 2^n_bits."""
     return n_bits - 1 - math.floor(math.log2(size) + 1e-9) if size > 0 else n_bits
 
 
 def scaled(array: Array, n_bits: int | Array) -> Array:
-    """Return the integers array * 2^n_bits, rounded."""
+    """Return array * 2^n_bits, rounded to integers."""
     return np.rint(np.ldexp(array, n_bits)).astype(np.int64)
 
 
 def half(shift: int) -> int:
-    """Return what makes a shift to the right round to nearest."""
+    """Return the integer that makes a right shift round to nearest when it is added before."""
     return 1 << (shift - 1) if shift else 0

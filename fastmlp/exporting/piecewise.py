@@ -1,33 +1,31 @@
-"""The net of one input as what it is: a piecewise-linear curve with its breakpoints, values and slopes."""
+"""A net with one input as a piecewise-linear curve: its breakpoints, values and slopes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fastmlp import checks
 from fastmlp.engines.engine import Array
-
-if TYPE_CHECKING:
-    from fastmlp.models.model import Model
+from fastmlp.nets.net import Net
 
 
 @dataclass(frozen=True, eq=False)
 class PiecewiseLinear:
-    """A continuous piecewise-linear curve: a calibration table.
+    """A continuous piecewise-linear curve, such as a calibration table.
 
     Attributes
     ----------
     breakpoints : ndarray of float64, shape (n_breaks,)
-        Where the slope changes, ascending, each once; there is always one, 0 if the slope changes nowhere.
+        Inputs at which the slope changes, ascending and distinct. If the slope changes nowhere, there is one
+        breakpoint at 0.
     values : ndarray of float64, shape (n_breaks,) or (n_breaks, n_out)
-        The curve at the breakpoints, in as many dimensions as the net answers in.
+        Values of the curve at the breakpoints, with as many dimensions as the predictions of the net.
     slopes : ndarray of float64, shape (n_breaks + 1,) or (n_breaks + 1, n_out)
-        slopes[0] holds below breakpoints[0], slopes[i] between breakpoints[i - 1] and breakpoints[i], and the last
-        beyond the last breakpoint.
+        Slopes of the pieces: slopes[0] below breakpoints[0], slopes[i] between breakpoints[i - 1] and breakpoints[i],
+        slopes[-1] above the last breakpoint.
 
     Examples
     --------
@@ -46,21 +44,24 @@ class PiecewiseLinear:
             array.flags.writeable = False
 
     def evaluate(self, x: npt.ArrayLike) -> Array:
-        """Evaluate the curve, from the nearer breakpoint of the piece that x is in.
+        """Return the values of the curve.
+
+        Each value is computed from the nearer one of the two breakpoints of its piece.
 
         Parameters
         ----------
         x : array_like of shape (n,) or (n, 1)
-            Where.
+            Inputs.
 
         Returns
         -------
         ndarray of float64, shape (n,) or (n, n_out)
+            Values of the curve.
 
         Raises
         ------
         TypeError, ValueError
-            If x is of the wrong kind or shape, or not finite.
+            If x has the wrong type or shape or is not finite.
 
         Examples
         --------
@@ -82,41 +83,42 @@ class PiecewiseLinear:
         return np.asarray(self.values[anchor] + self.slopes[piece] * distance)
 
 
-def to_piecewise(model: Model) -> PiecewiseLinear:
-    """Return what `fastmlp.Model.to_piecewise` says.
+def piecewise_linear(net: Net) -> PiecewiseLinear:
+    """Return a net with one input as a curve; see `Model.to_piecewise`.
 
-    A unit contributes v act(w x + b). With act(z) = slope z + (1 - slope) max(z, 0) that is a straight line and a ramp,
-    which begins at the kink and goes up to the right if w > 0 and to the left if w < 0. Only the ramps that have begun
-    are summed: those of kinks far away are large, and would take digits with them when they are subtracted again.
+    A unit adds v act(w x + b) to the output. With act(z) = slope z + (1 - slope) max(z, 0) this is a straight line plus
+    a ramp, which is nonzero to the right of the kink if w > 0 and to its left if w < 0. The sum at a breakpoint takes
+    only the ramps that are nonzero there. To subtract the others from a total would lose digits, since the ramps of
+    distant kinks are large.
     """
-    if model.n_in != 1:
-        raise ValueError(checks.wording("to_piecewise", "asked of a net of one input", f"{model.n_in} inputs"))
-    # Sums over units in the longest type there is, for there may be many.
-    w, b = (np.asarray(array, np.longdouble) for array in (model.w1[0], model.b1))
-    v = np.asarray(model.w2, np.longdouble)
-    ramp = (1 - np.longdouble(model.negative_slope)) * v
+    if net.n_in != 1:
+        raise ValueError(f"Model.to_piecewise supports one input; this net has {net.n_in}.")
+    # The sums run over many units, so they use the longest floating-point type.
+    w, b = (np.asarray(array, np.longdouble) for array in (net.w1[0], net.b1))
+    v = np.asarray(net.w2, np.longdouble)
+    ramp = (1 - np.longdouble(net.negative_slope)) * v
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         kinks = (-b / w).astype(np.float64) + 0.0  # never -0.0
     kinked = np.isfinite(kinks)
-    # A unit whose kink is beyond float64, or that has none, is a line too: active everywhere or nowhere.
-    line = model.negative_slope * v + np.where((~kinked & (b > 0))[:, None], ramp, 0)
-    breakpoints, of_unit = np.unique(kinks[kinked], return_inverse=True)
+    # A unit without a finite kink is active everywhere or nowhere, so it adds a straight line.
+    line = net.negative_slope * v + np.where((~kinked & (b > 0))[:, None], ramp, 0)
+    breakpoints, breakpoint_of_unit = np.unique(kinks[kinked], return_inverse=True)
     if not breakpoints.size:
         breakpoints = np.zeros(1)
 
     def sums(factor: Array) -> tuple[Array, Array]:
-        """Return the sums of factor (n_hidden,) times ramp that are active at each breakpoint and in each piece."""
-        rising, falling = np.zeros((2, len(breakpoints) + 1, model.n_out), np.longdouble)
-        for begun, sign in ((rising, 1), (falling, -1)):
-            np.add.at(begun, of_unit + (sign > 0), ((factor * (sign * w > 0))[:, None] * ramp)[kinked])
+        """Return the sums over units of factor (n_hidden,) times slope, at each breakpoint and in each piece."""
+        rising, falling = np.zeros((2, len(breakpoints) + 1, net.n_out), np.longdouble)
+        for ramps, sign in ((rising, 1), (falling, -1)):
+            np.add.at(ramps, breakpoint_of_unit + (sign > 0), ((factor * (sign * w > 0))[:, None] * ramp)[kinked])
         from_left, from_right = np.cumsum(rising, axis=0), np.cumsum(falling[::-1], axis=0)[::-1]
         pieces = factor @ line + from_left + from_right
         return factor @ line + from_left[:-1] + from_right[1:], pieces
 
     slopes_at, slopes = sums(w)
     offsets_at, _ = sums(b)
-    values = (offsets_at + slopes_at * breakpoints[:, None] + model.b2).astype(np.float64)
+    values = (offsets_at + slopes_at * breakpoints[:, None] + net.b2).astype(np.float64)
     slopes = slopes.astype(np.float64)
-    if model.y_ndim == 1:
+    if net.y_ndim == 1:
         values, slopes = values[:, 0], slopes[:, 0]
     return PiecewiseLinear(breakpoints, np.ascontiguousarray(values), np.ascontiguousarray(slopes))

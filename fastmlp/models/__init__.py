@@ -1,4 +1,4 @@
-"""What a fit returns: Model, History, FitInfo and Ensemble, and how they are saved.
+"""What a fit returns: `Model` with its `History` and `FitInfo`, `Ensemble`, their files, and the film of a fit.
 
-May import `exporting`, `showing`, `starting` and what those may import.
+May import `starting.scaling`, `exporting`, `showing`, `nets` and what these may import.
 """

@@ -1,4 +1,4 @@
-"""Nets that belong together: what they say as one, a table of them, a picture, a file."""
+"""An ensemble: the models of one call of `fit_many`, with their common predictions, a table, a plot and a file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import numpy.typing as npt
 
 from fastmlp import checks
 from fastmlp.engines.engine import Array
+from fastmlp.models.ensemble_file import load_ensemble, save_ensemble
+from fastmlp.models.history import History
 from fastmlp.models.model import Model
-from fastmlp.training.recording import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FIELDS: dict[str, type] = {
+BAND = (0.05, 0.95)  # quantiles between which a plot draws the band
+SUMMARY_DTYPES: dict[str, type] = {
     "n_hidden": np.int64,
     "lr": np.float64,
     "epochs_run": np.int64,
@@ -33,14 +35,14 @@ FIELDS: dict[str, type] = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ensemble:
-    """Nets that were trained in one call of `fastmlp.fit_many`, in the order of its jobs.
+    """The models of one call of `fastmlp.fit_many`, in the order of its jobs.
 
     Attributes
     ----------
     models : tuple of Model or None
-        The nets; None for one that failed.
+        Models by job. None for a job that failed.
     failures : mapping of int to Exception
-        Why, by the number of the job.
+        Errors of the failed jobs, by the index of the job.
 
     Examples
     --------
@@ -64,7 +66,7 @@ class Ensemble:
 
     @property
     def histories(self) -> tuple[History | None, ...]:
-        """The course of each fit; None for a net that failed."""
+        """History of each model, None for a job that failed."""
         return tuple(None if model is None else model.history for model in self.models)
 
     @overload
@@ -74,24 +76,27 @@ class Ensemble:
     def predict(self, x: npt.ArrayLike, return_std: Literal[True]) -> tuple[Array, Array]: ...
 
     def predict(self, x: npt.ArrayLike, return_std: bool = False) -> Array | tuple[Array, Array]:
-        """Return the mean of the nets' outputs and, if asked, their standard deviation.
+        """Return the mean prediction of the models, and optionally the standard deviation.
 
         Parameters
         ----------
         x : array_like of shape (n, n_in), or (n,) if n_in is 1
-            Inputs, in the units of the data.
+            Inputs, in the units of the training data.
         return_std : bool, default False
-            Whether to return the standard deviation over nets (ddof 0) too.
+            If True, also return the standard deviation (ddof 0) over the models.
 
         Returns
         -------
-        ndarray of float64, shape (n,) or (n, n_out), or a tuple of two
-            The mean; with `return_std` the mean and the deviation.
+        mean : ndarray of float64, shape (n,) or (n, n_out)
+            Mean prediction.
+        std : ndarray of float64, shape (n,) or (n, n_out)
+            Standard deviation, only with ``return_std=True``.
 
         Raises
         ------
         TypeError, ValueError
-            As `Model.predict`, and if no net was trained or their sizes differ.
+            If x has the wrong type or shape or is not finite, if all jobs failed, or if the models differ in their
+            numbers of inputs or outputs.
 
         Examples
         --------
@@ -106,23 +111,24 @@ class Ensemble:
         return (mean, outputs.std(axis=0)) if return_std else mean
 
     def quantiles(self, x: npt.ArrayLike, q: npt.ArrayLike) -> Array:
-        """Return quantiles of the nets' outputs.
+        """Return quantiles of the predictions of the models.
 
         Parameters
         ----------
         x : array_like of shape (n, n_in), or (n,) if n_in is 1
-            Inputs, in the units of the data.
+            Inputs, in the units of the training data.
         q : float or array_like of shape (n_q,)
-            Which, from 0 to 1.
+            Probabilities of the quantiles, from 0 to 1.
 
         Returns
         -------
-        ndarray of float64, shape (n_q, n) or (n_q, n, n_out), without the first axis for one q
+        ndarray of float64, shape (n_q, n) or (n_q, n, n_out)
+            Quantiles. The first axis is missing if q is a number.
 
         Raises
         ------
         TypeError, ValueError
-            As `predict`, and if q is not within 0 and 1.
+            As for `predict`, or if q is not between 0 and 1.
 
         Examples
         --------
@@ -135,34 +141,36 @@ class Ensemble:
         return np.asarray(np.quantile(self._outputs(x), checks.fractions("q", q), axis=0))
 
     def _outputs(self, x: npt.ArrayLike) -> Array:
-        """Return the outputs of all trained nets, stacked."""
-        trained = self._of_one_shape()
+        """Return the predictions of all models, stacked along the first axis."""
+        trained = self._trained_models()
         return np.stack([model.predict(x) for model in trained]).astype(np.float64, copy=False)
 
-    def _of_one_shape(self) -> list[Model]:
+    def _trained_models(self) -> list[Model]:
+        """Return the models of the jobs that did not fail; they must have the same inputs and outputs."""
         trained = [model for model in self.models if model is not None]
         if not trained:
-            raise ValueError(checks.wording("the ensemble", "one with a trained net", repr(self)))
+            raise ValueError(f"{self!r} has no trained net.")
         shapes = sorted({(model.n_in, model.n_out, model.y_ndim) for model in trained})
         if len(shapes) > 1:
-            got = f"nets of {shapes[0][:2]} and of {shapes[1][:2]} inputs and outputs"
-            raise ValueError(checks.wording("the ensemble", "of nets for the same data", got))
+            sizes = " and ".join(f"(n_in={n_in}, n_out={n_out}, y_ndim={y_ndim})" for n_in, n_out, y_ndim in shapes[:2])
+            raise ValueError(f"The nets of the ensemble must have the same inputs and outputs, got {sizes}.")
         return trained
 
     def summary(self, as_frame: bool = False) -> Any:
-        """Return a table with a row for each job.
+        """Return a table with one row for each job.
 
         Parameters
         ----------
         as_frame : bool, default False
-            Whether to return a pandas.DataFrame, which needs pandas.
+            If True, return a pandas.DataFrame. This requires pandas.
 
         Returns
         -------
-        ndarray of shape (n_jobs,) with fields, or pandas.DataFrame
-            n_hidden; lr (NaN where each group has its own); epochs_run, best_epoch; start_rmse and rmse, at the start
-            and at the end; crossings and live_units, -1 where the engine does not know them; fit_seconds; stop_reason;
-            failure, the error of a net that failed, whose numbers are NaN and -1.
+        structured ndarray of shape (n_jobs,), or pandas.DataFrame
+            The columns are: n_hidden; lr (NaN if it is not one number); epochs_run and best_epoch; start_rmse and rmse,
+            the first and the last RMSE of the history; crossings and live_units (-1 if the engine does not count them);
+            fit_seconds; stop_reason; failure. For a job that failed, failure is the text of its error, integers are -1
+            and floats are NaN.
 
         Examples
         --------
@@ -173,7 +181,7 @@ class Ensemble:
         """
         rows = [self._row(i, model) for i, model in enumerate(self.models)]
         longest = [max([1, *(len(row[k]) for row in rows)]) for k in (-2, -1)]
-        kinds = [*FIELDS.items(), ("stop_reason", f"U{longest[0]}"), ("failure", f"U{longest[1]}")]
+        kinds = [*SUMMARY_DTYPES.items(), ("stop_reason", f"U{longest[0]}"), ("failure", f"U{longest[1]}")]
         table = np.array(rows, dtype=kinds)
         if not checks.flag("as_frame", as_frame):
             return table
@@ -184,11 +192,11 @@ class Ensemble:
     def _row(self, i: int, model: Model | None) -> tuple[Any, ...]:
         if model is None:
             error = self.failures[i]
-            nothing = [-1 if kind is np.int64 else np.nan for kind in FIELDS.values()]
+            nothing = [-1 if kind is np.int64 else np.nan for kind in SUMMARY_DTYPES.values()]
             return (*nothing, "", f"{type(error).__name__}: {error}")
         info, history = model.info, model.history
         if info is None or history is None:
-            raise ValueError(checks.wording("models", "fitted ones", f"{model} without history"))
+            raise ValueError(f"A summary requires models with history and info, got {model} without.")
         return (
             model.n_hidden,
             info.lr if isinstance(info.lr, float) else np.nan,
@@ -204,14 +212,16 @@ class Ensemble:
         )
 
     def plot(self, x: npt.ArrayLike | None = None, y: npt.ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
-        """Draw the mean of nets of one input and the band that holds 90 % of them, and data if given.
+        """Plot the mean of nets with one input, the band between their 5 % and 95 % quantiles, and samples if given.
 
         Parameters
         ----------
-        x, y : array_like, optional
-            Samples to draw; x alone sets the range, which is that of the training data by default.
+        x : array_like of shape (n,) or (n, 1), optional
+            Inputs of the samples. They set the plotted range, which is that of the training data by default.
+        y : array_like of shape (n,) or (n, n_out), optional
+            Targets of the samples.
         ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
+            Axes to draw on. The default is a new figure.
 
         Returns
         -------
@@ -219,8 +229,9 @@ class Ensemble:
 
         Raises
         ------
-        ValueError
-            If the nets have several inputs, or if no range is known.
+        TypeError, ValueError
+            If the nets have several inputs, if the samples have the wrong type or shape, or if the plotted range is
+            unknown.
 
         Examples
         --------
@@ -229,22 +240,33 @@ class Ensemble:
         >>> fastmlp.fit_many([0.0, 1.0], [0.0, 1.0], [{}, {}], rng=0, hidden=9, epochs=10).plot().get_xlabel()
         'x'
         """
-        from fastmlp.showing.plotting import plot_ensemble
+        from fastmlp.showing.band_plot import plot_band
+        from fastmlp.showing.net_plot import samples_to_plot
+        from fastmlp.showing.plot_range import grid, input_limits
 
-        return plot_ensemble(self, self._of_one_shape(), x, y, ax)
+        models = self._trained_models()
+        if models[0].n_in != 1:
+            raise ValueError(f"Ensemble.plot supports one input; these nets have {models[0].n_in}.")
+        data = samples_to_plot(models[0], x, y)
+        limits = np.concatenate([input_limits(model, x) for model in models], axis=1)
+        (curve_x,) = grid(np.stack([limits.min(axis=1), limits.max(axis=1)], axis=1))
+        n = len(curve_x)
+        mean, band = self.predict(curve_x), self.quantiles(curve_x, BAND)
+        label = f"{BAND[1] - BAND[0]:.0%} of the nets"
+        return plot_band(curve_x, mean.reshape(n, -1), band.reshape(2, n, -1), label, data, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the ensemble to a file, wholly or not at all: its nets with histories and infos, and its failures.
+        """Write the models, with history and info, and the failures to a file that `Ensemble.load` reads.
 
         Parameters
         ----------
         path : str or os.PathLike
-            The file, replaced if there is one; nothing is appended to its name.
+            Name of the file. No suffix is added. An existing file is replaced only once the new one is complete.
 
         Raises
         ------
         OSError
-            If the file cannot be written; the one before it, if any, is untouched.
+            If the file cannot be written. An existing file is left unchanged.
 
         Examples
         --------
@@ -256,23 +278,27 @@ class Ensemble:
         ...     fastmlp.Ensemble.load(path)
         Ensemble(2 nets, 1 failed)
         """
-        from fastmlp.models.storage import save_ensemble
-
-        save_ensemble(self.models, self.failures, path)
+        save_ensemble(path, self.models, self.failures)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Ensemble:
-        """Read an ensemble that `save` wrote; of failures only the text is kept, as a RuntimeError.
+        """Read an ensemble from a file that `Ensemble.save` wrote.
 
         Parameters
         ----------
         path : str or os.PathLike
-            The file.
+            Name of the file.
+
+        Returns
+        -------
+        Ensemble
+            The saved ensemble. Each failure is a RuntimeError with the text of the original error.
 
         Raises
         ------
         FileFormatError
-            If the file is damaged, no ensemble, or of a format unknown to this version. Nothing in it is executed.
+            If the file is damaged, does not contain an ensemble, or was written in a format that this version does not
+            know. Nothing in the file is executed.
         OSError
             If the file cannot be opened.
 
@@ -280,6 +306,4 @@ class Ensemble:
         --------
         See `save`.
         """
-        from fastmlp.models.storage import load_ensemble
-
         return cls(*load_ensemble(path))

@@ -18,8 +18,9 @@ from fastmlp.checks import wording
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.files.archives import refuse
 from fastmlp.files.atomic import remove_leftovers
+from fastmlp.models.loading import read_model
 from fastmlp.models.model import Model
-from fastmlp.models.storage import read_model, write_model
+from fastmlp.models.saving import Contents, model_contents, write_model
 from fastmlp.versions import versions
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ class Checkpoint:
             facts["best_epoch"] = standing.best.epoch
             groups["best"] = standing.best.state
         arrays = {f"{group}/{name}": array for group, held in groups.items() for name, array in held.items()}
-        write_model(standing.model, self._path, facts, arrays)
+        model = standing.model
+        write_model(self._path, model_contents(model, model.history, model.info), Contents(facts, arrays))
         self._written = time.monotonic()
 
     def read(self) -> Resumed | None:
@@ -105,9 +107,10 @@ class Checkpoint:
         """
         if not self._path.exists():
             return None
-        model, facts, arrays = read_model(self._path)
-        if facts is None:
+        model, resume = read_model(self._path)
+        if resume is None:
             refuse(self._path, "a checkpoint of fastmlp; it is a model that was saved")
+        facts, arrays = resume
         try:
             if facts["digest"] != self._digest:
                 rule = "of the same data, settings and version of fastmlp as this call"

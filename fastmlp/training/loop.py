@@ -15,8 +15,9 @@ import numpy as np
 
 from fastmlp.checks import wording
 from fastmlp.engines.engine import Engine, Record, Status, Weights
+from fastmlp.models.history import History
 from fastmlp.training.checkpoints import Checkpoint, EngineState, TrainingState
-from fastmlp.training.recording import History, Recorder
+from fastmlp.training.recording import Recorder
 from fastmlp.training.stopping import Stopping
 from fastmlp.training.watching import CallbackInfo, Interrupt, progress_bar
 

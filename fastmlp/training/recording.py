@@ -2,92 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fastmlp.engines.engine import Array, Record
+from fastmlp.models.history import History, read_only_history
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
     from fastmlp.models.model import Model
 
 MAX_DEFAULT_RECORDS = 10**6
 MAX_DEFAULT_VALIDATIONS = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """The course of one call of `fastmlp.fit`.
-
-    Attributes
-    ----------
-    epoch : ndarray of int64, shape (n_records,)
-        Numbers of updates, from 0 to the last.
-    rmse : ndarray of float64, shape (n_records,)
-        Root of the weighted mean squared error over samples and outputs after that many updates, in y's units.
-    val_rmse : ndarray or None
-        The same on the validation data; None without them.
-    snapshots : mapping of int to Model
-        The models after the epochs asked for, as far as they were reached.
-    crossings : ndarray or None
-        (unit, sample) sign changes summed over the epochs so far, int64, where the engine knows them; a repeated sample
-        counts as often as it is given.
-    """
-
-    epoch: Array
-    rmse: Array
-    val_rmse: Array | None
-    snapshots: Mapping[int, Model]
-    crossings: Array | None
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle without the mapping proxy, which cannot be pickled."""
-        fields = (self.epoch, self.rmse, self.val_rmse, dict(self.snapshots), self.crossings)
-        return (read_only_history, fields)
-
-    def plot(self, ax: Axes | None = None) -> Axes:
-        """Draw the RMSE, and that on the validation data if there is any, against the epoch; both axes logarithmic.
-
-        Parameters
-        ----------
-        ax : matplotlib Axes, optional
-            Where to draw; a new figure by default.
-
-        Returns
-        -------
-        matplotlib Axes
-
-        Examples
-        --------
-        >>> import fastmlp, matplotlib
-        >>> matplotlib.use("Agg")
-        >>> model = fastmlp.fit([0.0, 1.0], [1.0, 3.0], hidden=5, epochs=50, rng=0, algorithm="reference")
-        >>> model.history.plot().get_ylabel()
-        'RMSE'
-        """
-        from fastmlp.showing.plotting import plot_history
-
-        return plot_history(self, ax)
-
-
-def read_only_history(
-    epoch: Array, rmse: Array, val_rmse: Array | None, snapshots: Mapping[int, Model], crossings: Array | None
-) -> History:
-    """Return a history of these arrays, which nobody may change any more."""
-    for array in (epoch, rmse, val_rmse, crossings):
-        if array is not None:
-            array.flags.writeable = False
-    return History(epoch, rmse, val_rmse, MappingProxyType(dict(snapshots)), crossings)
-
-
-def record_at(history: History, epoch: int) -> int:
-    """Return where in a history an epoch stands, or the last that was recorded before it."""
-    return int(np.searchsorted(history.epoch, epoch, side="right")) - 1
 
 
 def default_record_every(epochs: int, *, validates: bool = False) -> int:

@@ -8,7 +8,8 @@ import numpy as np
 
 from fastmlp.checks import Samples
 from fastmlp.engines.engine import Weights
-from fastmlp.models.model import Model, root_mean_square
+from fastmlp.models.model import Model
+from fastmlp.nets.net import root_mean_square
 
 
 def validation_rmse(data: Samples, negative_slope: float, *, is_compiled: bool) -> Callable[[Weights], float]:

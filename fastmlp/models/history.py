@@ -1,0 +1,84 @@
+"""The history of a fit: errors by epoch, and snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastmlp.engines.engine import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The history of one call of `fastmlp.fit`.
+
+    Attributes
+    ----------
+    epoch : ndarray of int64, shape (n_records,)
+        Recorded epochs: numbers of updates, ascending from 0 to the last.
+    rmse : ndarray of float64, shape (n_records,)
+        Root of the weighted mean squared error over samples and outputs at these epochs, in the units of y.
+    val_rmse : ndarray of float64, shape (n_records,), or None
+        RMSE on the validation data. None without validation data.
+    snapshots : mapping of int to Model
+        Models after the requested epochs. Epochs that the fit did not reach are missing.
+    crossings : ndarray of int64, shape (n_records,), or None
+        Number of sign changes of a unit at a sample up to these epochs. A repeated sample counts as often as it is
+        given. None if the engine does not count crossings.
+    """
+
+    epoch: Array
+    rmse: Array
+    val_rmse: Array | None
+    snapshots: Mapping[int, Any]  # of Models: to import their type here would make an import circle
+    crossings: Array | None
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A mapping proxy cannot be pickled.
+        return read_only_history, (self.epoch, self.rmse, self.val_rmse, dict(self.snapshots), self.crossings)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Plot the RMSE, and the validation RMSE if there is one, against the epoch on logarithmic axes.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Axes to draw on. The default is a new figure.
+
+        Returns
+        -------
+        matplotlib Axes
+
+        Examples
+        --------
+        >>> import fastmlp, matplotlib
+        >>> matplotlib.use("Agg")
+        >>> model = fastmlp.fit([0.0, 1.0], [1.0, 3.0], hidden=5, epochs=50, rng=0, algorithm="reference")
+        >>> model.history.plot().get_ylabel()
+        'RMSE'
+        """
+        from fastmlp.showing.history_plot import plot_history
+
+        return plot_history(self.epoch, self.rmse, self.val_rmse, ax)
+
+
+def read_only_history(
+    epoch: Array, rmse: Array, val_rmse: Array | None, snapshots: Mapping[int, Any], crossings: Array | None
+) -> History:
+    """Return a history with these arrays, which become read-only."""
+    for array in (epoch, rmse, val_rmse, crossings):
+        if array is not None:
+            array.flags.writeable = False
+    return History(epoch, rmse, val_rmse, MappingProxyType(dict(snapshots)), crossings)
+
+
+def record_at(history: History, epoch: int) -> int:
+    """Return the index of the last recorded epoch that is not after `epoch`."""
+    return int(np.searchsorted(history.epoch, epoch, side="right")) - 1

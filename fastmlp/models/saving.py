@@ -1,0 +1,95 @@
+"""The file of a model: what it contains, and how it is written. `fastmlp.models.loading` reads it.
+
+This module knows `Net`, `History` and `FitInfo` but not `Model`, so that `Model.save` can import it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastmlp.engines.engine import Array, Weights
+from fastmlp.files.archives import checked_path, write
+from fastmlp.models.fit_info import FitInfo
+from fastmlp.models.history import History
+from fastmlp.nets.net import Net
+from fastmlp.starting.scaling import Standardization
+
+KIND, VERSION = "model", 1
+NAMES = ("feature_names", "target_names")  # missing in files of early versions
+MAPS = tuple(field.name for field in fields(Standardization))
+CURVES = ("epoch", "rmse", "val_rmse", "crossings")
+RESUME = "resume/"  # the names of the arrays of a checkpoint begin with it
+
+
+class Contents(NamedTuple):
+    """The contents of a file: facts, which can be written as JSON, and arrays by name."""
+
+    facts: dict[str, Any]
+    arrays: dict[str, Array]
+
+
+def save_model(path: str | os.PathLike[str], net: Net, history: History | None, info: FitInfo | None) -> None:
+    """Write a model to a file; see `Model.save`."""
+    write_model(checked_path("path", path), model_contents(net, history, info))
+
+
+def write_model(path: Path, contents: Contents, resume: Contents | None = None) -> None:
+    """Write the contents of a model, and for a checkpoint what the fit needs to resume."""
+    facts, arrays = contents
+    if resume is not None:
+        facts = facts | {"resume": resume.facts}
+        arrays = arrays | {f"{RESUME}{name}": array for name, array in resume.arrays.items()}
+    write(path, KIND, VERSION, facts, arrays)
+
+
+def model_contents(net: Net, history: History | None, info: FitInfo | None) -> Contents:
+    """Return the facts and the arrays of a model."""
+    arrays: dict[str, Array] = dict(net.weights._asdict())
+    facts: dict[str, Any] = {name: getattr(net, name) for name in ("negative_slope", "y_ndim", *NAMES)}
+    facts["info"] = None
+    if net.x_range is not None:
+        arrays["x_range"] = net.x_range
+    if info is not None:
+        facts["info"] = info_facts(info)
+        if info.standardization is not None:
+            arrays |= {name: getattr(info.standardization, name) for name in MAPS}
+    if history is not None:
+        arrays |= {name: array for name in CURVES if (array := getattr(history, name)) is not None}
+        facts["snapshots"] = _snapshot_facts(history, facts["info"])
+        arrays |= _snapshot_arrays(history)
+    return Contents(facts, arrays)
+
+
+def info_facts(info: FitInfo) -> dict[str, Any]:
+    """Return the fields of an info that are not arrays. A callable rate becomes None."""
+    facts = {field.name: getattr(info, field.name) for field in fields(info) if field.name != "standardization"}
+    return facts | {"lr": None if callable(info.lr) else info.lr, "versions": dict(info.versions)}
+
+
+def changed_facts(facts: Mapping[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the facts that are not among the known ones."""
+    return {name: fact for name, fact in facts.items() if known is None or name not in known or known[name] != fact}
+
+
+def _snapshot_facts(history: History, known: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the epoch of each snapshot, and its info as far as it differs from that of the model."""
+    return [
+        {"epoch": epoch, "info": None if snapshot.info is None else changed_facts(info_facts(snapshot.info), known)}
+        for epoch, snapshot in history.snapshots.items()
+    ]
+
+
+def _snapshot_arrays(history: History) -> dict[str, Array]:
+    """Return the weights of the snapshots, stacked: all snapshots have the same shape."""
+    snapshots = history.snapshots.values()
+    if not snapshots:
+        return {}
+    return {
+        f"snapshots_{name}": np.stack([getattr(snapshot, name) for snapshot in snapshots]) for name in Weights._fields
+    }
