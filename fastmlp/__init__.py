@@ -31,3 +31,8 @@ __all__ = [
     "warmup",
 ]
 __version__ = _version("fastmlp")
+
+
+def __dir__() -> list[str]:
+    """Return the public names, without the folders of the package."""
+    return [*__all__, "__version__"]

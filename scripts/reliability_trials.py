@@ -239,7 +239,7 @@ def full_disk(times: int, folder: Path) -> Trial:
             try:
                 new.save(path)
             except OSError as error:
-                os._exit(0 if "is untouched" in str(error) else 1)
+                os._exit(0 if "is left unchanged" in str(error) else 1)
             os._exit(1)
         _, status = os.waitpid(child, 0)
         n_lost += status != 0 or not same(fastmlp.load(path), old)

@@ -286,7 +286,7 @@ def test_a_full_disk_ends_the_fit_and_keeps_the_old_file(sine, tmp_path, monkeyp
 
     with monkeypatch.context() as patched:
         patched.setattr("fastmlp.files.atomic.os.fsync", full)
-        with pytest.raises(OSError, match="No space left on device; the file before it, if any, is untouched"):
+        with pytest.raises(OSError, match="No space left on device; an existing file is left unchanged"):
             fastmlp.fit(*sine, resume=True, **options)
     assert path.read_bytes() == before
     assert_identical(fastmlp.fit(*sine, resume=True, **options), fastmlp.fit(*sine, hidden=20, epochs=2000, rng=0))

@@ -439,7 +439,7 @@ def test_a_model_is_no_ensemble_and_a_damaged_file_is_refused(sine, tmp_path, en
     ):
         fastmlp.load(path)
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(fastmlp.FileFormatError, match="must be a whole file of fastmlp"):
+    with pytest.raises(fastmlp.FileFormatError, match="must be an undamaged file of fastmlp"):
         fastmlp.Ensemble.load(path)
 
 

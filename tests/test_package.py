@@ -22,6 +22,11 @@ def test_the_package_is_typed_and_licensed():
     assert (ROOT / "LICENSE").read_text().startswith("BSD 3-Clause License")
 
 
+def test_dir_shows_the_public_names_only():
+    code = "import fastmlp, fastmlp.sklearn; print(*dir(fastmlp), fastmlp.sklearn.__name__)"
+    assert run(sys.executable, "-c", code).split() == [*sorted([*fastmlp.__all__, "__version__"]), "fastmlp.sklearn"]
+
+
 @pytest.mark.slow
 def test_a_wheel_installs_into_an_empty_environment_and_fits(tmp_path):
     run(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", tmp_path, ROOT)

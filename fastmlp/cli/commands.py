@@ -100,7 +100,7 @@ def _inputs(args: argparse.Namespace, table: Table) -> list[str]:
 def _check_columns(table: Table, names: Sequence[str]) -> None:
     for name in names:
         if name not in table.names:
-            raise UsageError(table.lacking([name]))
+            raise UsageError(table.missing_columns([name]))
         if names.count(name) > 1:
             raise UsageError(f"column {name!r} must be used once, got it twice.")
 
@@ -167,7 +167,7 @@ def _inputs_of(model: fastmlp.Model, table: Table, named: list[str] | None) -> S
         missing = [name for name in known if name not in table.names]
         if missing:
             remedy = "Inputs of the net that are called otherwise there can be named with --inputs."
-            raise TableError(f"{table.lacking(missing)} {remedy}")
+            raise TableError(f"{table.missing_columns(missing)} {remedy}")
     _check_columns(table, inputs)
     if len(inputs) != model.n_in:
         given = f"{table.source} has" if named is None else "--inputs names"

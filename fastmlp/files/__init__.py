@@ -1,4 +1,4 @@
-"""Reading and writing files: replaced as a whole or not at all, npz archives without pickle, delimited tables.
+"""Files: atomic replacement, npz archives without pickle, delimited tables.
 
-May import `checks`.
+May import `checks` and `engines`.
 """

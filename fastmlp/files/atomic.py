@@ -1,4 +1,4 @@
-"""Writing files whole or not at all."""
+"""Atomic replacement of files: after a failure, the old file is still there."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield the name of a temporary file beside `path`, which reaches the disk and takes its place after the block.
+    """Yield the name of a temporary file that replaces `path` at the end of the block.
 
-    Whatever happens, `path` holds the old file or the new one; a link stays one. The name keeps its suffix, by which
-    other libraries choose a format.
+    The temporary file is in the same folder. It is written to the disk before it is renamed, so that `path` is the old
+    file or the complete new one at any time. If `path` is a symbolic link, its target is replaced. The temporary name
+    keeps the suffix of `path`, from which other libraries derive the format.
 
     Raises
     ------
     OSError
-        Of the block or of the renaming, with the name of `path`; or if something else is there than a file, such as
-        /dev/null, which a file must not take the place of.
+        If the block or the renaming raises one; the error then names `path`. Also if `path` exists and is not a regular
+        file, such as /dev/null.
     """
     final = Path(os.path.realpath(path))
     if final.exists() and not final.is_file():
@@ -38,7 +39,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.copymode(final, temporary)
         temporary.replace(final)
     except OSError as error:
-        reason = f"{os.strerror(error.errno or 0)}; the file before it, if any, is untouched"
+        reason = f"{os.strerror(error.errno or 0)}; an existing file is left unchanged"
         raise OSError(error.errno, reason, str(final)) from error
     finally:
         temporary.unlink(missing_ok=True)
@@ -46,7 +47,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what writers of this path left behind that were killed."""
+    """Remove the temporary files of processes that were killed while they wrote this path."""
     pattern = rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.tmp{re.escape(path.suffix)}"
     for leftover in path.parent.iterdir():
         if re.fullmatch(pattern, leftover.name):
@@ -54,7 +55,7 @@ def remove_leftovers(path: Path) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have the rename reach the disk too, where the file system can do that with folders."""
+    """Write the renaming to the disk, if the file system supports it for folders."""
     with contextlib.suppress(OSError, AttributeError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

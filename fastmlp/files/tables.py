@@ -1,4 +1,4 @@
-"""Delimited text with a header, read from a file or a pipe; every error names the line and the column."""
+"""Delimited text with a header, from a file or standard input. Errors name the line and the column."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ import numpy as np
 from fastmlp.checks import counted, wording
 from fastmlp.engines.engine import Array
 
-DELIMITERS = "\t;,"  # the comma last: where another delimiter does as well, commas stand within names and numbers
+DELIMITERS = "\t;,"  # the comma is last: if another delimiter fits as well, commas are parts of names or numbers
 STANDARD_INPUT = "-"
 
 
 class TableError(ValueError):
-    """A table cannot be used; the message says where and why."""
+    """A table is invalid. The message says where and why."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The text of a table: the names of its columns, and its rows, each after the line that it ends on."""
+    """The text of a table: the names of the columns, and the rows, each with the number of its last line."""
 
     source: str
     names: Sequence[str]
     rows: Sequence[tuple[int, Sequence[str]]]
 
     def columns(self, names: Sequence[str]) -> Array:
-        """Return some columns as numbers (n_rows, n_names); a TableError where one is not a finite number."""
+        """Return columns as float64 (n_rows, n_names), or raise a TableError if an entry is not a finite number."""
         missing = [name for name in names if name not in self.names]
         if missing:
-            raise TableError(self.lacking(missing))
+            raise TableError(self.missing_columns(missing))
         places = [(self.names.index(name), name) for name in names]
         numbers = [self._number(line, row[place], name) for line, row in self.rows for place, name in places]
         return np.reshape(numbers, (len(self.rows), len(places)))
 
-    def lacking(self, names: Sequence[str]) -> str:
-        """Return the text of an error: there are no such columns."""
+    def missing_columns(self, names: Sequence[str]) -> str:
+        """Return the text of the error that there are no such columns."""
         remedy = " Columns are separated by commas, semicolons or tabs." if len(self.names) == 1 else ""
         return f"{self.source} has no column {listed(names)}; it has {listed(self.names)}.{remedy}"
 
@@ -56,20 +56,20 @@ class Table:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return names as they are read out in an error."""
+    """Return names as errors list them."""
     return ", ".join(repr(name) for name in names)
 
 
 def read_table(path: str) -> Table:
-    """Read a table; "-" is standard input.
+    """Read a table from a file, or from standard input if the path is "-".
 
-    The delimiter is the one of tab, semicolon and comma that splits header and first row into equally many fields, or
-    else the header into most. Empty lines are passed over.
+    The delimiter is a tab, a semicolon or a comma: the one that splits the header and the first row into the same
+    number of fields, else the one that splits the header into most fields. Empty lines are skipped.
 
     Raises
     ------
     TableError
-        If it is empty, has no header, or a line has not as many fields as the header.
+        If the table is empty, has no header, or has a row whose number of fields is not that of the header.
     OSError
         If the file cannot be read.
     """
@@ -77,21 +77,21 @@ def read_table(path: str) -> Table:
     with open(sys.stdin.fileno() if piped else path, "rb", closefd=not piped) as file:
         lines = file.read().removeprefix(codecs.BOM_UTF8).splitlines(keepends=True)
     source = "standard input" if piped else path
-    records = _records(source, lines, max(DELIMITERS, key=lambda delimiter: _merit(lines, delimiter)))
+    records = _records(source, lines, max(DELIMITERS, key=lambda delimiter: _n_fields(lines, delimiter)))
     line, header = next(records, (1, []))
     names = _names(f"{source}: line {line}", header)
     rows = list(records)
     for line, row in rows:
         if len(row) != len(names):
-            rule = f"of {counted(len(names), 'field')}, as the header is"
-            raise TableError(wording(f"{source}: line {line}", rule, f"{len(row)}"))
+            fields = counted(len(names), "field")
+            raise TableError(f"{source}: line {line} must have {fields}, as the header does, got {len(row)}.")
     if not rows:
         raise TableError(f"{source} must have at least one row below its header, got none.")
     return Table(source, names, rows)
 
 
 def _records(source: str, lines: Sequence[bytes], delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the records that are not empty, each after the line that it ends on."""
+    """Yield the number of the last line and the fields of each record that is not empty."""
     text = (line.decode() for line in lines)  # UTF-8, whatever the locale's encoding
     reader = csv.reader(text, delimiter=delimiter, skipinitialspace=True, strict=True)
     end = 0
@@ -104,11 +104,11 @@ def _records(source: str, lines: Sequence[bytes], delimiter: str) -> Iterator[tu
         got, remedy = f"{error.reason} on line {reader.line_num + 1}", 'Save it as UTF-8 ("CSV UTF-8" in Excel).'
         raise TableError(wording(source, "text in UTF-8", got, remedy)) from error
     except csv.Error as error:
-        raise TableError(f"{source}: what starts on line {end + 1} cannot be read: {error}.") from error
+        raise TableError(f"{source}: the row that starts on line {end + 1} cannot be read: {error}.") from error
 
 
-def _merit(lines: Sequence[bytes], delimiter: str) -> float:
-    """Return the number of fields that a delimiter gives the header; beyond any if the first row has as many."""
+def _n_fields(lines: Sequence[bytes], delimiter: str) -> float:
+    """Return the number of fields of the header, or infinity if the first row has the same number, above 1."""
     records = _records("", lines, delimiter)
     header = row = 0
     with suppress(TableError, StopIteration):
@@ -118,7 +118,7 @@ def _merit(lines: Sequence[bytes], delimiter: str) -> float:
 
 
 def _names(place: str, header: list[str]) -> list[str]:
-    """Check the header."""
+    """Check the header and return the names of the columns."""
     names = [name.strip() for name in header]
     rule = "the names of the columns"
     if not any(names):
@@ -133,7 +133,7 @@ def _names(place: str, header: list[str]) -> list[str]:
 
 
 def _read(text: str) -> float | None:
-    """Return the number that a text is; "1_000" is one in Python, but in no table."""
+    """Return the number that a text represents, else None. Python also reads "1_000", which tables do not use."""
     try:
         return None if "_" in text else float(text)
     except ValueError:
