@@ -1,4 +1,4 @@
-"""Many nets in one call: each the net of its own fit, wherever it is trained, and what an ensemble can be asked."""
+"""fit_many gives the nets of single fits wherever they are trained; predictions, plots and files of an ensemble."""
 
 import multiprocessing
 import os
@@ -30,7 +30,7 @@ COMMON = {"epochs": 200, "rng": 5}
 
 
 def singly(x, y, jobs, rng, **common):
-    """Train the jobs by single fits, as `fit_many` says."""
+    """Train the jobs by single fits, with the random numbers that `fit_many` gives them."""
     models = []
     for i, job in enumerate(jobs):
         arguments = {"x": x, "y": y, "rng": np.random.SeedSequence(rng, spawn_key=(i,)), **common, **job}
@@ -208,7 +208,7 @@ def test_common_rng_none_is_fresh_each_time(sine):
     assert (first != second).all()
 
 
-def test_failed_nets_do_not_sink_the_others(sine):
+def test_failed_nets_do_not_affect_the_others(sine):
     jobs = [{"lr": 1e3}, {}, {"hidden": 0}, {"y": [1.0]}]
     ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=10, epochs=100)
     assert [model is None for model in ensemble.models] == [True, False, True, True]
@@ -299,7 +299,7 @@ def test_common_arguments_may_need_those_of_the_jobs(sine):
     assert list(fastmlp.fit_many(*sine, [{"lr": -1.0}], rng=0).failures) == [0]
 
 
-def test_no_jobs_make_an_ensemble_of_none(sine):
+def test_no_jobs_make_an_empty_ensemble(sine):
     ensemble = fastmlp.fit_many(*sine, [])
     assert len(ensemble) == 0
     with pytest.raises(ValueError, match=r"Ensemble\(0 nets, 0 failed\) has no trained net"):
@@ -381,6 +381,12 @@ def test_plot_draws_mean_and_band_of_each_output(ensemble):
         np.testing.assert_array_equal(band.get_facecolor(), [to_rgba(f"C{k}", 0.25)])
 
 
+def test_plot_supports_one_input():
+    ensemble = fastmlp.fit_many([[0.0, 1.0], [1.0, 2.0]], [0.0, 1.0], [{}, {}], rng=0, hidden=5, epochs=5)
+    with pytest.raises(ValueError, match=r"Ensemble\.plot supports one input; these nets have 2\."):
+        ensemble.plot()
+
+
 def test_a_saved_ensemble_comes_back_whole(sine, tmp_path):
     path = tmp_path / "ensemble.npz"
     jobs = [*JOBS, {"dtype": np.float32, "snapshots": [3, 9]}, {"lr": 1e9}]
@@ -396,7 +402,7 @@ def test_a_saved_ensemble_comes_back_whole(sine, tmp_path):
     assert expected["failure"][-1] in str(loaded.failures[7])
 
 
-def test_nets_alike_share_their_facts_in_a_file(ensemble, tmp_path):
+def test_similar_nets_share_their_facts_in_a_file(ensemble, tmp_path):
     paths = tmp_path / "few.npz", tmp_path / "many.npz"
     alike = [model for model in ensemble.models if model]
     bare = fastmlp.Model(*alike[0].weights)
@@ -465,7 +471,7 @@ def test_ctrl_c_returns_the_nets_that_are_done(sine):
 
 
 @pytest.mark.parametrize("argument", ["callback", "lr"])
-def test_small_nets_train_others_in_functions_of_the_caller(sine, argument):
+def test_functions_of_the_caller_may_train_other_nets(sine, argument):
     inner = []
 
     def train_others(_):
@@ -522,7 +528,7 @@ def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent(sine):
 
 
 @pytest.mark.slow
-def test_what_a_dead_worker_loses_is_said(sine):
+def test_the_nets_of_a_dead_worker_are_failures(sine):
     def die(info):
         os._exit(1)
 

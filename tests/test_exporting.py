@@ -1,4 +1,4 @@
-"""Nets in the formats of others, judged by the others: ONNX Runtime, PyTorch, gcc."""
+"""Nets in other formats, evaluated by ONNX Runtime, PyTorch and compiled C."""
 
 import ctypes
 import shutil
@@ -17,7 +17,7 @@ SHAPES = [(1, 1), (1, 3), (4, 1), (5, 2)]
 
 @pytest.fixture
 def make_net():
-    """Make a net and inputs for it of given sizes."""
+    """Make a net of the given sizes, and inputs for it."""
 
     def make(n_in, n_out, negative_slope=0.0, dtype=np.float64, scale=1.0):
         rng = np.random.default_rng(n_in + 10 * n_out)
@@ -77,7 +77,7 @@ def test_torch_computes_what_predict_does(make_net, dtype, negative_slope):
 
 @pytest.fixture
 def compiled(tmp_path):
-    """Compile C with all warnings as errors; return the function of that name."""
+    """Compile C with all warnings as errors and return the function with this name."""
     if shutil.which("gcc") is None:
         pytest.skip("no gcc")
 
@@ -99,7 +99,7 @@ def compiled(tmp_path):
 
 
 def evaluate(function, x, n_out, number):
-    """Call the compiled function for each row of x, whose numbers are of that type."""
+    """Call the compiled function for each row of x, converted to the dtype `number`."""
     rows = np.ascontiguousarray(x, dtype=number)
     outputs = np.empty((len(rows), n_out), dtype=number)
     for row, output in zip(rows, outputs, strict=True):
@@ -198,13 +198,13 @@ def test_c_of_a_net_of_zeros(compiled, n_in):
         ({"numbers": "fixed"}, ValueError, 'numbers="fixed" requires the range of the inputs'),
     ],
 )
-def test_c_that_cannot_be_is_refused(arguments, error, words):
+def test_invalid_arguments_of_to_c_are_refused(arguments, error, words):
     with pytest.raises(error, match=words):
         fastmlp.Model([[1.0]], [0.0], [[1.0]], [0.0]).to_c(**arguments)
 
 
 def assert_same_curve(model, x):
-    """Assert that the table and predict agree at x and at, beside and between the kinks."""
+    """Assert that the table agrees with predict at x, at the kinks and next to them."""
     table = model.to_piecewise()
     assert (np.diff(table.breakpoints) > 0).all()
     kinks = model.kinks()
@@ -236,7 +236,7 @@ def test_the_table_is_the_curve_everywhere(make_net, n_out, negative_slope):
     offset=st.sampled_from([0.0, 1.5]),
     negative_slope=st.sampled_from([0.0, 0.1, 1.0, -2.0]),
 )
-def test_the_table_is_the_curve_with_equal_kinks_and_units_without(units, offset, negative_slope):
+def test_the_table_is_the_curve_with_equal_kinks_and_units_without_kinks(units, offset, negative_slope):
     w, b, v = np.array(units).T
     model = fastmlp.Model(w[None], b, v[:, None], [offset], negative_slope)
     table = assert_same_curve(model, np.linspace(-20, 20, 161))
@@ -248,14 +248,14 @@ def test_the_table_of_a_fit_is_the_curve():
     assert_same_curve(fastmlp.fit(x, np.sin(6 * x), hidden=300, epochs=300, rng=0, algorithm="reference"), x)
 
 
-def test_a_kink_beyond_float64_is_none():
+def test_a_kink_beyond_float64_is_no_breakpoint():
     model = fastmlp.Model([[1e-320, -1e-320, 1.0]], [1e10, -1e10, -1.0], [[1.0], [1.0], [1.0]], [0.0])
     table = model.to_piecewise()
     np.testing.assert_array_equal(table.breakpoints, [1.0])
     np.testing.assert_array_equal(table.evaluate([-3.0, 2.0]), [1e10, 1e10 + 1])
 
 
-def test_the_table_is_read_only_and_of_one_input(make_net):
+def test_the_table_is_read_only_and_requires_one_input(make_net):
     table = make_net(1, 1)[0].to_piecewise()
     with pytest.raises(ValueError, match="read-only"):
         table.values[0] = 1

@@ -1,7 +1,8 @@
-"""What can be asked of a model."""
+"""Models: predictions, derivatives, copies, reprs and plots."""
 
 import copy
 import dataclasses
+import inspect
 import pickle
 
 import matplotlib.pyplot as plt
@@ -10,6 +11,7 @@ import pandas as pd
 import pytest
 
 import fastmlp
+from fastmlp.nets.net import Net
 
 ABSOLUTE = ([[1.0, -1.0]], [0.0, 0.0], [[1.0], [1.0]], [0.0])
 
@@ -20,7 +22,7 @@ def fitted(problem):
     return x, y, fastmlp.fit(x, y, init=init, epochs=20, snapshots=[5])
 
 
-def test_predict_answers_in_the_dimensions_of_y(sine):
+def test_predict_returns_as_many_dimensions_as_y_had(sine):
     x, y = sine
     for targets, expected in ((y, (100,)), (y[:, None], (100, 1)), (np.stack([y, y], axis=1), (100, 2))):
         model = fastmlp.fit(x, targets, hidden=5, epochs=2, rng=0)
@@ -67,7 +69,7 @@ def test_input_gradient_lacks_the_axes_that_x_and_y_lacked(sine):
     np.testing.assert_array_equal(column.input_gradient(x)[:, 0], flat.input_gradient(x))
 
 
-def test_gradients_have_the_shapes_of_what_they_are_by(sine):
+def test_gradients_have_the_shapes_of_their_arrays(sine):
     model = fastmlp.Model(*ABSOLUTE)
     got = model.gradients(*sine)
     assert {name: array.shape for name, array in got.items()} == {
@@ -120,6 +122,18 @@ def test_repr_is_short(fitted):
     _, _, model = fitted
     assert repr(model).startswith("Model(n_in=3, n_hidden=30, n_out=2, negative_slope=0, dtype=float64, rmse=")
     assert "rmse" not in repr(fastmlp.Model(*ABSOLUTE))
+
+
+def test_a_model_is_a_net_and_keeps_the_order_of_its_arguments(fitted):
+    _, _, model = fitted
+    assert isinstance(model, Net)
+    assert repr(Net(*ABSOLUTE, 0.1)) == "Net(n_in=1, n_hidden=2, n_out=1, negative_slope=0.1, dtype=float64)"
+    arguments = inspect.signature(fastmlp.Model).parameters.values()
+    names = {kind: [one.name for one in arguments if one.kind is kind] for kind in {one.kind for one in arguments}}
+    assert names == {
+        inspect.Parameter.POSITIONAL_OR_KEYWORD: ["w1", "b1", "w2", "b2", "negative_slope"],
+        inspect.Parameter.KEYWORD_ONLY: ["x_range", "y_ndim", "feature_names", "target_names", "history", "info"],
+    }
 
 
 def test_plot_draws_data_net_and_kinks(sine):

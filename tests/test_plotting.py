@@ -1,4 +1,4 @@
-"""Pictures: what they hold, and that none is left half written."""
+"""Plots and films: their contents, and that a failure leaves no file."""
 
 import itertools
 import subprocess
@@ -25,7 +25,7 @@ def close_figures():
 
 @pytest.fixture
 def fitted(problem):
-    """Make data of given sizes and a model fitted to it, with snapshots."""
+    """Make data of the given sizes and a model fitted to it, with snapshots."""
 
     def make(n_in, n_out):
         x, y, _, init = problem(n_in, n_out)
@@ -70,7 +70,7 @@ def test_more_inputs_are_predicted_against_observed(fitted, n_in, n_out):
             model.plot(*missing)
 
 
-def test_samples_that_are_not_the_nets_are_refused(fitted):
+def test_samples_of_the_wrong_shape_are_refused(fitted):
     x, y, model = fitted(2, 1)
     with pytest.raises(ValueError, match=r"x must be of shape \(n, 2\)"):
         model.plot(x[:, :1], y)
@@ -136,7 +136,7 @@ def test_a_film_of_a_fit_with_patience_ends_with_the_weights_returned(sine, tmp_
     assert f", rmse={model.rmse(x, y):.4g})" in repr(model)
 
 
-def test_a_film_that_cannot_be_leaves_nothing(fitted, tmp_path):
+def test_a_refused_film_leaves_no_file(fitted, tmp_path):
     x, y, model = fitted(3, 1)
     with pytest.raises(ValueError, match="The plot of a net with 3 inputs and 1 output shows"):
         film(model, tmp_path / "fit.gif")
@@ -164,7 +164,7 @@ def test_a_notebook_shows_the_curve(fitted, n_out):
     assert np.corrcoef(points[:, 1], height)[0, 1] == pytest.approx(-1, abs=1e-3)
 
 
-def test_a_notebook_shows_other_nets_in_words(fitted):
+def test_a_notebook_shows_other_nets_without_a_drawing(fitted):
     assert "svg" not in fitted(3, 1)[2]._repr_html_()
     constant = fastmlp.Model([[0.0]], [0.0], [[0.0]], [3.0], x_range=[[0.0, 1.0]])
     assert "nan" not in constant._repr_html_()

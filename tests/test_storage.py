@@ -1,4 +1,4 @@
-"""Models as files: nothing lost, and nothing believed."""
+"""The files of models: they keep every bit, and damaged or hostile files are refused."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ def fitted(problem):
 
 
 def assert_identical(got, expected):
-    """Every array to the bit, every field of the info, the snapshots likewise."""
+    """Compare every array bit by bit and every field of the info, also of the snapshots."""
     for name in ("w1", "b1", "w2", "b2", "x_range"):
         one, other = getattr(got, name), getattr(expected, name)
         if other is None:
@@ -88,7 +88,7 @@ def test_training_goes_on_from_a_loaded_model_as_from_the_one_saved(fitted, tmp_
     assert got.info.lr == model.info.lr
 
 
-def test_of_a_callable_rate_none_is_left(sine, tmp_path):
+def test_a_callable_rate_is_saved_as_none(sine, tmp_path):
     model = fastmlp.fit(*sine, hidden=3, epochs=2, rng=0, lr=lambda epoch: 0.01, algorithm="reference")
     got = saved(model, tmp_path / "m.npz")
     assert got.info.lr is None
@@ -146,7 +146,7 @@ except OSError as error:
 """
 
 
-def test_a_full_disk_is_said_and_keeps_the_old_file(tmp_path):
+def test_a_full_disk_raises_and_keeps_the_old_file(tmp_path):
     path = tmp_path / "m.npz"
     model = fastmlp.Model([[1.0]], [2.0], [[3.0]], [4.0])
     model.save(path)
@@ -215,8 +215,8 @@ def members_of(path):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_hostile_files_are_refused_at_no_cost(fitted, tmp_path):
-    """Bombs, headers that lie, shapes beyond the file, pickles: refused before anything large is allocated."""
+def test_hostile_files_are_refused_before_large_allocations(fitted, tmp_path):
+    """Compressed zeros, false headers, shapes larger than the file, pickles."""
     _, _, model = fitted
     path = tmp_path / "m.npz"
     model.save(path)
@@ -260,7 +260,7 @@ def test_hostile_files_are_refused_at_no_cost(fitted, tmp_path):
 
 
 def with_facts(path, model, **changed):
-    """Save a model with other facts; None removes one."""
+    """Save a model with other facts; "removed" removes one."""
     model.save(path)
     facts, arrays = archives.read(path, saving.KIND, saving.VERSION)
     facts = {name: fact for name, fact in {**facts, **changed}.items() if fact != "removed"}
@@ -287,7 +287,7 @@ def with_facts(path, model, **changed):
         {"snapshots": 3},
     ],
 )
-def test_facts_of_the_wrong_kind_are_refused(fitted, tmp_path, changed):
+def test_facts_of_the_wrong_type_are_refused(fitted, tmp_path, changed):
     _, _, model = fitted
     with_facts(tmp_path / "m.npz", model, **changed)
     with pytest.raises(fastmlp.FileFormatError, match="must be a valid model file of fastmlp"):
@@ -315,7 +315,7 @@ def test_names_are_kept_and_files_without_them_load(fitted, tmp_path):
 
 
 @pytest.mark.parametrize("field", fastmlp.FitInfo.__dataclass_fields__)
-def test_an_info_of_the_wrong_kind_is_refused(fitted, tmp_path, field):
+def test_an_info_of_the_wrong_type_is_refused(fitted, tmp_path, field):
     _, _, model = fitted
     info = saving.info_facts(model.info)
     with_facts(tmp_path / "m.npz", model, info=info | {field: [1]})

@@ -104,8 +104,9 @@ def read(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str,
     if type(found) is not int or found < 1:
         refuse(path, f"{_one(kind)} of fastmlp with a version number")
     if found != version:
-        text = f"{path} has format {found}, but this version of fastmlp reads format {version}. Update fastmlp."
-        raise FileFormatError(text)
+        raise FileFormatError(
+            f"{path} has format {found}, but this version of fastmlp reads format {version}. Update fastmlp."
+        )
     if facts.pop("arrays", None) != [*arrays]:  # a damaged directory may lack some
         refuse(path, "a complete file of fastmlp, with all its arrays")
     return facts, arrays

@@ -77,7 +77,7 @@ def read_table(path: str) -> Table:
     with open(sys.stdin.fileno() if piped else path, "rb", closefd=not piped) as file:
         lines = file.read().removeprefix(codecs.BOM_UTF8).splitlines(keepends=True)
     source = "standard input" if piped else path
-    records = _records(source, lines, max(DELIMITERS, key=lambda delimiter: _n_fields(lines, delimiter)))
+    records = _records(source, lines, max(DELIMITERS, key=lambda delimiter: _delimiter_score(lines, delimiter)))
     line, header = next(records, (1, []))
     names = _names(f"{source}: line {line}", header)
     rows = list(records)
@@ -107,7 +107,7 @@ def _records(source: str, lines: Sequence[bytes], delimiter: str) -> Iterator[tu
         raise TableError(f"{source}: the row that starts on line {end + 1} cannot be read: {error}.") from error
 
 
-def _n_fields(lines: Sequence[bytes], delimiter: str) -> float:
+def _delimiter_score(lines: Sequence[bytes], delimiter: str) -> float:
     """Return the number of fields of the header, or infinity if the first row has the same number, above 1."""
     records = _records("", lines, delimiter)
     header = row = 0
