@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation reliability fuzz coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty clean
+.PHONY: help report approximation reliability fuzz coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty same-bits clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -70,6 +70,9 @@ bench-publish: .venv/installed-dev  ## write the history of the speed as pages, 
 
 bench-check: .venv/installed-dev  ## run every benchmark once and keep nothing
 	$(BIN)/python -m benchmarks.history check
+
+same-bits: .venv/installed  ## compare the results of 70 fits with those at BASE=<revision>, bit by bit
+	$(BIN)/python scripts/same_bits.py $(BASE)
 
 clean:  ## delete everything that the other targets made
 	rm -rf .venv .asv out build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""Whole fits: what "auto" takes, and every engine on the report's data."""
+"""Whole fits: by default on every workload, and by each algorithm on the report's data."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from benchmarks.workloads import OverWorkloads, Training
 
 
 class Fit(OverWorkloads):
-    """`fit` as users call it."""
+    """`fit` with the algorithm that it chooses itself."""
 
     number = 1
     repeat = (3, 8, 0.5)
@@ -20,7 +20,7 @@ class Fit(OverWorkloads):
 
 
 class Engines:
-    """The report's run by each algorithm, a hundredth of the epochs."""
+    """The report's run by each algorithm, for a hundredth of its epochs."""
 
     params = (["univariate", "dense", "reference"],)
     param_names = ("algorithm",)
@@ -43,7 +43,7 @@ class Engines:
 
 
 class Defaults:
-    """A fit with nothing given but data: standardization, the balanced start and the automatic rate are in it."""
+    """A fit with all options at their defaults; standardization and the automatic rate are included."""
 
     number = 1
     repeat = (3, 8, 0.5)

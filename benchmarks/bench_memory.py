@@ -1,11 +1,11 @@
-"""Peak memory of a process: nothing of the size samples x hidden is ever held."""
+"""Peak memory of a process. No engine holds an array of the size n_samples x n_hidden."""
 
 import fastmlp
 from benchmarks.workloads import WORKLOADS, OverWorkloads, Training
 
 
 class Memory(OverWorkloads):
-    """Of a fit, imports and compiled code included; compare with `peakmem_nothing`."""
+    """Peak memory of a fit. It includes imports and compiled code, which `peakmem_nothing` measures alone."""
 
     params = (list(WORKLOADS), ["float64"])
 
@@ -17,7 +17,7 @@ class Memory(OverWorkloads):
 
 
 class Engines:
-    """Twenty million pairs of a sample and a unit: 160 MB in float64, if an engine held an array of them."""
+    """Peak memory with 20 million pairs of sample and unit: an array of them would take 160 MB in float64."""
 
     params = (["univariate", "dense"],)
     param_names = ("algorithm",)

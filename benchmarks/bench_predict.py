@@ -1,4 +1,4 @@
-"""What a trained model is asked for; NumPy only."""
+"""Predictions and gradients of a trained model, which are computed with NumPy."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What a process pays before its first epoch: imports, compiling, loading what was compiled."""
+"""Time before the first epoch of a process: imports, and compiling or loading from the compile cache."""
 
 X = {"one input": "range(100)", "several inputs": "[[i, i % 7] for i in range(100)]"}
 COLD = """

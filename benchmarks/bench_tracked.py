@@ -1,6 +1,6 @@
-"""Numbers that a slow, busy or other machine changes little. Of all of them less is better.
+"""Numbers that depend little on the machine and its load. Smaller is better.
 
-`make bench-compare` fails when one of these grows beyond a threshold.
+`make bench-compare` fails if one of them grows beyond a threshold.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LEAST_ROUNDS, MOST_ROUNDS, ENOUGH_SECONDS = 3, 20, 1.5
 
 
 class AgainstNumpy(OverWorkloads):
-    """Time per epoch over that of the report's NumPy loop, in the same process and precision."""
+    """Time per epoch, divided by that of the report's NumPy loop in the same process and dtype."""
 
     unit = "x NumPy's time"
 
@@ -57,7 +57,7 @@ class AgainstNumpy(OverWorkloads):
 
 
 class AgainstPeak(OverWorkloads):
-    """Time per epoch over what its multiply-adds take at the peak of one core, measured in the same process."""
+    """Time per epoch, divided by the time of its multiply-adds at one core's peak, measured in the same process."""
 
     params = (list(SEVERAL_INPUTS), list(DTYPES))
     unit = "x the time at the peak"
@@ -71,7 +71,7 @@ class AgainstPeak(OverWorkloads):
 
 
 class Accuracy(OverWorkloads):
-    """What the workload ends at: a speed-up that changes it is none."""
+    """RMSE at the end of a workload; a faster version must not change it."""
 
     unit = "RMSE"
 
@@ -83,7 +83,7 @@ class Accuracy(OverWorkloads):
 
 
 class Compilations:
-    """How many functions the first fit of a process compiles, the cache being empty; later fits compile none."""
+    """How many functions the first fit of a process compiles with an empty cache; a second fit compiles none."""
 
     params = ([1, 8], list(DTYPES))
     param_names = ("inputs", "dtype")
@@ -113,7 +113,7 @@ with install_recorder("numba:compile") as recorder:
 
 
 def shortest_rounds(*timed):
-    """Return the least that each call measured, when they are called in turn for some rounds."""
+    """Call functions that measure in turn, for some rounds; return the smallest result of each."""
     rounds, started = [], time.perf_counter()
     while len(rounds) < LEAST_ROUNDS or (len(rounds) < MOST_ROUNDS and time.perf_counter() - started < ENOUGH_SECONDS):
         rounds.append([measure() for measure in timed])

@@ -1,6 +1,7 @@
-"""The sizes, data and starts that the suite of airspeed velocity shares; seeded, and never changed: only added to.
+"""The sizes, data and initial weights of the airspeed velocity suite, all seeded.
 
-Whatever an old commit lacks is skipped there: `setup` raises NotImplementedError, as asv asks for.
+Workloads may be added but not changed, so that results of different commits stay comparable. If an old commit lacks
+what a benchmark needs, `setup` raises NotImplementedError and asv skips the benchmark there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Workload:
-    """Sizes, and epochs enough for 10 - 100 ms in the engine meant for it."""
+    """The sizes of a net and its data, and a number of epochs that takes 10 to 100 ms in the engine for it."""
 
     n_in: int
     n_hidden: int
@@ -27,7 +28,7 @@ class Workload:
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds of an epoch when every unit meets every sample: forward, and the products of the gradients."""
+        """Multiply-adds of an epoch over all pairs of sample and unit, forward and in the gradients."""
         return self.n_samples * self.n_hidden * (2 * self.n_in + 3 * self.n_out)
 
 
@@ -45,7 +46,7 @@ SEVERAL_INPUTS = tuple(name for name in WORKLOADS if name not in ONE_INPUT)
 
 
 class Training:
-    """Data, a start, and a rate at which no workload diverges."""
+    """A workload's data, initial weights, and a learning rate at which it does not diverge."""
 
     def __init__(self, name: str, dtype: str) -> None:
         self.workload = WORKLOADS[name]
@@ -69,7 +70,7 @@ class Training:
         self.w1, self.b1, self.w2 = weights
 
     def fit(self, epochs: int, algorithm: str = "auto") -> fastmlp.Model:
-        """Train without an output bias, which the report's loop has not either."""
+        """Train without an output bias, as the report's loop does."""
         return fastmlp.fit(
             self.x,
             self.y,
@@ -83,7 +84,7 @@ class Training:
 
 
 class OverWorkloads:
-    """A benchmark of every workload in both dtypes; `setup` leaves nothing to compile."""
+    """A benchmark with every workload in both dtypes; `setup` compiles all that it needs."""
 
     params: Any = (list(WORKLOADS), list(DTYPES))
     param_names = ("workload", "dtype")
