@@ -103,6 +103,7 @@ def together(monkeypatch):
         {"negative_slope": 0.1, "x": np.linspace(1e4, 1e4 + 1, 100)},
         {"y": np.stack([np.sin(np.arange(100)), np.cos(np.arange(100))], axis=1)},
         {"init": (np.ones((1, 9)), np.linspace(-1, 1, 9), np.ones((9, 1)), [0.0]), "lr": 0.01},
+        {"init": fastmlp.Model([[1.0, 2.0]], [0.5, 0.0], [[1.0], [-1.0]], [0.1], 0.2), "lr": 0.01},
         {"init": "he", "lr": 0.3},  # too fast for some
         {"init": "he", "lr": 0.3, "dtype": np.float32},
         {"algorithm": "reference"},

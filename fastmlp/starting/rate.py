@@ -72,15 +72,17 @@ def automatic_rates(
     """
     rates: Sequence[float] | Array = [np.nan] * len(nets)
     if architecture.n_in == 1 and architecture.n_out == 1 and len(x) ** 2 * max(architecture.n_hidden, 16) <= _MAX_GRAM:
-        stacked = Weights(*(np.stack(arrays) for arrays in zip(*nets, strict=True)))
-        rates = _rates_at_samples(x, sample_weight, stacked, architecture)
+        stacked = Weights(*(np.array(arrays) for arrays in zip(*nets, strict=True)))
+        rates = _rates_in_sample_space(x, sample_weight, stacked, architecture)
     return [
-        float(rate) if np.isfinite(rate) else _rate_at_parameters(x, sample_weight, weights, architecture, interrupted)
+        float(rate)
+        if np.isfinite(rate)
+        else _rate_in_parameter_space(x, sample_weight, weights, architecture, interrupted)
         for rate, weights in zip(rates, nets, strict=True)
     ]
 
 
-def _rate_at_parameters(
+def _rate_in_parameter_space(
     x: Array, sample_weight: Array, weights: Weights, architecture: Architecture, interrupted: Callable[[], bool]
 ) -> float | None:
     """Return the rate by power iteration on vectors of parameters, for a network of any size.
@@ -113,11 +115,11 @@ def _rate_at_parameters(
     return float(_rounded(1.0 / eigenvalue)) if 0 < eigenvalue < np.inf else 1.0
 
 
-def _rates_at_samples(x: Array, sample_weight: Array, weights: Weights, architecture: Architecture) -> Array:
+def _rates_in_sample_space(x: Array, sample_weight: Array, weights: Weights, architecture: Architecture) -> Array:
     """Return the rates of networks of one input and one output on few samples, NaN where a number overflows.
 
-    This is the power iteration of `_rate_at_parameters`, followed at the samples: u = J v becomes J J^T S u, and
-    |J^T S u| is the eigenvalue. The weights of n networks are stacked along a first axis.
+    The power iteration is that of `_rate_in_parameter_space`, in terms of the outputs u = J v at the samples: u becomes
+    J J^T S u, and |J^T S u| is the eigenvalue. The weights of n networks are stacked along a first axis.
     """
     column = x[:, 0]
     hidden_bias, output_bias = architecture.hidden_bias, architecture.output_bias
