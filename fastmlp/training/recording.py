@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from fastmlp.models.model import Model
 
-MAX_DEFAULT_RECORDS = 10**6
-MAX_DEFAULT_VALIDATIONS = 1000
-
 
 @dataclass(frozen=True, eq=False)
 class History:
@@ -88,11 +85,6 @@ def read_only_history(
 def record_at(history: History, epoch: int) -> int:
     """Return where in a history an epoch stands, or the last that was recorded before it."""
     return int(np.searchsorted(history.epoch, epoch, side="right")) - 1
-
-
-def default_record_every(epochs: int, *, validates: bool = False) -> int:
-    """Return the spacing that keeps at most a million records, or a thousand where each takes a validation."""
-    return -(-epochs // (MAX_DEFAULT_VALIDATIONS if validates else MAX_DEFAULT_RECORDS))
 
 
 class Recorder:
