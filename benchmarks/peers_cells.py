@@ -17,7 +17,9 @@ import numpy as np
 import fastmlp
 from benchmarks.rivals import COMPILED, JAX, RIVALS, SCIKIT_LEARN, FloatArray, Task, Trainer
 from fastmlp.engines.engine import Weights
-from fastmlp.starting.starting import automatic_rate, initial_weights
+from fastmlp.starting.architecture import Architecture
+from fastmlp.starting.initial_weights import initial_weights
+from fastmlp.starting.rate import automatic_rates
 
 FASTMLP = "fastmlp"
 INPUTS = (1, 2, 4, 8, 32, 64)
@@ -56,9 +58,10 @@ def task_of(cell: Cell) -> Task:
     rng = np.random.default_rng(0)
     x = rng.standard_normal((cell.samples, cell.inputs))
     y = np.sin(x.sum(axis=1, keepdims=True) / np.sqrt(cell.inputs))
-    weights = initial_weights("balanced", cell.inputs, cell.hidden, 1, hidden_bias=True, rng=rng)
+    architecture = Architecture(cell.inputs, cell.hidden, 1)
+    weights = initial_weights("balanced", architecture, rng)
     equal = np.full(cell.samples, 1 / cell.samples)
-    lr = automatic_rate(x, equal, weights, 0.0, hidden_bias=True, output_bias=True)
+    (lr,) = automatic_rates(x, equal, [weights], architecture)
     assert lr is not None  # nothing interrupts it
     return Task(x.astype(cell.dtype), y.astype(cell.dtype), Weights(*(w.astype(cell.dtype) for w in weights)), lr)
 

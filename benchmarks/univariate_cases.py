@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastmlp.engines.engine import Array, Weights
-from fastmlp.starting.starting import automatic_rate
+from fastmlp.starting.architecture import Architecture
+from fastmlp.starting.rate import automatic_rates
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +75,8 @@ def normal_start(n_hidden: int, std: float, rng: np.random.Generator) -> Weights
 def rate_of(x: Array, weights: Weights, *, output_bias: bool) -> float:
     """Return the automatic rate, 1 / lambda_max at the start, for samples of equal weight."""
     equal = np.full(x.size, 1 / x.size)
-    rate = automatic_rate(x[:, None], equal, weights, 0.0, hidden_bias=True, output_bias=output_bias)
+    architecture = Architecture(*weights.w1.shape, weights.b2.size, output_bias=output_bias)
+    (rate,) = automatic_rates(x[:, None], equal, [weights], architecture)
     assert rate is not None  # nothing interrupts it
     return rate
 

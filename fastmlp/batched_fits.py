@@ -1,105 +1,139 @@
-"""Fits that differ in their random numbers only, of nets so small that to prepare one takes longer than to train it."""
+"""Fits that differ only in their random numbers, trained together.
+
+The networks are so small that preparing one takes longer than training it. They take the steps of `fastmlp.pipeline`
+with several starts, one after the other in one call of a kernel. Each has the bits of a fit of its own.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from fastmlp.engines.engine import Weights
-from fastmlp.fitting import model_of
-from fastmlp.models.history import History, read_only_history
+from fastmlp.engines.engine import Array, Weights
+from fastmlp.models.history import read_only_history
 from fastmlp.models.model import Model, replace_unchecked
+from fastmlp.pipeline import coordinates_of, fit_info, fitted_model, settings_of
 from fastmlp.starting.config import FitConfig
-from fastmlp.starting.preparation import (
-    Start,
-    coordinates_of,
-    folded,
-    problem_of,
-    rates_of,
-    settings_of,
-    shape_of,
-    starts_of,
-)
+from fastmlp.starting.coordinates import Coordinates
+from fastmlp.starting.problem import make_problem, require_finite_model, shape_of
+from fastmlp.starting.rate import group_rates
+from fastmlp.starting.start import find_starts
 from fastmlp.training.recording import Recorder
 
-MOST_WORK = 5 * 10**7  # of a loop that nothing interrupts: epochs times samples and units, in about half a second
-FEWEST = 8  # nets for which preparing them together pays
+MOST_WORK = 5 * 10**7  # epochs times samples and units of a batch, which nothing interrupts for about half a second
+FEWEST = 8  # networks for which a batch is faster than single fits
 PREPARATION = 100  # epochs that take as long as to check, sort and scale the samples: 250 ns each
 
 
-def most_alike(call: FitConfig) -> int:
-    """Return how many nets of a call to train by `train_alike` at a time; 0 if it cannot."""
-    silent = call.callback is None and not call.snapshots and call.record_every >= call.epochs
-    silent = silent and call.validation is None and call.patience is None and call.checkpoint is None
-    plain = call.optimizer == "sgd" and not (call.momentum or call.weight_decay or callable(call.lr))
-    drawn = not isinstance(call.init, Model)
-    if call.algorithm != "univariate" or not (silent and plain and drawn) or call.stop_at_crossing:
-        return 0
-    from fastmlp.engines.univariate.alike import is_for  # imports numba
+def train_in_batches(config: FitConfig, seeds: Mapping[int, Any], interrupted: Callable[[], bool]) -> dict[int, Model]:
+    """Train networks in batches and return them by their numbers.
 
-    n_out = call.data.y.shape[1]
-    with np.errstate(over="ignore"):  # `problem_of` will refuse what the dtype cannot hold
-        x = coordinates_of(call).maps.inputs(call.data.x).astype(call.dtype)
-    most = MOST_WORK // ((call.epochs + PREPARATION) * (len(x) + call.n_hidden) * n_out)
-    return most if most >= FEWEST and is_for(shape_of(x, call.n_hidden, n_out)) else 0
+    Networks that are missing in the result must be trained by themselves: their configuration does not allow batches,
+    or their training ends with an error.
 
-
-def train_alike(call: FitConfig, rngs: Sequence[np.random.Generator]) -> list[Model | None]:
-    """Train a net for each generator; None for one that must be trained by itself, as it will raise an error."""
-    from fastmlp.engines.univariate import alike
-
-    started = time.perf_counter()
-    within = coordinates_of(call)
-    starts = starts_of(call, within, rngs)
-    problem = problem_of(call, starts[0])
-    shape = shape_of(problem.x, call.n_hidden, problem.y.shape[1])
-    settings = settings_of(call, starts[0], shape)  # which depend on the start by its rate only
-    if within.lr is None:
-        rates = np.array([rates_of(start.lr, call.trained, call.dtype) for start in starts])
-    else:
-        rates = np.tile(settings.rates, (len(starts), 1))
-    stacked = Weights(*(np.array(arrays) for arrays in zip(*(start.weights for start in starts), strict=True)))
-    trained = alike.train_alike(problem, stacked, settings, rates, call.epochs)
-    with np.errstate(over="ignore", invalid="ignore"):
-        nets = folded(within.maps, trained.weights, call.dtype)
-        rmse = Recorder(call.epochs, call.epochs, within.maps.y_scale, counts_crossings=True).rmse(
-            trained.squared_error
-        )
-        is_sound = trained.is_sound & np.isfinite(nets.b1).all(axis=1) & np.isfinite(nets.b2).all(axis=1)
-        is_sound &= np.isfinite(nets.w1).all(axis=(1, 2)) & np.isfinite(nets.w2).all(axis=(1, 2))
-    models: list[Model | None] = [None] * len(starts)
-    first: Model | None = None
-    seconds = (time.perf_counter() - started) / len(starts)
-    for i in np.flatnonzero(is_sound):
-        weights, crossings = Weights(*(array[i] for array in nets)), int(trained.crossings[i])
-        history = read_only_history(np.array([0, call.epochs]), rmse[i].copy(), None, {}, np.array([0, crossings]))
-        if first is None:
-            models[i] = first = _first_model(call, starts[i], weights, history, trained.method, crossings, seconds)
-        else:
-            assert first.info is not None
-            info = replace(first.info, lr=starts[i].lr, crossings=crossings)
-            models[i] = replace_unchecked(first, weights, history, info)
+    Parameters
+    ----------
+    config : FitConfig
+        The configuration of all networks.
+    seeds : mapping of int to None, int or SeedSequence
+        The source of random numbers of each network, by its number.
+    interrupted : callable
+        Returns whether to stop before the next batch.
+    """
+    models: dict[int, Model] = {}
+    if len(seeds) < FEWEST or not _is_batchable(config):
+        return models
+    coordinates = coordinates_of(config)
+    size = _batch_size(config, coordinates)
+    numbers = list(seeds)
+    for first in range(0, len(numbers) if size else 0, max(size, 1)):
+        if interrupted():
+            break
+        batch = numbers[first : first + size]
+        try:
+            trained = train_batch(config, coordinates, [np.random.default_rng(seeds[i]) for i in batch])
+        except ValueError:  # the fit of each network will raise it
+            break
+        models |= {i: model for i, model in zip(batch, trained, strict=True) if model is not None}
     return models
 
 
-def _first_model(
-    call: FitConfig, start: Start, weights: Weights, history: History, method: str, crossings: int, seconds: float
-) -> Model:
-    """Return the model of a net that was trained to its last epoch, whose facts others share."""
-    return model_of(
-        call,
-        start,
-        weights,
-        history,
-        method=method,
-        epochs_run=call.epochs,
-        best_epoch=call.epochs,
+def _is_batchable(config: FitConfig) -> bool:
+    """Return whether a fit is plain gradient descent of which only the first and the last epoch are asked for."""
+    is_plain = config.algorithm == "univariate" and config.rule.is_plain and not callable(config.lr)
+    is_silent = config.callback is None and config.checkpoint is None and not config.snapshots
+    ends_last = config.validation is None and config.patience is None and not config.stop_at_crossing
+    return is_plain and is_silent and ends_last and config.record_every >= config.epochs
+
+
+def _batch_size(config: FitConfig, coordinates: Coordinates) -> int:
+    """Return how many networks to train at a time; 0 if single fits are faster."""
+    from fastmlp.engines.univariate.alike import is_for  # imports numba
+
+    n_samples, n_out = coordinates.y.shape
+    n_hidden = config.architecture.n_hidden
+    most = MOST_WORK // ((config.epochs + PREPARATION) * (n_samples + n_hidden) * n_out)
+    with np.errstate(over="ignore"):  # `make_problem` refuses what the dtype cannot hold
+        x = coordinates.x.astype(config.dtype)
+    return most if most >= FEWEST and is_for(shape_of(x, n_hidden, n_out)) else 0
+
+
+def train_batch(config: FitConfig, coordinates: Coordinates, rngs: Sequence[np.random.Generator]) -> list[Model | None]:
+    """Train a network for each generator; None stands for one that must be trained by itself, to raise its error.
+
+    Raises
+    ------
+    ValueError
+        If the data, the initial weights or a rate overflow in the dtype.
+    """
+    from fastmlp.engines.univariate import alike
+
+    started = time.perf_counter()
+    maps, dtype = coordinates.maps, config.dtype
+    starts = find_starts(config.init, config.lr, config.architecture, coordinates, rngs)
+    stacked = Weights(*(np.array(arrays) for arrays in zip(*(start.weights for start in starts), strict=True)))
+    require_finite_model(maps, stacked, dtype)
+    problem = make_problem(coordinates, dtype)
+    shape = shape_of(problem.x, config.architecture.n_hidden, config.architecture.n_out)
+    settings = settings_of(config, starts[0], 0, shape)  # of the starts, it depends on the rate only
+    rates = np.array([group_rates(start.lr, config.architecture, dtype) for start in starts])
+    trained = alike.train_alike(problem, stacked, settings, rates, config.epochs)
+    with np.errstate(over="ignore", invalid="ignore"):
+        nets = maps.fold(trained.weights, dtype)
+        is_sound = trained.is_sound & _are_finite(nets)
+        rmse = Recorder(config.epochs, config.epochs, maps.y_scale, counts_crossings=True).rmse(trained.squared_error)
+    info = fit_info(
+        config,
+        maps,
+        starts[0].lr,
+        method=trained.method,
+        epochs_run=config.epochs,
+        best_epoch=config.epochs,
         stop_reason="epochs",
-        crossings=crossings,
+        crossings=0,
         live_units=None,
-        fit_seconds=seconds,
+        fit_seconds=(time.perf_counter() - started) / len(starts),
         compile_seconds=0.0,
+    )
+    models: list[Model | None] = [None] * len(starts)
+    first: Model | None = None
+    for i in np.flatnonzero(is_sound):
+        weights, crossings = Weights(*(array[i] for array in nets)), int(trained.crossings[i])
+        history = read_only_history(np.array([0, config.epochs]), rmse[i].copy(), None, {}, np.array([0, crossings]))
+        own_info = replace(info, lr=starts[i].lr, crossings=crossings)
+        if first is None:
+            models[i] = first = fitted_model(config, weights, history, own_info)
+        else:
+            models[i] = replace_unchecked(first, weights, history, own_info)
+    return models
+
+
+def _are_finite(nets: Weights) -> Array:
+    """Return for each of the stacked networks whether all its weights are finite."""
+    return np.asarray(
+        np.logical_and.reduce([np.isfinite(array).all(axis=tuple(range(1, array.ndim))) for array in nets])
     )

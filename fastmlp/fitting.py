@@ -1,9 +1,8 @@
-"""fit(): check the call, start the net, make the engine, hand over to the drive, wrap the model."""
+"""`fit`, which trains a network, and `warmup`, which compiles all kernels."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,32 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastmlp.engines.engine import Rates, Settings, Weights
-from fastmlp.files.archives import refuse
-from fastmlp.models.fit_info import FitInfo
-from fastmlp.models.history import History
+from fastmlp.engines.engine import Rates, Settings
 from fastmlp.models.model import Model
-from fastmlp.starting.config import FitConfig, checked_config
-from fastmlp.starting.preparation import (
-    Start,
-    coordinates_of,
-    engine_of,
-    folded,
-    problem_of,
-    settings_of,
-    shape_of,
-    start_of,
-)
-from fastmlp.starting.scaling import identity
-from fastmlp.training.checkpoints import Checkpoint, Resumed
-from fastmlp.training.loop import Outcome, TrainingLoop
-from fastmlp.training.recording import Recorder
-from fastmlp.training.stopping import Stopping
-from fastmlp.training.validation import validation_rmse
-from fastmlp.training.watching import CallbackInfo, Interrupt
-from fastmlp.versions import versions
-
-DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
+from fastmlp.pipeline import configured, train
+from fastmlp.starting.options import FitOptions
+from fastmlp.training.watching import CallbackInfo
 
 
 def fit(
@@ -208,130 +186,45 @@ def fit(
     >>> model.history.rmse[-1] < 0.05
     np.True_
     """
-    return train(
-        checked_config(
-            x,
-            y,
-            hidden=hidden,
-            epochs=epochs,
-            lr=lr,
-            init=init,
-            rng=rng,
-            standardize=standardize,
-            hidden_bias=hidden_bias,
-            output_bias=output_bias,
-            negative_slope=negative_slope,
-            sample_weight=sample_weight,
-            optimizer=optimizer,
-            momentum=momentum,
-            nesterov=nesterov,
-            weight_decay=weight_decay,
-            batch_size=batch_size,
-            algorithm=algorithm,
-            dtype=dtype,
-            threads=threads,
-            record_every=record_every,
-            snapshots=snapshots,
-            stop_at_crossing=stop_at_crossing,
-            validation=validation,
-            patience=patience,
-            min_delta=min_delta,
-            checkpoint=checkpoint,
-            checkpoint_every=checkpoint_every,
-            resume=resume,
-            callback=callback,
-            progress=progress,
-        )
+    options = FitOptions(
+        hidden=hidden,
+        epochs=epochs,
+        lr=lr,
+        init=init,
+        rng=rng,
+        standardize=standardize,
+        hidden_bias=hidden_bias,
+        output_bias=output_bias,
+        negative_slope=negative_slope,
+        sample_weight=sample_weight,
+        optimizer=optimizer,
+        momentum=momentum,
+        nesterov=nesterov,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        algorithm=algorithm,
+        dtype=dtype,
+        threads=threads,
+        record_every=record_every,
+        snapshots=snapshots,
+        stop_at_crossing=stop_at_crossing,
+        validation=validation,
+        patience=patience,
+        min_delta=min_delta,
+        checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
+        resume=resume,
+        callback=callback,
+        progress=progress,
     )
-
-
-def train(call: FitConfig) -> Model:
-    """Train what a checked call asks for."""
-    with Interrupt() as interrupt:
-        started = time.perf_counter()
-        checkpoint, resumed = _checkpoint(call)
-        start = _start(call, interrupt) if resumed is None else _resumed(call, resumed, interrupt)
-        problem = problem_of(call, start)
-        shape = shape_of(problem.x, call.n_hidden, problem.y.shape[1])
-        compiling = time.perf_counter()
-        settings = settings_of(call, start, shape)
-        engine_type = engine_of(call.algorithm, shape, call.batch_size)
-        engine_type.compile(shape, call.dtype, settings)
-        validate = _validator(call, start)
-        compile_seconds = time.perf_counter() - compiling
-        engine = engine_type(problem, start.weights, settings)
-
-        def make_model(weights: Weights, outcome: Outcome, history: History | None = None) -> Model:
-            return model_of(
-                call,
-                start,
-                folded(start.maps, weights, call.dtype),
-                history,
-                method=engine.method,
-                epochs_run=outcome.epochs_run,
-                best_epoch=outcome.best_epoch,
-                stop_reason=outcome.stop_reason,
-                crossings=outcome.crossings,
-                live_units=engine.live_units,
-                fit_seconds=time.perf_counter() - started - compile_seconds,
-                compile_seconds=compile_seconds,
-            )
-
-        recorder = Recorder(
-            call.epochs,
-            call.record_every,
-            start.maps.y_scale,
-            counts_crossings=engine.counts_crossings,
-            validates=call.validation is not None,
-        )
-        stopping = Stopping(call.stop_at_crossing, call.patience, call.min_delta)
-        drive = TrainingLoop(engine, call.epochs, recorder, make_model, start.lr, stopping, validate)
-        if checkpoint is not None:
-            checkpoint.begin(start.weights, start.seed)
-        if resumed is not None:
-            _go_on(drive, resumed, call)
-        # Where Ctrl-C came before the rate was found there is nothing to go on from.
-        outcome = drive.run(interrupt, call.snapshots, call.callback, call.progress, checkpoint if start.lr else None)
-    return make_model(engine.weights(), outcome, recorder.history())
-
-
-def _go_on(drive: TrainingLoop, resumed: Resumed, call: FitConfig) -> None:
-    """Let a drive take up what a file holds; of another machine the engine's arrays may have other shapes."""
-    try:
-        drive.go_on(resumed.standing)
-    except (IndexError, KeyError, TypeError, ValueError) as error:
-        assert call.checkpoint is not None
-        refuse(call.checkpoint, f"a checkpoint written by a processor like this one ({error})")
-
-
-def model_of(call: FitConfig, start: Start, weights: Weights, history: History | None, **facts: Any) -> Model:
-    """Return the net of weights that act on the data; the facts are those of `FitInfo` not known before training."""
-    info = FitInfo(
-        algorithm=call.algorithm,
-        optimizer=call.optimizer,
-        lr=start.lr,
-        standardization=start.maps if start.standardized else None,
-        versions=dict(versions()),
-        **facts,
-    )
-    before = call.init if isinstance(call.init, Model) else None
-    return Model(
-        *weights,
-        start.negative_slope,
-        x_range=np.stack([call.data.x.min(axis=0), call.data.x.max(axis=0)], axis=1),
-        y_ndim=call.data.y_ndim,
-        feature_names=None if before is None else before.feature_names,
-        target_names=None if before is None else before.target_names,
-        history=history,
-        info=info,
-    )
+    return train(configured(x, y, options))
 
 
 def warmup() -> None:
-    """Compile every kernel ahead of time, for both dtypes, and leave the machine code in the compile cache.
+    """Compile every kernel for both dtypes and store the machine code in the compile cache.
 
-    It takes about two minutes on a cold cache. No later `fit` compiles anything, but of nets of one input and
-    several outputs.
+    This takes about two minutes if the cache is empty. Afterwards `fit` compiles nothing, except for networks of one
+    input and several outputs.
 
     Examples
     --------
@@ -344,44 +237,7 @@ def warmup() -> None:
 
     compile_outputs()
     plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
-    for dtype in DTYPES:
+    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
         for settings in (plain, replace(plain, optimizer="adam")):
             for engine, shape in (*each_kernel(), *each_univariate_kernel()):
                 engine.compile(shape, dtype, settings)
-
-
-def _checkpoint(call: FitConfig) -> tuple[Checkpoint | None, Resumed | None]:
-    """Return the file that a call keeps where it stands in, and what to resume from."""
-    if call.checkpoint is None:
-        return None, None
-    checkpoint = Checkpoint(call.checkpoint, call.checkpoint_every, call)
-    return checkpoint, checkpoint.read() if call.resume else None
-
-
-def _resumed(call: FitConfig, resumed: Resumed, interrupt: Interrupt) -> Start:
-    """Return where the training started that is resumed."""
-    model = resumed.standing.model
-    assert model.info is not None
-    maps, lr = model.info.standardization, model.info.lr
-    if lr is None:  # a callable, which no file can hold
-        lr = _start(call, interrupt).lr
-    unscaled = identity(*call.data.x.shape[1:], *call.data.y.shape[1:])
-    return Start(resumed.start, maps or unscaled, maps is not None, model.negative_slope, lr, resumed.seed)
-
-
-def _start(call: FitConfig, interrupt: Interrupt) -> Start:
-    """Return where a call starts."""
-    return start_of(call, coordinates_of(call), call.rng, lambda: interrupt.requested)
-
-
-def _validator(call: FitConfig, start: Start) -> Callable[[Weights], float] | None:
-    """Return what gives the RMSE of an engine's weights on the validation data, in y's units."""
-    if call.validation is None:
-        return None
-    rmse = validation_rmse(call.validation, start.negative_slope, is_compiled=call.algorithm != "reference")
-
-    def validate(weights: Weights) -> float:
-        with np.errstate(all="ignore"):  # beyond the training data the net may overflow
-            return rmse(folded(start.maps, weights, call.dtype))
-
-    return validate

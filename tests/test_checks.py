@@ -149,7 +149,7 @@ CASES = [
 
 @pytest.mark.parametrize(("arguments", "error", "words"), CASES, ids=[f"{i}-{list(c[0])}" for i, c in enumerate(CASES)])
 def test_fit_refuses(monkeypatch, arguments, error, words):
-    for name in ("fitting.TrainingLoop", "starting.preparation.initial_weights", "starting.preparation.automatic_rate"):
+    for name in ("pipeline.TrainingLoop", "starting.start.initial_weights", "starting.start.automatic_rates"):
         monkeypatch.setattr(f"fastmlp.{name}", None)  # nothing may be computed
     with pytest.raises(error) as caught:
         fastmlp.fit(**({"x": X, "y": Y, "epochs": 10} | arguments))

@@ -121,13 +121,13 @@ def test_ctrl_c_in_the_last_chunk_is_not_lost(sine):
 
 
 def test_ctrl_c_before_the_first_epoch_leaves_the_start(sine, monkeypatch):
-    rates = fastmlp.starting.preparation.automatic_rate
+    rates = fastmlp.starting.start.automatic_rates
 
     def interrupted_rate(*arguments, **options):
         os.kill(os.getpid(), signal.SIGINT)
         return rates(*arguments, **options)
 
-    monkeypatch.setattr("fastmlp.starting.preparation.automatic_rate", interrupted_rate)
+    monkeypatch.setattr("fastmlp.starting.start.automatic_rates", interrupted_rate)
     with pytest.warns(RuntimeWarning, match="after 0 of 100 epochs"):
         model = fastmlp.fit(*sine, hidden=50, epochs=100, rng=0)
     assert list(model.history.epoch) == [0]

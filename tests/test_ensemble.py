@@ -15,8 +15,8 @@ import pytest
 from matplotlib.colors import to_rgba
 
 import fastmlp
-from fastmlp import many
-from fastmlp.batched_fits import train_alike
+from fastmlp import parallel_fits
+from fastmlp.batched_fits import train_batch
 
 JOBS = [
     {"hidden": 12},
@@ -82,13 +82,13 @@ def together(monkeypatch):
     """Let a task have all the nets; return how many of them each call trains together."""
     sizes = []
 
-    def spy(call, rngs):
+    def spy(config, coordinates, rngs):
         sizes.append(len(rngs))
-        return train_alike(call, rngs)
+        return train_batch(config, coordinates, rngs)
 
-    monkeypatch.setattr("fastmlp.many.MOST_PER_TASK", 10**6)
-    monkeypatch.setattr("fastmlp.many.TASKS_PER_WORKER", 1)
-    monkeypatch.setattr("fastmlp.many.train_alike", spy)
+    monkeypatch.setattr("fastmlp.parallel_fits.MOST_PER_TASK", 10**6)
+    monkeypatch.setattr("fastmlp.parallel_fits.TASKS_PER_WORKER", 1)
+    monkeypatch.setattr("fastmlp.batched_fits.train_batch", spy)
     with joblib.parallel_config(n_jobs=1):
         yield sizes
 
@@ -103,6 +103,7 @@ def together(monkeypatch):
         {"negative_slope": 0.1, "x": np.linspace(1e4, 1e4 + 1, 100)},
         {"y": np.stack([np.sin(np.arange(100)), np.cos(np.arange(100))], axis=1)},
         {"init": (np.ones((1, 9)), np.linspace(-1, 1, 9), np.ones((9, 1)), [0.0]), "lr": 0.01},
+        {"init": fastmlp.Model([[1.0, 2.0]], [0.5, 0.0], [[1.0], [-1.0]], [0.1], 0.2), "lr": 0.01},
         {"init": "he", "lr": 0.3},  # too fast for some
         {"init": "he", "lr": 0.3, "dtype": np.float32},
         {"algorithm": "reference"},
@@ -228,8 +229,8 @@ def test_histories_hold_start_and_end_unless_asked_for_more(sine):
 
 def test_a_net_takes_one_thread_unless_told(sine, monkeypatch):
     taken = []
-    train = fastmlp.many.train
-    monkeypatch.setattr("fastmlp.many.train", lambda call: taken.append(call.threads) or train(call))
+    train = fastmlp.parallel_fits.train
+    monkeypatch.setattr("fastmlp.parallel_fits.train", lambda call: taken.append(call.threads) or train(call))
     with joblib.parallel_config(n_jobs=1):
         fastmlp.fit_many(*sine, [{}, {"threads": 2}], algorithm="dense", rng=0, hidden=4, epochs=2)
     assert taken == [1, 2]
@@ -502,10 +503,10 @@ def test_nets_take_turns_only_where_their_python_code_is_the_most(sine, monkeypa
     held = []
 
     def spy(call):
-        held.append(many._one_by_one.locked())
+        held.append(parallel_fits._small_nets_lock.locked())
         raise RuntimeError
 
-    monkeypatch.setattr("fastmlp.many.train", spy)
+    monkeypatch.setattr("fastmlp.parallel_fits.train", spy)
     with joblib.parallel_config(n_jobs=1):
         fastmlp.fit_many(*sine, [own], rng=0, hidden=5, epochs=10)
     assert held == [takes_turns]
@@ -519,7 +520,7 @@ def test_a_forked_child_does_not_wait_for_a_thread_of_its_parent(sine):
             assert not fastmlp.fit_many(*sine, [{}], rng=0, hidden=5, epochs=10).failures
 
     child = multiprocessing.get_context("fork").Process(target=train)
-    with many._one_by_one:  # as another thread may hold it
+    with parallel_fits._small_nets_lock:  # as another thread may hold it
         child.start()
     child.join(30)
     child.kill()

@@ -6,15 +6,24 @@ from threadpoolctl import threadpool_limits
 
 import fastmlp
 from fastmlp.engines.engine import Weights
-from fastmlp.starting.gauss_newton import _Blocks, _Stretches
+from fastmlp.starting.architecture import Architecture
+from fastmlp.starting.gauss_newton import BlockProduct, UnivariateProduct
+from fastmlp.starting.initial_weights import initial_weights
+from fastmlp.starting.rate import automatic_rates
 from fastmlp.starting.scaling import standardization
-from fastmlp.starting.starting import automatic_rate, initial_weights
+
+
+def automatic_rate(x, sample_weight, weights, negative_slope=0.0, **biases):
+    """Return the automatic rate of one network."""
+    architecture = Architecture(*weights.w1.shape, weights.b2.size, negative_slope, **biases)
+    (rate,) = automatic_rates(x, sample_weight, [weights], architecture)
+    return rate
 
 
 @pytest.mark.parametrize("init", ["balanced", 0.3])
 @pytest.mark.parametrize("hidden_bias", [True, False])
 def test_starts_are_drawn_in_order_w1_b1_w2(init, hidden_bias):
-    got = initial_weights(init, 3, 50, 2, hidden_bias=hidden_bias, rng=np.random.default_rng(1))
+    got = initial_weights(init, Architecture(3, 50, 2, hidden_bias=hidden_bias), np.random.default_rng(1))
     std = (50 * 4) ** -0.25 if init == "balanced" else init
     rng = np.random.default_rng(1)
     np.testing.assert_allclose(got.w1, rng.normal(0, std, (3, 50)), rtol=1e-15)
@@ -25,7 +34,7 @@ def test_starts_are_drawn_in_order_w1_b1_w2(init, hidden_bias):
 
 @pytest.mark.parametrize(("init", "std1", "std2"), [("he", 2 / 3, 2 / 50), ("glorot", 2 / 53, 2 / 52)])
 def test_named_starts_have_their_variances_and_no_biases(init, std1, std2):
-    got = initial_weights(init, 3, 50, 2, hidden_bias=True, rng=np.random.default_rng(1))
+    got = initial_weights(init, Architecture(3, 50, 2), np.random.default_rng(1))
     rng = np.random.default_rng(1)
     np.testing.assert_allclose(got.w1, rng.normal(0, np.sqrt(std1), (3, 50)), rtol=1e-14)
     np.testing.assert_allclose(got.w2, rng.normal(0, np.sqrt(std2), (50, 2)), rtol=1e-14)
@@ -68,7 +77,7 @@ def test_symmetric_inputs_do_not_hide_the_largest_eigenvalue():
     column = np.linspace(-1, 1, 9)[:, None]
     x = np.hstack([column, -column])
     weights = Weights(np.zeros((2, 1)), np.ones(1), np.full((1, 1), 10.0), np.zeros(1))
-    got = automatic_rate(x, np.full(9, 1 / 9), weights, 0.0, hidden_bias=True, output_bias=True)
+    got = automatic_rate(x, np.full(9, 1 / 9), weights)
     features = np.hstack([10 * x, np.full((9, 1), 10.0), np.ones((9, 2))])
     assert got == pytest.approx(1 / np.linalg.eigvalsh(features.T @ features / 9)[-1], rel=1e-4)
 
@@ -78,7 +87,7 @@ def test_the_automatic_rate_does_not_depend_on_blocks(problem, monkeypatch):
     rates = []
     for block in (2**22, 7 * init[1].size):
         monkeypatch.setattr("fastmlp.starting.gauss_newton._BLOCK", block)
-        rates.append(automatic_rate(x, sample_weight, Weights(*init), 0.0, hidden_bias=True, output_bias=True))
+        rates.append(automatic_rate(x, sample_weight, Weights(*init)))
     assert rates[0] == pytest.approx(rates[1], rel=1e-12)
 
 
@@ -96,7 +105,7 @@ def test_one_input_gives_the_rate_of_the_general_form(
     rates = []
     for form in ("one input", "general"):
         if form == "general":
-            monkeypatch.setattr("fastmlp.starting.starting.gauss_newton", _Blocks)
+            monkeypatch.setattr("fastmlp.starting.rate.gauss_newton", BlockProduct)
         rates.append(
             automatic_rate(
                 x,
@@ -115,8 +124,8 @@ def test_one_input_gives_the_product_of_the_general_form(problem, negative_slope
     x, _, sample_weight, init = problem(1, 2)
     rng = np.random.default_rng(1)
     vector = Weights(*(rng.normal(size=part.shape) for part in init))
-    got = _Stretches(x[:, 0], sample_weight, Weights(*init), negative_slope)(vector)
-    expected = _Blocks(x, sample_weight, Weights(*init), negative_slope, lambda: False)(vector)
+    got = UnivariateProduct(x[:, 0], sample_weight, Weights(*init), negative_slope)(vector)
+    expected = BlockProduct(x, sample_weight, Weights(*init), negative_slope, lambda: False)(vector)
     for got_part, expected_part in zip(got, expected, strict=True):
         np.testing.assert_allclose(got_part, expected_part, rtol=1e-10, atol=1e-12)
 
@@ -136,7 +145,7 @@ def test_the_automatic_rate_bears_an_offset(negative_slope, w2_size):
     jacobian = np.hstack([slope * w2 * x[:, None], slope * w2, slope * h1, np.ones((x.size, 1))])
     expected = 1 / np.linalg.eigvalsh(jacobian @ jacobian.T / x.size)[-1]
     weights = Weights(w1[None], b1, w2[:, None], np.zeros(1))
-    got = automatic_rate(x[:, None], np.full(200, 1 / 200), weights, negative_slope, hidden_bias=True, output_bias=True)
+    got = automatic_rate(x[:, None], np.full(200, 1 / 200), weights, negative_slope)
     assert got == pytest.approx(expected, rel=1e-6)
 
 
@@ -153,12 +162,12 @@ def test_the_automatic_rate_bears_any_unit_of_the_input(problem, x_unit, w2_unit
 
 def test_the_automatic_rate_of_a_million_samples_takes_a_moment():
     rng = np.random.default_rng(0)
-    weights = initial_weights("balanced", 1, 1000, 1, hidden_bias=True, rng=rng)
+    weights = initial_weights("balanced", Architecture(1, 1000, 1), rng)
     rates = []
     for n_samples in (10**4, 10**6):  # the general form would need minutes for the second
         x = np.linspace(-3, 3, n_samples)[:, None]
         sample_weight = np.full(n_samples, 1 / n_samples)
-        rates.append(automatic_rate(x, sample_weight, weights, 0.0, hidden_bias=True, output_bias=True))
+        rates.append(automatic_rate(x, sample_weight, weights))
     assert rates[1] == pytest.approx(rates[0], rel=1e-3)
 
 

@@ -1,9 +1,8 @@
-"""What a call of `fastmlp.fit` asks for, checked before anything is computed."""
+"""The configuration of a fit: the options of a call, checked before anything is computed."""
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,46 +10,67 @@ from typing import Any
 import numpy as np
 
 from fastmlp import checks
+from fastmlp.engines.choosing import ALGORITHMS, MOST_OUTPUTS, chosen_algorithm
 from fastmlp.engines.engine import Weights
 from fastmlp.files.archives import checked_path
-from fastmlp.models.model import Model
-from fastmlp.starting.starting import NAMED_STARTS
-from fastmlp.training.recording import default_record_every
-from fastmlp.training.watching import CallbackInfo
+from fastmlp.starting.architecture import Architecture
+from fastmlp.starting.continued import Continued
+from fastmlp.starting.initial_weights import checked_init
+from fastmlp.starting.options import FitOptions
+from fastmlp.starting.rate import Rate
+from fastmlp.starting.scaling import Standardization
+from fastmlp.starting.update_rule import UpdateRule, checked_update_rule
 
-ALGORITHMS = ("auto", "univariate", "dense", "reference")
-OPTIMIZERS = ("sgd", "adam")
-MOST_OUTPUTS = 32  # of "univariate", whose kernels are compiled for each number: 3.5 s for 10, 9 s for 128
+ADAM_RATE = 1e-3  # of lr="auto"
+MOST_RECORDS = 10**6  # of a history with the default record_every
+MOST_VALIDATIONS = 1000  # likewise, if each record takes a validation
 MODEL_BYTES = 2000  # of a Model besides its weights
-
-Rate = float | dict[str, float] | Callable[[int], float]
 
 
 @dataclass(frozen=True)
 class FitConfig:
-    """The arguments of `fastmlp.fit` as they will be used.
+    """The options of `fastmlp.fit` as they will be used. Those not listed are as in `fastmlp.fit`.
 
-    trained says of each group of parameters whether it is trained, is_seeded whether rng came from the caller. lr is
-    None for "auto"; algorithm is never "auto".
+    Attributes
+    ----------
+    data : Samples
+        The samples of positive weight.
+    architecture : Architecture
+        The form of the network.
+    init : str, float or Weights
+        The rule by which weights are drawn, or weights in the units of the data.
+    standardize : bool
+        Whether to train on standardised data.
+    maps : Standardization or None
+        The maps of the model whose training goes on; None to find them.
+    lr : float, dict, callable or None
+        The learning rate; None to find the automatic one.
+    rule : UpdateRule
+        The optimiser and the size of mini-batches.
+    algorithm : {"univariate", "dense", "reference"}
+        The engine.
+    record_every : int
+        Epochs between two records.
+    snapshots : sequence of int
+        Sorted epochs at which to keep the model.
+    feature_names, target_names : sequence of str or None
+        Names of inputs and outputs, of the model whose training goes on.
+    is_seeded : bool
+        Whether the caller gave `rng`.
     """
 
     data: checks.Samples
-    n_hidden: int
-    epochs: int
+    architecture: Architecture
+    init: str | float | Weights
+    standardize: bool
+    maps: Standardization | None
     lr: Rate | None
-    init: str | float | Model | Weights
     rng: np.random.Generator
-    standardize: bool | None
-    trained: Mapping[str, bool]
-    negative_slope: float
-    optimizer: str
-    momentum: float
-    nesterov: bool
-    weight_decay: float
-    batch_size: int | None
+    rule: UpdateRule
     algorithm: str
     dtype: np.dtype[Any]
     threads: int | None
+    epochs: int
     record_every: int
     snapshots: Sequence[int]
     stop_at_crossing: bool
@@ -60,140 +80,135 @@ class FitConfig:
     checkpoint: Path | None
     checkpoint_every: float
     resume: bool
-    callback: Callable[[CallbackInfo], bool | None] | None
+    callback: Callable[[Any], bool | None] | None
     progress: bool | None
+    feature_names: Sequence[str] | None
+    target_names: Sequence[str] | None
     is_seeded: bool
 
 
-def checked_config(
-    x: object,
-    y: object,
-    *,
-    hidden: object,
-    epochs: object,
-    lr: object,
-    init: object,
-    rng: object,
-    standardize: object,
-    hidden_bias: object,
-    output_bias: object,
-    negative_slope: object,
-    sample_weight: object,
-    optimizer: object,
-    momentum: object,
-    nesterov: object,
-    weight_decay: object,
-    batch_size: object,
-    algorithm: object,
-    dtype: object,
-    threads: object,
-    record_every: object,
-    snapshots: Iterable[int] | None,
-    stop_at_crossing: object,
-    validation: object,
-    patience: object,
-    min_delta: object,
-    checkpoint: object,
-    checkpoint_every: object,
-    resume: object,
-    callback: Any,
-    progress: object,
-) -> FitConfig:
-    """Check the arguments of `fastmlp.fit`; raise what it says."""
-    data = checks.samples(x, y, sample_weight).of_positive_weight()
-    trained = {
-        "w1": True,
-        "b1": checks.flag("hidden_bias", hidden_bias),
-        "w2": True,
-        "b2": checks.flag("output_bias", output_bias),
-    }
-    start = _start_given(init, data, trained)
-    n_hidden = checks.count("hidden", hidden) if isinstance(start, (str, float)) else start.b1.size
-    n_epochs = checks.epoch_count("epochs", epochs)
-    rate = checks.learning_rate(lr, trained)
-    batch = _batch_size(batch_size, len(data.x))
-    optimizer = checks.choice("optimizer", optimizer, OPTIMIZERS)
-    memory = _momentum(momentum, optimizer)
-    chosen = _algorithm(algorithm, data.x.shape[1], data.y.shape[1], batch)
-    held_out = None if validation is None else _validation(validation, data)
-    spacing = default_record_every(n_epochs, validates=held_out is not None)
-    if record_every is not None:
-        spacing = checks.epoch_count("record_every", record_every)
-    waits = None if patience is None else checks.epoch_count("patience", patience)
-    if callback is not None and not callable(callback):
-        raise TypeError(checks.wording("callback", "callable", repr(callback)))
-    net_bytes = _require_memory(data, n_hidden, n_epochs, spacing, chosen)
+def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
+    """Check the arguments of `fastmlp.fit`; raise the errors that it documents.
+
+    A `Model` in `init` must be given as a `Continued`.
+    """
+    data = checks.samples(x, y, options.sample_weight).of_positive_weight()
+    architecture, init, continued = _checked_network(options, data)
+    epochs = checks.epoch_count("epochs", options.epochs)
+    rule = checked_update_rule(options, len(data.x))
+    lr = checks.learning_rate(options.lr, architecture.trained)
+    standardize, maps, lr = _coordinates_and_rate(options.standardize, lr, rule.optimizer, init, continued)
+    _require_trainable(maps, lr, architecture)
+    algorithm = _checked_algorithm(options.algorithm, architecture, rule.batch_size)
+    validation = None if options.validation is None else _checked_validation(options.validation, data)
+    record_every = _checked_record_every(options.record_every, epochs, validates=validation is not None)
+    patience = None if options.patience is None else checks.epoch_count("patience", options.patience)
+    if options.callback is not None and not callable(options.callback):
+        raise TypeError(checks.wording("callback", "callable", repr(options.callback)))
+    net_bytes = _require_memory(architecture, len(data.x), algorithm, record_every, epochs // record_every)
     return FitConfig(
         data=data,
-        n_hidden=n_hidden,
-        epochs=n_epochs,
-        lr=rate,
-        init=start,
-        rng=checks.generator("rng", rng),
-        standardize=checks.optional_flag("standardize", standardize),
-        trained=trained,
-        negative_slope=checks.real("negative_slope", negative_slope),
-        optimizer=optimizer,
-        momentum=memory,
-        nesterov=_nesterov(nesterov, memory),
-        weight_decay=checks.at_least("weight_decay", weight_decay, 0.0),
-        batch_size=batch,
-        algorithm=chosen,
-        dtype=data.dtype if dtype is None else checks.dtype("dtype", dtype),
-        threads=None if threads is None else checks.count("threads", threads),
-        record_every=spacing,
-        snapshots=checks.snapshots(snapshots, n_epochs, net_bytes),
-        stop_at_crossing=_stop_at_crossing(stop_at_crossing, chosen),
-        validation=held_out,
-        patience=waits,
-        min_delta=_min_delta(min_delta, waits),
-        checkpoint=_checkpoint(checkpoint),
-        checkpoint_every=checks.at_least("checkpoint_every", checkpoint_every, 0.0),
-        resume=_resume(resume, checkpoint),
-        callback=callback,
-        progress=checks.optional_flag("progress", progress),
-        is_seeded=rng is not None,
+        architecture=architecture,
+        init=init,
+        standardize=standardize,
+        maps=maps,
+        lr=lr,
+        rng=checks.generator("rng", options.rng),
+        rule=rule,
+        algorithm=algorithm,
+        dtype=data.dtype if options.dtype is None else checks.dtype("dtype", options.dtype),
+        threads=None if options.threads is None else checks.count("threads", options.threads),
+        epochs=epochs,
+        record_every=record_every,
+        snapshots=checks.snapshots(options.snapshots, epochs, net_bytes),
+        stop_at_crossing=_checked_stop_at_crossing(options.stop_at_crossing, algorithm),
+        validation=validation,
+        patience=patience,
+        min_delta=_checked_min_delta(options.min_delta, patience),
+        checkpoint=_checked_checkpoint(options.checkpoint),
+        checkpoint_every=checks.at_least("checkpoint_every", options.checkpoint_every, 0.0),
+        resume=_checked_resume(options.resume, options.checkpoint),
+        callback=options.callback,
+        progress=checks.optional_flag("progress", options.progress),
+        feature_names=None if continued is None else continued.feature_names,
+        target_names=None if continued is None else continued.target_names,
+        is_seeded=options.rng is not None,
     )
 
 
-def _algorithm(algorithm: object, n_in: int, n_out: int, batch_size: int | None) -> str:
-    """Return the algorithm that a call trains with: what "auto" stands for."""
+def _checked_network(
+    options: FitOptions, data: checks.Samples
+) -> tuple[Architecture, str | float | Weights, Continued | None]:
+    """Check the options that define the network; return its form, its initial weights and what it goes on from."""
+    hidden_bias = checks.flag("hidden_bias", options.hidden_bias)
+    output_bias = checks.flag("output_bias", options.output_bias)
+    given = checked_init(options.init, data, hidden_bias=hidden_bias, output_bias=output_bias)
+    continued = given if isinstance(given, Continued) else None
+    init = given.weights if isinstance(given, Continued) else given
+    n_hidden = init.b1.size if isinstance(init, Weights) else checks.count("hidden", options.hidden)
+    negative_slope = checks.real("negative_slope", options.negative_slope)
+    if continued is not None and negative_slope == 0:
+        negative_slope = continued.negative_slope
+    sizes = data.x.shape[1], n_hidden, data.y.shape[1]
+    return Architecture(*sizes, negative_slope, hidden_bias, output_bias), init, continued
+
+
+def _coordinates_and_rate(
+    standardize: object,
+    lr: Rate | None,
+    optimizer: str,
+    init: str | float | Weights,
+    continued: Continued | None,
+) -> tuple[bool, Standardization | None, Rate | None]:
+    """Return whether to standardise the data, the maps if they are known, and the rate unless it must be found."""
+    standardizes = checks.optional_flag("standardize", standardize)
+    maps = None
+    if continued is None:
+        if standardizes is None:
+            standardizes = init == "balanced" and lr is None
+    else:
+        was_standardized = continued.maps is not None
+        if standardizes is None:
+            standardizes = was_standardized
+        if standardizes == was_standardized:  # in other coordinates, neither its maps nor its rate apply
+            maps = continued.maps
+            if lr is None and continued.optimizer == optimizer:
+                lr = continued.lr
+    if lr is None and optimizer == "adam":
+        lr = ADAM_RATE
+    return standardizes, maps, lr
+
+
+def _require_trainable(maps: Standardization | None, lr: Rate | None, architecture: Architecture) -> None:
+    """Refuse maps and rates of a model that was trained with other biases than are trained now."""
+    if maps is not None and (
+        (maps.x_shift.any() and not architecture.hidden_bias) or (maps.y_shift.any() and not architecture.output_bias)
+    ):
+        rule = "a net trained without the biases that are disabled"
+        raise ValueError(checks.wording("init", rule, "one whose standardization shifts by them"))
+    if isinstance(lr, dict):
+        checks.learning_rate(lr, architecture.trained)
+
+
+def _checked_algorithm(algorithm: object, architecture: Architecture, batch_size: int | None) -> str:
+    """Return the algorithm to train with."""
     name = checks.choice("algorithm", algorithm, ALGORITHMS)
-    is_univariate = n_in == 1 and n_out <= MOST_OUTPUTS and batch_size is None
-    if name == "univariate" and not is_univariate:
+    n_in, n_out = architecture.n_in, architecture.n_out
+    chosen = chosen_algorithm(name, n_in, n_out, batch_size)
+    if chosen is None:
         rule = f'"univariate" only for one input, at most {MOST_OUTPUTS} outputs and no batch_size'
         raise ValueError(checks.wording("algorithm", rule, f"{n_in}, {n_out} and {batch_size}"))
-    if name == "auto":
-        return "univariate" if is_univariate else "dense"
-    return name
+    return chosen
 
 
-def _batch_size(batch_size: object, n_samples: int) -> int | None:
-    """Return the size of mini-batches, or None for all samples at once."""
-    if batch_size is None:
-        return None
-    size = checks.count("batch_size", batch_size)
-    return size if size < n_samples else None
+def _checked_record_every(record_every: object, epochs: int, *, validates: bool) -> int:
+    """Return the spacing of the records; the default is the smallest that keeps the number of records within limits."""
+    if record_every is None:
+        return -(-epochs // (MOST_VALIDATIONS if validates else MOST_RECORDS))
+    return checks.epoch_count("record_every", record_every)
 
 
-def _momentum(momentum: object, optimizer: str) -> float:
-    checked = checks.at_least("momentum", momentum, 0.0)
-    if checked >= 1:
-        raise ValueError(checks.wording("momentum", "below 1", repr(momentum)))
-    if checked and optimizer == "adam":
-        raise ValueError(checks.wording("momentum", '0 with optimizer="adam"', repr(momentum), "Adam has its own."))
-    return checked
-
-
-def _nesterov(nesterov: object, momentum: float) -> bool:
-    checked = checks.flag("nesterov", nesterov)
-    if checked and not momentum:
-        raise ValueError(checks.wording("nesterov", "False without momentum", "True"))
-    return checked
-
-
-def _stop_at_crossing(stop_at_crossing: object, algorithm: str) -> bool:
-    """Check the flag against the algorithm chosen."""
+def _checked_stop_at_crossing(stop_at_crossing: object, algorithm: str) -> bool:
     checked = checks.flag("stop_at_crossing", stop_at_crossing)
     if checked and algorithm != "univariate":
         rule = 'False unless the algorithm is "univariate"'
@@ -201,8 +216,8 @@ def _stop_at_crossing(stop_at_crossing: object, algorithm: str) -> bool:
     return checked
 
 
-def _validation(validation: object, data: checks.Samples) -> checks.Samples:
-    """Check data of as many columns as the training data."""
+def _checked_validation(validation: object, data: checks.Samples) -> checks.Samples:
+    """Check validation samples, which must have as many columns as the training data."""
     rule = "a tuple (x, y) or (x, y, sample_weight)"
     if not isinstance(validation, (tuple, list)):
         raise TypeError(checks.wording("validation", rule, repr(validation)))
@@ -213,20 +228,19 @@ def _validation(validation: object, data: checks.Samples) -> checks.Samples:
     for name in ("x", "y"):
         got, expected = getattr(held_out, name).shape[1], getattr(data, name).shape[1]
         if got != expected:
-            raise ValueError(
-                checks.wording(f"validation {name}", f"of {checks.counted(expected, 'column')}, as {name} is", f"{got}")
-            )
+            rule = f"of {checks.counted(expected, 'column')}, as {name} is"
+            raise ValueError(checks.wording(f"validation {name}", rule, f"{got}"))
     return held_out
 
 
-def _min_delta(min_delta: object, patience: int | None) -> float:
+def _checked_min_delta(min_delta: object, patience: int | None) -> float:
     checked = checks.at_least("min_delta", min_delta, 0.0)
     if checked and patience is None:
         raise ValueError(checks.wording("min_delta", "0 without patience", repr(min_delta)))
     return checked
 
 
-def _checkpoint(checkpoint: object) -> Path | None:
+def _checked_checkpoint(checkpoint: object) -> Path | None:
     if checkpoint is None:
         return None
     path = checked_path("checkpoint", checkpoint)
@@ -235,48 +249,22 @@ def _checkpoint(checkpoint: object) -> Path | None:
     return path
 
 
-def _resume(resume: object, checkpoint: object) -> bool:
+def _checked_resume(resume: object, checkpoint: object) -> bool:
     checked = checks.flag("resume", resume)
     if checked and checkpoint is None:
         raise ValueError(checks.wording("resume", "False without checkpoint", "True"))
     return checked
 
 
-def _start_given(init: Any, data: checks.Samples, trained: dict[str, bool]) -> str | float | Model | Weights:
-    """Check the start; a given net must fit the data and have no bias that is disabled."""
-    if isinstance(init, str):
-        return checks.choice("init", init, NAMED_STARTS)
-    given: Model | Weights | None = init if isinstance(init, Model) else None
-    if isinstance(init, tuple):
-        if len(init) != len(Weights._fields):
-            raise ValueError(checks.wording("init", "a tuple (w1, b1, w2, b2)", checks.counted(len(init), "item")))
-        given = checks.weights(Weights(*init), "init ")
-    if given is None:
-        names = ", ".join(f'"{name}"' for name in NAMED_STARTS)
-        rule = f"one of {names}, a positive number, a Model or a tuple (w1, b1, w2, b2)"
-        if isinstance(init, (bool, np.bool_)) or not isinstance(init, numbers.Real):
-            raise TypeError(checks.wording("init", rule, repr(init)))
-        if checks.real("init", init) <= 0:
-            raise ValueError(checks.wording("init", rule, repr(init)))
-        return float(init)
-    got, expected = (given.w1.shape[0], given.w2.shape[1]), (data.x.shape[1], data.y.shape[1])
-    if got != expected:
-        sizes = f"{checks.counted(expected[0], 'input')} and {checks.counted(expected[1], 'output')}"
-        rule = f"a net of {sizes}, as the data has"
-        raise ValueError(checks.wording("init", rule, f"one of {got[0]} and {got[1]}"))
-    for name, option in (("b1", "hidden_bias"), ("b2", "output_bias")):
-        bias = getattr(given, name)
-        if not trained[name] and bias.any():
-            raise ValueError(checks.wording(f"init {name}", f"0 with {option}=False", f"{bias[np.argmax(bias != 0)]}"))
-    return given
-
-
-def _require_memory(data: checks.Samples, n_hidden: int, epochs: int, record_every: int, algorithm: str) -> int:
-    """Refuse sizes whose arrays exceed the memory, counting those that dominate in float64; return a model's bytes."""
+def _require_memory(
+    architecture: Architecture, n_samples: int, algorithm: str, record_every: int, n_records: int
+) -> int:
+    """Refuse sizes whose largest arrays, in float64, exceed the memory; return the bytes of a model."""
     item = np.dtype(np.float64).itemsize
-    net = item * n_hidden * (data.x.shape[1] + data.y.shape[1] + 1)
+    n_in, n_hidden, n_out = architecture[:3]
+    net = item * n_hidden * (n_in + n_out + 1)
     copies = 10  # measured: dense 8.1 at two million units, univariate 9.2 at ten million
-    layer = 3 * item * n_hidden * len(data.x) if algorithm == "reference" else 0
+    layer = 3 * item * n_hidden * n_samples if algorithm == "reference" else 0
     checks.memory("hidden", f"{n_hidden}", copies * net + layer)
-    checks.memory("record_every", f"{record_every}", 3 * item * (epochs // record_every))
-    return int(net) + MODEL_BYTES
+    checks.memory("record_every", f"{record_every}", 3 * item * n_records)
+    return net + MODEL_BYTES

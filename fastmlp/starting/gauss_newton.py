@@ -1,4 +1,8 @@
-"""Products with the objective's Gauss-Newton matrix J^T S J, J the Jacobian of all outputs by all parameters."""
+"""Products of a vector with the Gauss-Newton matrix J^T S J of the objective.
+
+J is the Jacobian of all outputs with respect to all parameters, and S holds the sample weights. Vectors have the shape
+of the weights.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from fastmlp.engines.engine import Array, Weights
 from fastmlp.engines.kinks import active_ranges
 from fastmlp.engines.reference import backward_hidden, hidden_forward
 
-GaussNewton = Callable[[Weights], Weights]  # v -> J^T S J v, both shaped as the weights
+GaussNewton = Callable[[Weights], Weights]  # v -> J^T S J v
 
 _BLOCK = 2**22  # entries of a (samples, units) block: 32 MiB
 
@@ -18,14 +22,28 @@ _BLOCK = 2**22  # entries of a (samples, units) block: 32 MiB
 def gauss_newton(
     x: Array, sample_weight: Array, weights: Weights, negative_slope: float, interrupted: Callable[[], bool]
 ) -> GaussNewton:
-    """Return the matrix at these weights as the product with it; an interrupted product is of no use."""
+    """Return the function that multiplies a vector by the matrix at these weights.
+
+    Parameters
+    ----------
+    x : ndarray of float64, shape (n_samples, n_in)
+        Inputs.
+    sample_weight : ndarray of float64, shape (n_samples,)
+        Weights of the samples.
+    weights : Weights
+        Where the matrix is taken.
+    negative_slope : float
+        Slope of the activation below 0.
+    interrupted : callable
+        Returns whether to give up; a product is meaningless then.
+    """
     if x.shape[1] == 1:
-        return _Stretches(x[:, 0], sample_weight, weights, negative_slope)
-    return _Blocks(x, sample_weight, weights, negative_slope, interrupted)
+        return UnivariateProduct(x[:, 0], sample_weight, weights, negative_slope)
+    return BlockProduct(x, sample_weight, weights, negative_slope, interrupted)
 
 
-class _Blocks:
-    """Any number of inputs: forward along v, weighted, and back, block by block of samples."""
+class BlockProduct:
+    """The product for any number of inputs: forward along v, times the sample weights, and backward, in blocks."""
 
     def __init__(
         self, x: Array, sample_weight: Array, weights: Weights, negative_slope: float, interrupted: Callable[[], bool]
@@ -33,10 +51,10 @@ class _Blocks:
         self._start = x, sample_weight, weights, negative_slope
         self._interrupted = interrupted
         self._n_rows = max(1, _BLOCK // weights.b1.size)
-        self._kept = list(self._computed()) if len(x) <= self._n_rows else None
+        self._single = list(self._blocks()) if len(x) <= self._n_rows else None  # is computed only once
 
-    def _computed(self) -> Iterator[tuple[slice, Array, Array]]:
-        """Yield the rows, act(h1) and its slope of each block; they are kept where there is one block."""
+    def _blocks(self) -> Iterator[tuple[slice, Array, Array]]:
+        """Yield the rows, act(h1) and its slope for each block of samples."""
         x, _, weights, negative_slope = self._start
         for first in range(0, len(x), self._n_rows):
             if self._interrupted():
@@ -46,10 +64,10 @@ class _Blocks:
             yield rows, relu, slope
 
     def __call__(self, vector: Weights) -> Weights:
-        """Multiply."""
+        """Return J^T S J v."""
         x, sample_weight, weights, _ = self._start
         total = Weights(*(np.zeros_like(w) for w in weights))
-        for rows, relu, slope in self._computed() if self._kept is None else self._kept:
+        for rows, relu, slope in self._blocks() if self._single is None else self._single:
             inputs = x[rows]
             along = relu @ vector.w2 + ((inputs @ vector.w1 + vector.b1) * slope) @ weights.w2 + vector.b2
             dh2 = sample_weight[rows, None] * along
@@ -60,11 +78,12 @@ class _Blocks:
         return total
 
 
-class _Stretches:
-    """One input: between two neighbouring kinks the outputs along v are linear in x, so moments stand for the samples.
+class UnivariateProduct:
+    """The product for one input, from moments of the samples.
 
-    A product takes O(n_hidden), the moments O(n_samples log n_samples) once. Inputs are measured as
-    t = (x - centre) / scale: raw moments would cancel where x is far from 0, and overflow where its square does.
+    Between two neighbouring kinks the outputs along v are linear in x, so the moments of the samples there suffice. A
+    product takes O(n_hidden); the moments take O(n_samples log n_samples) once. Inputs are measured as
+    t = (x - centre) / scale, because raw moments cancel if x is far from 0 and overflow if its square does.
     """
 
     def __init__(self, x: Array, sample_weight: Array, weights: Weights, negative_slope: float) -> None:
@@ -79,13 +98,13 @@ class _Stretches:
 
         ranges = np.concatenate(active_ranges(x, w1, b1))
         edges, ends = np.unique(np.append(ranges, [0, x.size]), return_inverse=True)
-        self._first, self._stop = ends[: w1.size], ends[w1.size : -2]  # as numbers of stretches
+        self._first, self._stop = ends[: w1.size], ends[w1.size : -2]  # of the intervals between kinks
         t = (x - self._centre) / self._scale
         powers = np.stack([sample_weight, sample_weight * t, sample_weight * t**2])
         self._moments = np.add.reduceat(powers, edges[:-1], axis=1)[:, :, None]
 
     def __call__(self, vector: Weights) -> Weights:
-        """Multiply."""
+        """Return J^T S J v."""
         w1, b1, w2, b2 = vector
         dw_t, db_t = w1.T * self._scale, (b1 + w1[0] * self._centre)[:, None]
         slope = self._over_units(self._w_t * w2 + dw_t * self._w2)
@@ -99,7 +118,7 @@ class _Stretches:
         return Weights(dw1[None], db1, self._w_t * sum_t + self._b_t * sum_, error.sum(axis=0))
 
     def _over_units(self, terms: Array) -> Array:
-        """Sum (n_hidden, n_out) terms over units, each times its slope on the stretch: (n_stretches, n_out)."""
+        """Sum (n_hidden, n_out) terms over units, each times its slope in the interval: (n_intervals, n_out)."""
         n_edges = self._moments.shape[1] + 1
         active = np.stack(
             [np.bincount(self._first, term, n_edges) - np.bincount(self._stop, term, n_edges) for term in terms.T],
@@ -108,7 +127,7 @@ class _Stretches:
         return np.asarray(self._negative_slope * terms.sum(axis=0) + (1 - self._negative_slope) * active)
 
     def _over_samples(self, terms: Array) -> Array:
-        """Sum (n_stretches, n_out) terms over stretches, each times the unit's slope there: (n_hidden, n_out)."""
+        """Sum (n_intervals, n_out) terms over intervals, each times the unit's slope there: (n_hidden, n_out)."""
         sums = np.concatenate([np.zeros((1, terms.shape[1])), terms.cumsum(axis=0)])
         return np.asarray(
             self._negative_slope * sums[-1] + (1 - self._negative_slope) * (sums[self._stop] - sums[self._first])

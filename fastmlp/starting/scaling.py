@@ -1,7 +1,7 @@
-"""Training on standardised data, and folding the maps into the weights.
+"""Standardised data: the maps between the units of the data and the coordinates of the training.
 
-A net of standardised inputs and targets is a net of the raw ones with other weights. With x' = (x - x_shift) / x_scale
-and y' = (y - y_shift) / y_scale::
+A network of standardised inputs and targets is a network of the data as given, with other weights. With
+x' = (x - x_shift) / x_scale and y' = (y - y_shift) / y_scale::
 
     w1 = w1' / x_scale     b1 = b1' - x_shift w1     w2 = w2' y_scale     b2 = b2' y_scale + y_shift
 """
@@ -9,16 +9,19 @@ and y' = (y - y_shift) / y_scale::
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.engines.summation import weighted_sum
 
+FLOAT64 = np.dtype(np.float64)
+
 
 @dataclass(frozen=True, eq=False)
 class Standardization:
-    """The maps between the units of the data and those trained in.
+    """The maps between the units of the data and the coordinates of the training.
 
     Attributes
     ----------
@@ -38,22 +41,26 @@ class Standardization:
             array.flags.writeable = False
 
     def inputs(self, x: Array) -> Array:
-        """Return x (n_samples, n_in) in the units trained in."""
+        """Return x (n_samples, n_in) in the coordinates of the training."""
         return np.asarray((x - self.x_shift) / self.x_scale)
 
     def targets(self, y: Array) -> Array:
-        """Return y (n_samples, n_out) in the units trained in."""
+        """Return y (n_samples, n_out) in the coordinates of the training."""
         return np.asarray((y - self.y_shift) / self.y_scale)
 
-    def fold(self, weights: Weights) -> Weights:
-        """Return the weights that act on raw data, in float64."""
-        w1, b1, w2, b2 = (w.astype(np.float64) for w in weights)
+    def fold(self, weights: Weights, dtype: np.dtype[Any] = FLOAT64) -> Weights:
+        """Return the weights that act on the data as given, computed in float64.
+
+        The weights of several networks may be stacked along a first axis.
+        """
+        w1, b1, w2, b2 = (w.astype(np.float64, copy=False) for w in weights)
         w1 = w1 / self.x_scale[:, None]
-        return Weights(w1, b1 - weighted_sum(self.x_shift, w1), w2 * self.y_scale, b2 * self.y_scale + self.y_shift)
+        folded = w1, b1 - weighted_sum(self.x_shift, w1), w2 * self.y_scale, b2 * self.y_scale + self.y_shift
+        return Weights(*(array.astype(dtype, copy=False) for array in folded))
 
     def unfold(self, weights: Weights) -> Weights:
         """Return the weights that act on standardised data: the inverse of `fold`, in float64."""
-        w1, b1, w2, b2 = (w.astype(np.float64) for w in weights)
+        w1, b1, w2, b2 = (w.astype(np.float64, copy=False) for w in weights)
         trained_w1 = w1 * self.x_scale[:, None]
         return Weights(
             trained_w1, b1 + weighted_sum(self.x_shift, w1), w2 / self.y_scale, (b2 - self.y_shift) / self.y_scale
@@ -68,10 +75,10 @@ def identity(n_in: int, n_out: int) -> Standardization:
 def standardization(
     x: Array, y: Array, sample_weight: Array, *, shift_inputs: bool, shift_targets: bool
 ) -> Standardization:
-    """Return the maps to weighted mean 0 and standard deviation 1 (ddof 0) per column.
+    """Return the maps to mean 0 and standard deviation 1 (ddof 0) of every column, weighted by sample_weight.
 
-    A column that may not be shifted, because no bias could undo it, is scaled to root mean square 1; a constant column
-    is not scaled.
+    Columns that are not shifted, because there is no bias to undo it, are scaled to root mean square 1. A constant
+    column is not scaled.
     """
     x_shift, x_scale = _column_maps(x, sample_weight, shift=shift_inputs)
     y_shift, y_scale = _column_maps(y, sample_weight, shift=shift_targets)
@@ -79,10 +86,11 @@ def standardization(
 
 
 def _column_maps(columns: Array, sample_weight: Array, *, shift: bool) -> tuple[Array, Array]:
+    """Return the shift and the scale of each column."""
     constant = (columns == columns[0]).all(axis=0)
     mean = np.where(constant, columns[0], weighted_sum(sample_weight, columns)) if shift else np.zeros(columns.shape[1])
     centred = columns - mean
-    # Squares of values beyond 1e154 overflow and below 1e-162 vanish: take the largest out first.
+    # Squares of values above 1e154 overflow and below 1e-162 vanish, so the largest is taken out first.
     largest = np.abs(centred).max(axis=0)
     unit = np.where(largest > 0, largest, 1.0)
     scale = unit * np.sqrt(weighted_sum(sample_weight, (centred / unit) ** 2))

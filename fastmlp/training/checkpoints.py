@@ -147,9 +147,6 @@ def _add(known: Any, value: Any) -> None:
     if isinstance(value, np.ndarray):
         known.update(f"{value.dtype}{value.shape}".encode())
         known.update(np.ascontiguousarray(value).data)
-    elif isinstance(value, Model):  # what training goes on from
-        lr, maps = (None, None) if value.info is None else (value.info.lr, value.info.standardization)
-        _add(known, (value.weights, value.negative_slope, lr, maps))
     elif isinstance(value, np.random.Generator):
         _add(known, value.bit_generator.state)
     elif is_dataclass(value):

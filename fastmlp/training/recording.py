@@ -12,14 +12,6 @@ from fastmlp.models.history import History, read_only_history
 if TYPE_CHECKING:
     from fastmlp.models.model import Model
 
-MAX_DEFAULT_RECORDS = 10**6
-MAX_DEFAULT_VALIDATIONS = 1000
-
-
-def default_record_every(epochs: int, *, validates: bool = False) -> int:
-    """Return the spacing that keeps at most a million records, or a thousand where each takes a validation."""
-    return -(-epochs // (MAX_DEFAULT_VALIDATIONS if validates else MAX_DEFAULT_RECORDS))
-
 
 class Recorder:
     """Collects the history of a fit while it runs."""

@@ -1,0 +1,119 @@
+"""The jobs of `fastmlp.fit_many`: their checks, and the random numbers of each."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from fastmlp import checks
+from fastmlp.pipeline import configured
+from fastmlp.starting.config import FitConfig
+from fastmlp.starting.options import FitOptions
+
+ARGUMENTS = {"x", "y", *(field.name for field in fields(FitOptions))} - {"progress"}
+READS_RECORDS = ("validation", "patience")  # options by which a fit depends on the recorded errors
+
+
+def checked_jobs(
+    x: object, y: object, jobs: object, common: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Check the arguments of `fastmlp.fit_many`.
+
+    Returns
+    -------
+    jobs : list of dict
+        The arguments of each network that are its own, `rng` among them.
+    common : dict
+        The arguments of all networks, x and y among them, but for `rng`.
+    """
+    own = _mappings(jobs)
+    _require_known("common arguments", common)
+    # An iterator is consumed once but needed for every network.
+    shared = {name: tuple(value) if isinstance(value, Iterator) else value for name, value in common.items()}
+    shared |= {"x": x, "y": y}
+    for name in ("x", "y"):
+        missing = [i for i, job in enumerate(own) if shared[name] is None and name not in job]
+        if missing:
+            got = f"None and no {name} in job {missing[0]}"
+            raise ValueError(checks.wording(name, "given, or part of every job", got))
+    if shared.get("checkpoint") is not None:
+        rule = "given in the jobs, a file for each net"
+        raise ValueError(checks.wording("checkpoint", rule, repr(shared["checkpoint"])))
+    _require_separate_generators(own)
+    seeds = _seeds(shared.pop("rng", None), len(own))
+    # A job may make valid what is refused without it, such as momentum for a common nesterov=True.
+    refusal = _refusal({}, shared) if x is not None and y is not None else None
+    if refusal is not None and own and str(_refusal(own[0], shared)) == str(refusal):
+        raise refusal
+    return [{"rng": seed, **job} for seed, job in zip(seeds, own, strict=True)], shared
+
+
+def job_config(job: Mapping[str, Any], common: Mapping[str, Any]) -> FitConfig:
+    """Return the configuration of one network; raise the errors of `fastmlp.fit`."""
+    arguments = {**common, **job, "progress": False}
+    x, y = arguments.pop("x"), arguments.pop("y")
+    if arguments.get("threads") is None:
+        arguments["threads"] = 1  # the other cores have networks of their own, and the bits would depend on the number
+    if all(arguments.get(name) is None for name in ("record_every", *READS_RECORDS)):
+        arguments["record_every"] = arguments.get("epochs", FitOptions.epochs)
+    return configured(x, y, FitOptions(**arguments))
+
+
+def _mappings(jobs: object) -> list[dict[str, Any]]:
+    """Check that the jobs are mappings of arguments of `fastmlp.fit`."""
+    rule = "an iterable of mappings of arguments of fastmlp.fit"
+    if isinstance(jobs, (str, Mapping)) or not isinstance(jobs, Iterable):
+        raise TypeError(checks.wording("jobs", rule, repr(jobs)))
+    own = []
+    for i, job in enumerate(jobs):
+        if not isinstance(job, Mapping):
+            raise TypeError(checks.wording(f"jobs[{i}]", "a mapping of arguments of fastmlp.fit", repr(job)))
+        _require_known(f"jobs[{i}]", job)
+        own.append(dict(job))
+    return own
+
+
+def _require_known(name: str, arguments: Mapping[str, Any]) -> None:
+    for key in arguments:
+        if key not in ARGUMENTS:
+            raise TypeError(checks.wording(name, "arguments of fastmlp.fit other than progress", repr(key)))
+
+
+def _require_separate_generators(own: Iterable[Mapping[str, Any]]) -> None:
+    """Refuse a generator that several jobs share: what each draws would depend on their order."""
+    first: dict[int, int] = {}
+    for i, job in enumerate(own):
+        rng = job.get("rng")
+        if isinstance(rng, np.random.Generator | np.random.BitGenerator | np.random.RandomState):
+            if id(rng) in first:
+                rule = "a seed, or a Generator that no other job has"
+                remedy = "Give rng= for all jobs: each net gets a child of it."
+                raise ValueError(checks.wording(f"jobs[{i}] rng", rule, f"that of jobs[{first[id(rng)]}]", remedy))
+            first[id(rng)] = i
+
+
+def _seeds(rng: Any, n: int) -> Iterable[np.random.SeedSequence | None]:
+    """Return a seed for each of n jobs, which depends on `rng` and the number of the job; None means fresh entropy."""
+    generator = checks.generator("rng", rng)
+    if rng is None:
+        return [None] * n
+    if not isinstance(rng, numbers.Integral | Sequence | np.ndarray | np.random.SeedSequence):
+        source: Any = generator.bit_generator.seed_seq
+        if source is not None:
+            return list(source.spawn(n))
+        rng = generator.integers(2**32, size=4)  # a generator that was seeded without a SeedSequence
+    parent = rng if isinstance(rng, np.random.SeedSequence) else np.random.SeedSequence(rng)
+    return (np.random.SeedSequence(parent.entropy, spawn_key=(*parent.spawn_key, i)) for i in range(n))
+
+
+def _refusal(job: Mapping[str, Any], common: Mapping[str, Any]) -> Exception | None:
+    """Return the error of the arguments of one network, if there is one."""
+    try:
+        job_config({name: value for name, value in job.items() if name != "rng"}, common)
+    except (TypeError, ValueError, MemoryError) as error:
+        return error.with_traceback(None)
+    return None

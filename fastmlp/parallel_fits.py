@@ -1,0 +1,193 @@
+"""The networks of `fastmlp.fit_many`, distributed by joblib over threads, processes or machines.
+
+Each task of a worker trains some networks. It checks the arguments once for networks that differ only in their random
+numbers, and trains these in batches if they are small.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastmlp import checks
+from fastmlp.batched_fits import PREPARATION, train_in_batches
+from fastmlp.jobs import job_config
+from fastmlp.models.ensemble import Ensemble
+from fastmlp.models.model import Model
+from fastmlp.pipeline import train
+from fastmlp.starting.config import FitConfig
+from fastmlp.training.watching import CallbackInfo, Interrupt, progress_bar
+
+TASKS_PER_WORKER = 32  # few enough that tasks cost nothing beside their networks, many enough that workers end together
+MOST_PER_TASK = 256  # networks, so that the progress bar moves
+# Epochs times samples and units of a network that is trained in about the millisecond that its Python code takes. Two
+# threads with such networks took 1.6 ms for each, because the interpreter's lock was handed over at every kernel call.
+SMALL_WORK = 500_000
+
+_small_nets_lock = threading.Lock()  # held while a small network is trained, and while arguments are checked
+
+Result = Model | Exception
+
+
+def _renew_lock() -> None:
+    """Replace the lock in a forked child, where no thread would ever release it."""
+    global _small_nets_lock
+    _small_nets_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+def train_jobs(jobs: list[dict[str, Any]], common: Mapping[str, Any], progress: bool | None) -> Ensemble:
+    """Train the networks of checked jobs.
+
+    Parameters
+    ----------
+    jobs, common
+        As `fastmlp.jobs.checked_jobs` returns them.
+    progress : bool or None
+        As in `fastmlp.fit_many`.
+    """
+    import joblib
+
+    backend, _ = joblib.parallel.get_active_backend(prefer="threads")
+    # Threads see the flag of Ctrl-C and end their networks. Processes do not; joblib ends them.
+    interrupt = Interrupt() if getattr(backend, "supports_sharedmem", False) else None
+    results: dict[int, Result] = {}
+    failure: BaseException | None = None
+    with interrupt or nullcontext(), progress_bar(len(jobs), 0, progress, "net") as bar:
+        try:
+            for done in _results_of_tasks(jobs, common, interrupt, backend):
+                results |= done
+                bar.update(len(done))
+        except (Exception, KeyboardInterrupt) as error:
+            if not results:
+                raise
+            failure = error
+    if interrupt is not None and interrupt.requested:
+        failure = KeyboardInterrupt()
+    if failure is not None:
+        reason = "Ctrl-C" if isinstance(failure, KeyboardInterrupt) else f"{type(failure).__name__}: {failure}"
+        text = f"fit_many was ended by {reason}; {len(results)} of {len(jobs)} nets were done and are returned."
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+        missing = [i for i in range(len(jobs)) if i not in results]
+        results |= {i: RuntimeError(f"Net {i} was not trained to its end, because of {reason}.") for i in missing}
+    ordered = [results[i] for i in range(len(jobs))]
+    return Ensemble(
+        tuple(result if isinstance(result, Model) else None for result in ordered),
+        {i: result for i, result in enumerate(ordered) if isinstance(result, Exception)},
+    )
+
+
+def _results_of_tasks(
+    jobs: list[dict[str, Any]], common: Mapping[str, Any], interrupt: Interrupt | None, backend: Any
+) -> Iterator[dict[int, Result]]:
+    """Train the networks and yield the results of each task when it is done."""
+    import joblib
+
+    _, n_jobs = joblib.parallel.get_active_backend()  # joblib loses it where it falls back on threads
+    n_jobs = -1 if n_jobs is None else n_jobs
+    size = int(np.clip(len(jobs) // (TASKS_PER_WORKER * joblib.effective_n_jobs(n_jobs)), 1, MOST_PER_TASK))
+    numbered = list(enumerate(jobs))
+    tasks = (
+        joblib.delayed(_train_task)(numbered[first : first + size], common, interrupt)
+        for first in range(0, len(numbered), size)
+    )
+    # Ray and multiprocessing return everything at the end.
+    return_as = "generator_unordered" if getattr(backend, "supports_return_generator", False) else "list"
+    # Kernels release the interpreter's lock, so threads are as fast as processes, and they share data and kernels.
+    yield from joblib.Parallel(n_jobs=n_jobs, prefer="threads", return_as=return_as)(tasks)
+
+
+def _train_task(
+    numbered: list[tuple[int, dict[str, Any]]], common: Mapping[str, Any], interrupt: Interrupt | None
+) -> dict[int, Result]:
+    """Train the networks of some jobs and return the results by their numbers; Ctrl-C ends it early."""
+    results: dict[int, Result] = {}
+    for job, rngs in _jobs_with_their_rngs(numbered):
+        if _is_requested(interrupt):
+            break
+        # A function of the caller may train networks in other threads and wait for them, which would be a deadlock.
+        calls_back = any(callable(job.get(name, common.get(name))) for name in ("lr", "callback"))
+        try:
+            with nullcontext() if calls_back else _small_nets_lock:
+                config = job_config(job, common)
+        except Exception as error:  # noqa: BLE001 - whatever fails, the other networks are trained
+            results |= dict.fromkeys(rngs, _without_traceback(error))
+            continue
+        seeds = {i: rng for i, rng in rngs.items() if isinstance(rng, int | np.random.SeedSequence | None)}
+        results |= train_in_batches(config, seeds, lambda: _is_requested(interrupt))
+        lock: AbstractContextManager[Any] = _small_nets_lock if _is_small(config) and not calls_back else nullcontext()
+        with lock:
+            results |= _train_singly(config, {i: rng for i, rng in rngs.items() if i not in results}, interrupt)
+    return results
+
+
+def _jobs_with_their_rngs(numbered: list[tuple[int, dict[str, Any]]]) -> list[tuple[dict[str, Any], dict[int, Any]]]:
+    """Return each different job without its `rng`, and the `rng` of all networks that it is the job of by number."""
+    groups: dict[Any, tuple[dict[str, Any], dict[int, Any]]] = {}
+    for i, job in numbered:
+        own = dict(job)
+        rng = own.pop("rng")
+        try:
+            key: Any = frozenset((name, type(value), value) for name, value in own.items())
+        except TypeError:  # arrays are not compared; such a job is a group of its own
+            key = i
+        groups.setdefault(key, (own, {}))[1][i] = rng
+    return list(groups.values())
+
+
+def _train_singly(config: FitConfig, rngs: Mapping[int, Any], interrupt: Interrupt | None) -> dict[int, Result]:
+    """Train networks of one configuration one by one."""
+    results: dict[int, Result] = {}
+    callback = config.callback if interrupt is None else _interruptible(interrupt, config.callback)
+    for i, rng in rngs.items():
+        if _is_requested(interrupt):
+            break
+        try:
+            own = replace(config, rng=checks.generator("rng", rng), is_seeded=rng is not None, callback=callback)
+            model = train(own)
+        except Exception as error:  # noqa: BLE001 - as above
+            results[i] = _without_traceback(error)
+            continue
+        assert model.info is not None
+        if not _is_requested(interrupt) or model.info.stop_reason != "callback":
+            results[i] = model
+    return results
+
+
+def _is_small(config: FitConfig) -> bool:
+    """Return whether training a network takes no longer than its Python code, and waits for nothing."""
+    n_in, n_hidden, n_out = config.architecture[:3]
+    n_samples = len(config.data.x)
+    size = n_samples + n_hidden if config.algorithm == "univariate" else n_samples * n_hidden * n_in
+    waits = config.validation is not None or config.checkpoint is not None  # for other samples, for the disk
+    return not waits and (config.epochs + PREPARATION) * size * n_out < SMALL_WORK
+
+
+def _is_requested(interrupt: Interrupt | None) -> bool:
+    return interrupt is not None and interrupt.requested
+
+
+def _interruptible(
+    interrupt: Interrupt, callback: Callable[[CallbackInfo], bool | None] | None
+) -> Callable[[CallbackInfo], bool | None]:
+    """Return a callback that stops a fit on Ctrl-C, or when the caller's callback does."""
+
+    def stops(info: CallbackInfo) -> bool | None:
+        return interrupt.requested or (callback is not None and callback(info))
+
+    return stops
+
+
+def _without_traceback(error: Exception) -> Exception:
+    """Return an error without its traceback, which would keep the frames and all that they hold alive."""
+    return error.with_traceback(None)

@@ -1,0 +1,210 @@
+"""The steps of a fit, in order: each takes what the one before it returns.
+
+===========  ================================================  =========================================
+step         module                                            returns
+===========  ================================================  =========================================
+check        starting/config.py                                FitConfig: the options as they are used
+coordinates  starting/coordinates.py                           Coordinates: the maps and the mapped data
+start        starting/start.py                                 Start: initial weights and learning rate
+problem      starting/problem.py                               Problem: the data in the dtype of the fit
+engine       engines/choosing.py, starting/update_rule.py      Engine
+loop         training/loop.py                                  Outcome, and the history of the recorder
+model        models/model.py                                   Model
+===========  ================================================  =========================================
+
+A fit that resumes takes the start from its checkpoint instead of drawing it, and its loop goes on from the state in the
+checkpoint. `fastmlp.batched_fits` takes the same steps for several networks at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from fastmlp.engines.choosing import engine_class, threads_and_parts
+from fastmlp.engines.engine import Settings, Shape, Weights
+from fastmlp.files.archives import refuse
+from fastmlp.models.fit_info import FitInfo
+from fastmlp.models.history import History
+from fastmlp.models.model import Model
+from fastmlp.starting.config import FitConfig, checked_config
+from fastmlp.starting.continued import Continued
+from fastmlp.starting.coordinates import Coordinates, find_coordinates
+from fastmlp.starting.options import FitOptions
+from fastmlp.starting.problem import make_problem, require_finite_model, shape_of
+from fastmlp.starting.scaling import Standardization
+from fastmlp.starting.start import Start, find_starts
+from fastmlp.starting.update_rule import engine_settings
+from fastmlp.training.checkpoints import Checkpoint, Resumed
+from fastmlp.training.loop import Outcome, TrainingLoop
+from fastmlp.training.recording import Recorder
+from fastmlp.training.stopping import Stopping
+from fastmlp.training.validation import validation_rmse
+from fastmlp.training.watching import Interrupt
+from fastmlp.versions import versions
+
+
+def configured(x: object, y: object, options: FitOptions) -> FitConfig:
+    """Check the arguments of `fastmlp.fit`."""
+    if isinstance(options.init, Model):
+        options = replace(options, init=_continued(options.init))
+    return checked_config(x, y, options)
+
+
+def _continued(model: Model) -> Continued:
+    """Return what a fit takes over from a model."""
+    info = model.info
+    facts = (None, None, None) if info is None else (info.standardization, info.optimizer, info.lr)
+    return Continued(model.weights, model.negative_slope, model.feature_names, model.target_names, *facts)
+
+
+def train(config: FitConfig) -> Model:
+    """Train a network.
+
+    Raises
+    ------
+    ValueError
+        If the data, the initial weights or the rate overflow in the dtype, or if the checkpoint belongs to another fit.
+    FileFormatError, OSError, DivergenceError
+        As in `fastmlp.fit`.
+    """
+    with Interrupt() as interrupt:
+        started = time.perf_counter()
+        checkpoint, saved = _opened_checkpoint(config)
+        coordinates = coordinates_of(config)
+        start, seed = _drawn_start(config, coordinates, interrupt) if saved is None else _saved_start(config, saved)
+        require_finite_model(coordinates.maps, start.weights, config.dtype)
+        problem = make_problem(coordinates, config.dtype)
+        shape = shape_of(problem.x, config.architecture.n_hidden, config.architecture.n_out)
+
+        compiling = time.perf_counter()
+        settings = settings_of(config, start, seed, shape)
+        engine_type = engine_class(config.algorithm, shape, config.rule.batch_size)
+        engine_type.compile(shape, config.dtype, settings)
+        validate = _validation(config, coordinates.maps)
+        compile_seconds = time.perf_counter() - compiling
+        engine = engine_type(problem, start.weights, settings)
+
+        def make_model(weights: Weights, outcome: Outcome, history: History | None = None) -> Model:
+            info = fit_info(
+                config,
+                coordinates.maps,
+                start.lr,
+                method=engine.method,
+                epochs_run=outcome.epochs_run,
+                best_epoch=outcome.best_epoch,
+                stop_reason=outcome.stop_reason,
+                crossings=outcome.crossings,
+                live_units=engine.live_units,
+                fit_seconds=time.perf_counter() - started - compile_seconds,
+                compile_seconds=compile_seconds,
+            )
+            return fitted_model(config, coordinates.maps.fold(weights, config.dtype), history, info)
+
+        recorder = Recorder(
+            config.epochs,
+            config.record_every,
+            coordinates.maps.y_scale,
+            counts_crossings=engine.counts_crossings,
+            validates=config.validation is not None,
+        )
+        stopping = Stopping(config.stop_at_crossing, config.patience, config.min_delta)
+        loop = TrainingLoop(engine, config.epochs, recorder, make_model, start.lr, stopping, validate)
+        if checkpoint is not None:
+            checkpoint.begin(start.weights, seed)
+        if saved is not None:
+            _go_on(loop, saved, config)
+        # If Ctrl-C came before the rate was found, there is nothing to resume.
+        kept = None if start.lr is None else checkpoint
+        outcome = loop.run(interrupt, config.snapshots, config.callback, config.progress, kept)
+    return make_model(engine.weights(), outcome, recorder.history())
+
+
+def coordinates_of(config: FitConfig) -> Coordinates:
+    """Return the coordinates that a fit trains in."""
+    return find_coordinates(config.data, config.architecture, standardize=config.standardize, kept=config.maps)
+
+
+def settings_of(config: FitConfig, start: Start, seed: int, shape: Shape) -> Settings:
+    """Return the settings of the engine."""
+    threads = threads_and_parts(config.algorithm, shape, config.rule.batch_size, config.threads)
+    return engine_settings(config.rule, start.lr, config.architecture, config.dtype, seed, threads)
+
+
+def fit_info(config: FitConfig, maps: Standardization, lr: Any, **facts: Any) -> FitInfo:
+    """Return how a model was trained; the facts are those fields of `FitInfo` that training decides."""
+    return FitInfo(
+        algorithm=config.algorithm,
+        optimizer=config.rule.optimizer,
+        lr=lr,
+        standardization=maps if config.standardize else None,
+        versions=dict(versions()),
+        **facts,
+    )
+
+
+def fitted_model(config: FitConfig, weights: Weights, history: History | None, info: FitInfo) -> Model:
+    """Return the model of weights that act on the data as given."""
+    return Model(
+        *weights,
+        config.architecture.negative_slope,
+        x_range=np.stack([config.data.x.min(axis=0), config.data.x.max(axis=0)], axis=1),
+        y_ndim=config.data.y_ndim,
+        feature_names=config.feature_names,
+        target_names=config.target_names,
+        history=history,
+        info=info,
+    )
+
+
+def _opened_checkpoint(config: FitConfig) -> tuple[Checkpoint | None, Resumed | None]:
+    """Return the checkpoint of a fit, and its contents if the fit resumes from it."""
+    if config.checkpoint is None:
+        return None, None
+    checkpoint = Checkpoint(config.checkpoint, config.checkpoint_every, config)
+    return checkpoint, checkpoint.read() if config.resume else None
+
+
+def _drawn_start(config: FitConfig, coordinates: Coordinates, interrupt: Interrupt) -> tuple[Start, int]:
+    """Return the start of a new fit, and the seed of its mini-batches."""
+    (start,) = find_starts(
+        config.init, config.lr, config.architecture, coordinates, [config.rng], lambda: interrupt.requested
+    )
+    # The seed is drawn after the weights, which therefore do not depend on it, and only for mini-batches.
+    return start, 0 if config.rule.batch_size is None else int(config.rng.integers(2**63))
+
+
+def _saved_start(config: FitConfig, saved: Resumed) -> tuple[Start, int]:
+    """Return the start of the fit that a checkpoint belongs to, and the seed of its mini-batches."""
+    info = saved.standing.model.info
+    assert info is not None
+    lr = info.lr if config.lr is None else config.lr  # no file can hold a callable
+    return Start(saved.start, lr), saved.seed
+
+
+def _go_on(loop: TrainingLoop, saved: Resumed, config: FitConfig) -> None:
+    """Let the loop go on from a checkpoint; on another processor the arrays of the engine may have other shapes."""
+    try:
+        loop.go_on(saved.standing)
+    except (IndexError, KeyError, TypeError, ValueError) as error:
+        assert config.checkpoint is not None
+        refuse(config.checkpoint, f"a checkpoint written by a processor like this one ({error})")
+
+
+def _validation(config: FitConfig, maps: Standardization) -> Callable[[Weights], float] | None:
+    """Return the function that computes the validation RMSE of an engine's weights, in the units of y."""
+    if config.validation is None:
+        return None
+    rmse = validation_rmse(
+        config.validation, config.architecture.negative_slope, is_compiled=config.algorithm != "reference"
+    )
+
+    def validate(weights: Weights) -> float:
+        with np.errstate(all="ignore"):  # beyond the training data the network may overflow
+            return rmse(maps.fold(weights, config.dtype))
+
+    return validate

@@ -1,0 +1,160 @@
+"""The learning rate: the automatic one, and the rate of each group of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fastmlp import checks
+from fastmlp.engines.engine import Array, Rates, Weights
+from fastmlp.starting.architecture import Architecture
+from fastmlp.starting.gauss_newton import gauss_newton
+
+Rate = float | dict[str, float] | Callable[[int], float]  # for all groups, by group, or by epoch
+
+_TOLERANCE = 1e-6
+_MAX_ITERATIONS = 1000
+# Samples squared times units, at least 16, up to which the products of samples are faster (60 samples and 50 units:
+# 2.7 -> 0.4 ms). Beyond, BLAS starts threads, and on a busy machine it waits ten ms for them.
+_MAX_GRAM = 2**18
+
+
+def group_rates(lr: Rate | None, architecture: Architecture, dtype: np.dtype[Any]) -> Rates:
+    """Return the learning rate of each group, which is 0 for a group that is not trained.
+
+    For a callable `lr` these are the factors of its value in each epoch. All are 0 if `lr` is None, which means that
+    Ctrl-C came before the automatic rate was found; no epoch is trained then.
+    """
+    trained = architecture.trained
+    if lr is None:
+        return Rates(0.0, 0.0, 0.0, 0.0)
+    if callable(lr):
+        return Rates(**{group: float(is_trained) for group, is_trained in trained.items()})
+    given = lr if isinstance(lr, dict) else dict.fromkeys(trained, lr)
+    if max(given.values()) > float(np.finfo(dtype).max):
+        raise ValueError(checks.wording("lr", f"finite in {dtype}", f"{lr}"))
+    return Rates(**{group: given[group] if is_trained else 0.0 for group, is_trained in trained.items()})
+
+
+def automatic_rates(
+    x: Array,
+    sample_weight: Array,
+    nets: Sequence[Weights],
+    architecture: Architecture,
+    interrupted: Callable[[], bool] = lambda: False,
+) -> list[float | None]:
+    """Return 1 / lambda_max for the initial weights of each network.
+
+    lambda_max is the largest eigenvalue of the objective's Gauss-Newton matrix J^T S J, where J is the Jacobian of all
+    outputs with respect to all trained parameters and S holds the sample weights. The rate of a network does not depend
+    on the others.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples, n_in)
+        Inputs, in the coordinates trained in.
+    sample_weight : ndarray of shape (n_samples,)
+        Weights of the samples, which sum to 1.
+    nets : sequence of Weights
+        Initial weights of each network, in the coordinates trained in.
+    architecture : Architecture
+        The form of the networks.
+    interrupted : callable
+        Returns whether to give up.
+
+    Returns
+    -------
+    list of float or None
+        The rates, rounded to 24 bits. A rate is 1.0 if lambda_max is 0, and None if the search was interrupted.
+    """
+    rates: Sequence[float] | Array = [np.nan] * len(nets)
+    if architecture.n_in == 1 and architecture.n_out == 1 and len(x) ** 2 * max(architecture.n_hidden, 16) <= _MAX_GRAM:
+        stacked = Weights(*(np.array(arrays) for arrays in zip(*nets, strict=True)))
+        rates = _rates_in_sample_space(x, sample_weight, stacked, architecture)
+    return [
+        float(rate)
+        if np.isfinite(rate)
+        else _rate_in_parameter_space(x, sample_weight, weights, architecture, interrupted)
+        for rate, weights in zip(rates, nets, strict=True)
+    ]
+
+
+def _rate_in_parameter_space(
+    x: Array, sample_weight: Array, weights: Weights, architecture: Architecture, interrupted: Callable[[], bool]
+) -> float | None:
+    """Return the rate by power iteration on vectors of parameters, for a network of any size.
+
+    The iteration ends when the eigenvalue has twice changed by less than 1e-6 of itself. It starts from a fixed vector
+    that does not depend on the order of units and samples, and that has no symmetry between inputs or outputs.
+    """
+    trained = Weights(*(np.ones_like(w) for w in weights))
+    trained.b1[...] = architecture.hidden_bias
+    trained.b2[...] = architecture.output_bias
+    vector = Weights(
+        trained.w1 + 0.5 * np.cos(np.arange(x.shape[1]))[:, None],
+        trained.b1,
+        trained.w2 + 0.5 * np.cos(np.arange(weights.b2.size)),
+        trained.b2,
+    )
+    eigenvalue, n_steady = 0.0, 0
+    with np.errstate(over="ignore", invalid="ignore"):  # the engine will find that the start's RMSE is not finite
+        multiply = gauss_newton(x, sample_weight, weights, architecture.negative_slope, interrupted)
+        for _ in range(_MAX_ITERATIONS):
+            size = _norm(vector)
+            vector = Weights(*(part / size for part in vector))
+            vector = Weights(*(part * mask for part, mask in zip(multiply(vector), trained, strict=True)))
+            previous, eigenvalue = eigenvalue, _norm(vector)
+            if interrupted():
+                return None
+            n_steady = 0 if abs(eigenvalue - previous) > _TOLERANCE * eigenvalue else n_steady + 1
+            if n_steady == 2 or not 0 < eigenvalue < np.inf:
+                break
+    return float(_rounded(1.0 / eigenvalue)) if 0 < eigenvalue < np.inf else 1.0
+
+
+def _rates_in_sample_space(x: Array, sample_weight: Array, weights: Weights, architecture: Architecture) -> Array:
+    """Return the rates of networks of one input and one output on few samples, NaN where a number overflows.
+
+    The power iteration is that of `_rate_in_parameter_space`, in terms of the outputs u = J v at the samples: u becomes
+    J J^T S u, and |J^T S u| is the eigenvalue. The weights of n networks are stacked along a first axis.
+    """
+    column = x[:, 0]
+    hidden_bias, output_bias = architecture.hidden_bias, architecture.output_bias
+    w1, b1, w2 = weights.w1, weights.b1[:, None], weights.w2.transpose(0, 2, 1)
+    with np.errstate(all="ignore"):
+        slope = np.where(column[:, None] * w1 > -b1, 1.0, architecture.negative_slope)
+        relu = slope * (column[:, None] * w1 + b1)
+        along = slope * w2  # d h2 / d h1
+        gram = (np.outer(column, column) + hidden_bias) * (along @ along.transpose(0, 2, 1))
+        gram += relu @ relu.transpose(0, 2, 1) + output_bias
+        # The fixed vector has 1.5 for each weight and 1 for each bias.
+        u = (1.5 * column + hidden_bias) * along.sum(axis=-1) + 1.5 * relu.sum(axis=-1) + output_bias
+        u /= np.sqrt((4.5 + hidden_bias) * b1.shape[-1] + output_bias)
+        eigenvalue, n_steady, found = np.zeros(len(u)), np.zeros(len(u), int), np.full(len(u), np.nan)
+        for _ in range(_MAX_ITERATIONS):
+            error = sample_weight * u
+            spread = (gram @ error[..., None])[..., 0]
+            previous, eigenvalue = eigenvalue, np.sqrt((error * spread).sum(axis=-1))
+            u = spread / eigenvalue[:, None]
+            n_steady = np.where(np.abs(eigenvalue - previous) > _TOLERANCE * eigenvalue, 0, n_steady + 1)
+            found = np.where((n_steady >= 2) & np.isnan(found), eigenvalue, found)
+            if not np.isnan(found[(eigenvalue > 0) & (eigenvalue < np.inf)]).any():
+                break
+        return _rounded(np.where((found > 0) & (found < np.inf), 1 / found, np.nan))
+
+
+def _rounded(rate: npt.ArrayLike) -> Array:
+    """Round to 24 bits: the last of 53 depend on the order of samples and units, and on the threads of BLAS."""
+    mantissa, exponent = np.frexp(rate)
+    return np.asarray(np.ldexp(np.round(np.ldexp(mantissa, 24)), exponent - 24))
+
+
+def _norm(vector: Weights) -> float:
+    """Return the Euclidean norm, without squaring numbers that would overflow."""
+    largest = max(float(np.abs(part).max()) for part in vector)
+    if not 0 < largest < np.inf:
+        return largest
+    return largest * float(np.sqrt(sum(np.sum((part / largest) ** 2) for part in vector)))
