@@ -9,9 +9,9 @@ from fastmlp.many import fit_many
 from fastmlp.models.ensemble import Ensemble
 from fastmlp.models.model import FitInfo, Model
 from fastmlp.models.storage import load
-from fastmlp.training.loop import DivergenceError
+from fastmlp.training.callback import CallbackInfo
+from fastmlp.training.divergence import DivergenceError
 from fastmlp.training.recording import History
-from fastmlp.training.watching import CallbackInfo
 from fastmlp.versions import show_versions
 
 __all__ = [

@@ -22,7 +22,7 @@ from fastmlp.starting.preparation import (
     shape_of,
     starts_of,
 )
-from fastmlp.training.recording import History, Recorder, read_only_history
+from fastmlp.training.recording import History, read_only_history, recorded_rmse
 
 MOST_WORK = 5 * 10**7  # of a loop that nothing interrupts: epochs times samples and units, in about half a second
 FEWEST = 8  # nets for which preparing them together pays
@@ -64,9 +64,7 @@ def train_alike(call: FitConfig, rngs: Sequence[np.random.Generator]) -> list[Mo
     trained = alike.train_alike(problem, stacked, settings, rates, call.epochs)
     with np.errstate(over="ignore", invalid="ignore"):
         nets = folded(within.maps, trained.weights, call.dtype)
-        rmse = Recorder(call.epochs, call.epochs, within.maps.y_scale, counts_crossings=True).rmse(
-            trained.squared_error
-        )
+        rmse = recorded_rmse(trained.squared_error, within.maps.y_scale)
         is_sound = trained.is_sound & np.isfinite(nets.b1).all(axis=1) & np.isfinite(nets.b2).all(axis=1)
         is_sound &= np.isfinite(nets.w1).all(axis=(1, 2)) & np.isfinite(nets.w2).all(axis=(1, 2))
     models: list[Model | None] = [None] * len(starts)

@@ -26,12 +26,13 @@ from fastmlp.starting.preparation import (
     start_of,
 )
 from fastmlp.starting.scaling import identity
+from fastmlp.training.callback import CallbackInfo
 from fastmlp.training.checkpoints import Checkpoint, Resumed
-from fastmlp.training.loop import Outcome, TrainingLoop
+from fastmlp.training.interrupt import Interrupt
+from fastmlp.training.loop import TrainingLoop, TrainingSummary
 from fastmlp.training.recording import History, Recorder
-from fastmlp.training.stopping import Stopping
+from fastmlp.training.stopping import StoppingRule
 from fastmlp.training.validation import validation_rmse
-from fastmlp.training.watching import CallbackInfo, Interrupt
 from fastmlp.versions import versions
 
 DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -289,17 +290,17 @@ def train(call: FitConfig) -> Model:
         compile_seconds = time.perf_counter() - compiling
         engine = engine_type(problem, start.weights, settings)
 
-        def make_model(weights: Weights, outcome: Outcome, history: History | None = None) -> Model:
+        def make_model(weights: Weights, summary: TrainingSummary, history: History | None = None) -> Model:
             return model_of(
                 call,
                 start,
                 folded(start.maps, weights, call.dtype),
                 history,
                 method=engine.method,
-                epochs_run=outcome.epochs_run,
-                best_epoch=outcome.best_epoch,
-                stop_reason=outcome.stop_reason,
-                crossings=outcome.crossings,
+                epochs_run=summary.epochs_run,
+                best_epoch=summary.best_epoch,
+                stop_reason=summary.stop_reason,
+                crossings=summary.crossings,
                 live_units=engine.live_units,
                 fit_seconds=time.perf_counter() - started - compile_seconds,
                 compile_seconds=compile_seconds,
@@ -312,21 +313,21 @@ def train(call: FitConfig) -> Model:
             counts_crossings=engine.counts_crossings,
             validates=call.validation is not None,
         )
-        stopping = Stopping(call.stop_at_crossing, call.patience, call.min_delta)
-        drive = TrainingLoop(engine, call.epochs, recorder, make_model, start.lr, stopping, validate)
+        stopping = StoppingRule(call.stop_at_crossing, call.patience, call.min_delta)
+        loop = TrainingLoop(engine, recorder, make_model, stopping, validate)
         if checkpoint is not None:
             checkpoint.begin(start.weights, start.seed)
         if resumed is not None:
-            _go_on(drive, resumed, call)
+            _resume(loop, resumed, call)
         # Where Ctrl-C came before the rate was found there is nothing to go on from.
-        outcome = drive.run(interrupt, call.snapshots, call.callback, call.progress, checkpoint if start.lr else None)
-    return make_model(engine.weights(), outcome, recorder.history())
+        summary = loop.run(interrupt, call.snapshots, call.callback, call.progress, checkpoint if start.lr else None)
+    return make_model(engine.weights(), summary, recorder.history())
 
 
-def _go_on(drive: TrainingLoop, resumed: Resumed, call: FitConfig) -> None:
-    """Let a drive take up what a file holds; of another machine the engine's arrays may have other shapes."""
+def _resume(loop: TrainingLoop, resumed: Resumed, call: FitConfig) -> None:
+    """Continue from a checkpoint; on another processor the engine's arrays may have other shapes."""
     try:
-        drive.go_on(resumed.standing)
+        loop.resume(resumed.state)
     except (IndexError, KeyError, TypeError, ValueError) as error:
         assert call.checkpoint is not None
         refuse(call.checkpoint, f"a checkpoint written by a processor like this one ({error})")
@@ -388,7 +389,7 @@ def _checkpoint(call: FitConfig) -> tuple[Checkpoint | None, Resumed | None]:
 
 def _resumed(call: FitConfig, resumed: Resumed, interrupt: Interrupt) -> Start:
     """Return where the training started that is resumed."""
-    model = resumed.standing.model
+    model = resumed.state.model
     assert model.info is not None
     maps, lr = model.info.standardization, model.info.lr
     if lr is None:  # a callable, which no file can hold

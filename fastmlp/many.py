@@ -22,7 +22,9 @@ from fastmlp.models.ensemble import Ensemble
 from fastmlp.models.model import Model
 from fastmlp.starting.config import FitConfig, checked_config
 from fastmlp.starting.options import FitOptions
-from fastmlp.training.watching import CallbackInfo, Interrupt, progress_bar
+from fastmlp.training.callback import CallbackInfo
+from fastmlp.training.interrupt import Interrupt
+from fastmlp.training.progress import progress_bar
 
 ARGUMENTS = inspect.signature(fit).parameters
 DEFAULTS = {name: parameter.default for name, parameter in ARGUMENTS.items()}

@@ -150,7 +150,7 @@ def test_a_checkpoint_of_a_job_belongs_to_its_own_rng(sine, tmp_path):
     again = fastmlp.fit(*sine, **single, **jobs[0], **common)
     assert_identical([again], first.models)
     other = fastmlp.fit_many(*sine, jobs, rng=1, **common)
-    assert str(other.failures[0]).startswith("checkpoint must be of the same data, settings and version")
+    assert str(other.failures[0]).startswith("checkpoint must be of the same data, options and version")
     path.unlink()
     fresh = fastmlp.fit_many(*sine, jobs, **common)
     assert_identical(fastmlp.fit_many(*sine, jobs, **common).models, fresh.models)
@@ -351,7 +351,7 @@ def test_summary_has_a_row_for_every_job(ensemble):
     assert np.isnan(table["rmse"][2])
     assert table["crossings"][1] == models[1].info.crossings
     assert list(table["stop_reason"]) == ["epochs", "epochs", "", "epochs"]
-    assert table["failure"][2].startswith("DivergenceError: lr must be small enough")
+    assert table["failure"][2].startswith("DivergenceError: Training diverged at epoch")
     assert table["failure"][0] == ""
     frame = ensemble.summary(as_frame=True)
     assert list(frame.columns) == list(table.dtype.names)

@@ -15,8 +15,8 @@ from fastmlp.engines.engine import Weights
 from fastmlp.files.archives import checked_path
 from fastmlp.models.model import Model
 from fastmlp.starting.starting import NAMED_STARTS
+from fastmlp.training.callback import CallbackInfo
 from fastmlp.training.recording import default_record_every
-from fastmlp.training.watching import CallbackInfo
 
 ALGORITHMS = ("auto", "univariate", "dense", "reference")
 OPTIMIZERS = ("sgd", "adam")
