@@ -31,7 +31,6 @@ def checked_jobs(
         The arguments of all networks, x and y among them, but for `rng`.
     """
     own = _mappings(jobs)
-    _require_known("common arguments", common)
     # An iterator is consumed once but needed for every network.
     shared = {name: tuple(value) if isinstance(value, Iterator) else value for name, value in common.items()}
     shared |= {"x": x, "y": y}
@@ -40,11 +39,8 @@ def checked_jobs(
         if missing:
             got = f"None and no {name} in job {missing[0]}"
             raise ValueError(checks.wording(name, "given, or part of every job", got))
-    if shared.get("checkpoint") is not None:
-        rule = "given in the jobs, a file for each net"
-        raise ValueError(checks.wording("checkpoint", rule, repr(shared["checkpoint"])))
     _require_separate_generators(own)
-    seeds = _seeds(shared.pop("rng", None), len(own))
+    seeds = _seeds(shared.pop("rng"), len(own))
     # A job may make valid what is refused without it, such as momentum for a common nesterov=True.
     refusal = _refusal({}, shared) if x is not None and y is not None else None
     if refusal is not None and own and str(_refusal(own[0], shared)) == str(refusal):
@@ -72,15 +68,12 @@ def _mappings(jobs: object) -> list[dict[str, Any]]:
     for i, job in enumerate(jobs):
         if not isinstance(job, Mapping):
             raise TypeError(checks.wording(f"jobs[{i}]", "a mapping of arguments of fastmlp.fit", repr(job)))
-        _require_known(f"jobs[{i}]", job)
+        for key in job:
+            if key not in ARGUMENTS:
+                rule = "a mapping of arguments of fastmlp.fit other than progress"
+                raise TypeError(checks.wording(f"jobs[{i}]", rule, f"the key {key!r}"))
         own.append(dict(job))
     return own
-
-
-def _require_known(name: str, arguments: Mapping[str, Any]) -> None:
-    for key in arguments:
-        if key not in ARGUMENTS:
-            raise TypeError(checks.wording(name, "arguments of fastmlp.fit other than progress", repr(key)))
 
 
 def _require_separate_generators(own: Iterable[Mapping[str, Any]]) -> None:
