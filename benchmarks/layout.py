@@ -18,7 +18,6 @@ FORMER_NAMES = {
     "fastmlp.engines.univariate": ("fastmlp.univariate",),
     "fastmlp.engines.univariate.choice": ("fastmlp.univariate.choice",),
     "fastmlp.engines.univariate.engine": ("fastmlp.univariate.engine",),
-    "fastmlp.starting.starting": ("fastmlp.starting",),
 }
 
 

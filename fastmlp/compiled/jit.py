@@ -39,10 +39,9 @@ class _Flags(Flags):  # type: ignore[misc]
 class _Compiler(Compiler):  # type: ignore[misc]
     """Numba's compiler with flags that compare fast; it looks overloads up under a copy of its flags."""
 
-    def __init__(
-        self, typing: Any, target: Any, library: Any, arguments: Any, returned: Any, flags: Any, types: Any
-    ) -> None:
-        super().__init__(typing, target, library, arguments, returned, _Flags(flags), types)
+    def __init__(self, *arguments: Any) -> None:
+        *others, flags, types = arguments
+        super().__init__(*others, _Flags(flags), types)
 
 
 # For functions that only compiled functions call: without wrappers, which took a third of the time to compile
