@@ -21,7 +21,7 @@ from benchmarks.conditions import conditions
 from benchmarks.peak import seconds_per_multiply_add
 from benchmarks.rivals import FloatArray, Task, Trainer, jax_scan
 from fastmlp.compiled.threads import usable_cores
-from fastmlp.engines.dense.engine import dense_engine, worthwhile_threads
+from fastmlp.engines.dense.choice import dense_engine, worthwhile_threads
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Weights
 
 # n_in, n_hidden, n_samples, n_out

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.engines.dense.engine import dense_engine
+from fastmlp.engines.dense.choice import dense_engine
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Status, Weights
 
 WEIGHTS = ("w1", "b1", "w2", "b2")

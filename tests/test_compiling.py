@@ -15,7 +15,7 @@ from llvmlite.binding import get_host_cpu_features
 
 import fastmlp
 from fastmlp.compiled import stamps
-from fastmlp.engines.dense import few_inputs, many_inputs
+from fastmlp.engines.dense.kernels import few_inputs, many_inputs
 
 PACKAGE = Path(fastmlp.__file__).parent
 MODULES = {
@@ -90,7 +90,7 @@ def test_a_damaged_cache_is_replaced(tmp_path, expected, suffix, damage):
     for file in files:
         file.write_bytes(file.read_bytes()[:100] if damage is None else damage)
     assert run(FIT, tmp_path) == expected
-    hits = "\nfrom fastmlp.engines.dense.few_inputs import train; print(sum(train.stats.cache_hits.values()))"
+    hits = "\nfrom fastmlp.engines.dense.kernels.few_inputs import train; print(sum(train.stats.cache_hits.values()))"
     assert run(FIT + hits, tmp_path).split() == [expected, "1"]
 
 
@@ -261,7 +261,7 @@ assert first.fit_seconds < 0.2
 def test_after_warmup_nothing_compiles(tmp_path):
     code = """
 import fastmlp
-from fastmlp.engines.dense import few_inputs, many_inputs
+from fastmlp.engines.dense.kernels import few_inputs, many_inputs
 fastmlp.warmup()
 print(len(few_inputs.train.signatures), len(many_inputs.train.signatures))
 """

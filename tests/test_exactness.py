@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
 import fastmlp
-from fastmlp.engines.dense.engine import dense_engine
+from fastmlp.engines.dense.choice import dense_engine
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Status, Weights
 from fastmlp.engines.reference import ReferenceEngine
 

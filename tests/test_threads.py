@@ -14,7 +14,7 @@ import pytest
 
 import fastmlp
 from fastmlp.compiled.threads import may_use_all_cores, usable_cores
-from fastmlp.engines.dense.engine import dense_engine, worthwhile_threads
+from fastmlp.engines.dense.choice import dense_engine, worthwhile_threads
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.engines.reference import ReferenceEngine
 
