@@ -233,17 +233,17 @@ for n_samples, n_hidden in ((60, 200), (60, 5), (900, 20)):
 
 
 def test_each_dtype_compiles_each_kernel_once(problem):
+    def fit(n_in, n_out, n_samples, n_hidden, dtype, **options):
+        x, y, _, _ = problem(n_in, n_out, n_samples, dtype=dtype)
+        fastmlp.fit(x, y, hidden=n_hidden, epochs=2, **options)
+        return len(few_inputs.train.signatures) + len(many_inputs.train.signatures)
+
     for dtype in (np.float32, np.float64):
-        for n_in, n_out, n_samples, n_hidden in ((2, 1, 9, 3), (2, 1, 1200, 8), (9, 1, 5, 4), (7, 3, 50, 1)):
-            x, y, _, _ = problem(n_in, n_out, n_samples, dtype=dtype)
-            fastmlp.fit(x, y, hidden=n_hidden, epochs=2)
-            fastmlp.fit(x, y, hidden=n_hidden, epochs=2, negative_slope=0.5, lr=1e-3, record_every=2)
-    few, many = (  # without an optimiser's memory
-        [signature for signature in kernels.train.signatures if len(signature[2]) == 0]
-        for kernels in (few_inputs, many_inputs)
-    )
-    assert len([signature for signature in few if signature[13].count == 2]) == 2
-    assert len(many) == 2
+        fit(2, 1, 9, 3, dtype)
+        n_compiled = fit(9, 1, 5, 4, dtype)
+        for sizes in ((2, 1, 1200, 8), (9, 1, 300, 20), (7, 3, 50, 1)):
+            for options in ({}, {"negative_slope": 0.5, "lr": 1e-3, "record_every": 2}, {"batch_size": 40}):
+                assert fit(*sizes, dtype, **options) == n_compiled
 
 
 def test_compiling_is_reported_apart_and_only_once(tmp_path):

@@ -37,9 +37,6 @@ class Rates(NamedTuple):
     b2: float
 
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of Adam
-
-
 class Shape(NamedTuple):
     """The sizes of a fit, by which an engine knows what it will call."""
 
@@ -87,10 +84,14 @@ class Settings:
             factors[i] = scheduled_rate(self.schedule, epoch + i)
         return factors
 
+    def shuffled(self, epoch: int, n_samples: int) -> Array:
+        """Return the samples (n_samples,) in the order of an epoch, batch after batch."""
+        return np.random.default_rng((self.seed, epoch)).permutation(n_samples)
+
     def batches(self, epoch: int, n_samples: int) -> Iterator[Array]:
-        """Yield the samples of each batch of an epoch, freshly shuffled; the last batch may be smaller."""
+        """Yield the samples of each mini-batch of an epoch; the last batch may be smaller."""
         size = self.batch_size or n_samples
-        order = np.random.default_rng((self.seed, epoch)).permutation(n_samples)
+        order = self.shuffled(epoch, n_samples)
         for first in range(0, n_samples, size):
             yield order[first : first + size]
 

@@ -20,10 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastmlp.engines.adam import BETA1, BETA2, EPSILON
 from fastmlp.engines.engine import (
-    BETA1,
-    BETA2,
-    EPSILON,
     Array,
     Problem,
     Rates,

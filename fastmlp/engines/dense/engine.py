@@ -1,4 +1,4 @@
-"""What the two dense engines share."""
+"""What the two dense engines share: they hold the arrays of a kernel, order the samples and call the kernel."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ import numpy as np
 
 from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.threads import progress_counters, run_together
-from fastmlp.engines.dense.kernels.optimizer import n_remembered, rule
-from fastmlp.engines.dense.layout import zeros
+from fastmlp.engines.dense.kernels.epochs import Arrays, Parameters, Plan
+from fastmlp.engines.dense.kernels.optimizer import Optimizer
+from fastmlp.engines.dense.layout import aligned_zeros
 from fastmlp.engines.engine import Array, Problem, Record, Settings, Status, Weights
 
 
 class DenseEngine:
-    """What both share: a kernel, `train` of one module, that goes on from the arrays it is given."""
+    """The base class of `FewInputs` and `ManyInputs`, which decide how weights and samples lie in memory.
+
+    The kernel goes on from the arrays of the call before: the parameters, their moments and the gradients of the last
+    pass, which the next update takes.
+    """
 
     counts_crossings = False
     live_units = None
@@ -29,96 +34,103 @@ class DenseEngine:
         problem: Problem,
         settings: Settings,
         parameters: dict[str, Array],
-        sums: dict[str, Array],
-        scratch: list[Array],
-        samples: list[Array],
-        n_places: int,
-        *literals: Any,
+        gradients: Any,
+        scratch: Any,
+        samples: Any,
     ) -> None:
-        """Evaluate the start.
+        """Evaluate the net at the start.
 
         Parameters
         ----------
         problem, settings
-            As for `fastmlp.engines.engine.Engine`.
+            Those of `fastmlp.engines.engine.Engine`.
         parameters : dict
-            The kernel's first two arguments; the optimiser's memory follows them.
-        sums, scratch : dict, list
-            Those that follow, a row for each part.
-        samples : list
-            Room for x, y and sample_weight: for each batch, or for all samples, n_places in a row.
-        literals
-            What follows the samples.
+            "theta" and "b2" in the layout of the kernel.
+        gradients, scratch : NamedTuple
+            Zeros, as the kernel describes them: one row for each part.
+        samples : NamedTuple
+            Room for x, y and sample_weight: every batch, or all samples, takes the same number of places.
         """
-        dtype = problem.x.dtype
-        n_out = problem.y.shape[1]
+        dtype, n_samples = problem.x.dtype, len(problem.x)
         self._problem = problem
         self._settings = settings
-        self._n_batches = n_batches_of(len(problem.x), settings)
-        self._n_places = n_places
-        batch_size = settings.batch_size or len(problem.x)
-        batches, within = np.divmod(np.arange(len(problem.x)), batch_size)
-        self._places = n_places * batches + within
-        self._first_of_batch = np.arange(0, len(problem.x), batch_size)
+        self._n_batches = n_batches_of(n_samples, settings)
         self._samples = samples
-        self._epoch, self._step = 0, -1
-        self._squared_error = np.empty((1, n_out))
+        batch, place = np.divmod(np.arange(n_samples), settings.batch_size or n_samples)
+        self._batch = batch
+        self._batch_starts = np.flatnonzero(place == 0)
+        self._place = samples.sample_weight[0].size // max(1, self._n_batches) * batch + place
+        self._epoch = 0
+        self._n_updates = -1
+        self._squared_error = np.empty((1, problem.y.shape[1]))
         self._rates = np.array([settings.rates], float)
-        memory = {
-            name: {f"{name}_memory_{i}": zeros(array.shape, dtype) for i in range(n_remembered(settings))}
+
+        moments = {
+            name: {f"{name}_{moment}": aligned_zeros(array.shape, dtype) for moment in moments_of(settings)}
             for name, array in parameters.items()
         }
-        self._sums = sums
-        self._kept = dict(parameters)
-        for arrays in memory.values():
-            self._kept |= arrays
-        self._n_parts = len(scratch[0])
+        self._state = parameters | moments["theta"] | moments["b2"]
+        # Two arrays or none, so that there are only two kernels to compile: momentum uses one of the two.
+        pairs = {name: (*arrays.values(), *arrays.values())[:2] for name, arrays in moments.items()}
+        self._parameters = Parameters(**parameters, theta_moments=pairs["theta"], b2_moments=pairs["b2"])
+        self._gradients = gradients
+        self._scratch = scratch
+        self._negative_slope = dtype.type(settings.negative_slope)
+        self._optimizer = Optimizer(
+            is_adam=settings.optimizer == "adam",
+            nesterov=bool(settings.nesterov),
+            momentum=dtype.type(settings.momentum),
+            weight_decay=dtype.type(settings.weight_decay),
+        )
+        self._n_parts = len(scratch.error)
         self._n_threads = min(settings.threads, self._n_parts)
         self._progress = progress_counters(self._n_parts)
-        # Two arrays or none, so that there are two kernels to compile; momentum makes use of one.
-        remembered = [(*arrays.values(), *arrays.values())[:2] for arrays in memory.values()]
-        self._first = (*parameters.values(), *remembered, *sums.values(), *scratch, self._progress)
-        self._last = (*samples, *literals, rule(settings, dtype))
-        self._arrange(np.arange(len(problem.x)))
-        arguments = (*self._first, self._squared_error[:, None], *self._last, self._rates, 0, self._step, 1, 0)
-        self._kernel = compiled(self._kernels.train, arguments)
-        self._train(1, self._squared_error, self._rates, n_batches=0)
-        if self._n_batches:  # the gradient at the start over all samples, which no batch asks for
-            for array in sums.values():
-                array[:] = 0
-        self._step = 0
 
-    def _train(self, n_epochs: int, squared_error: Array, rates: Array, n_batches: int) -> int:
-        """Run the kernel; write the squared error after each epoch and return how many were finite."""
+        self._order_samples(np.arange(n_samples))
+        arguments = self._arguments(self._squared_error[:, None], self._rates, n_batches=0)
+        self._kernel = compiled(self._kernels.train, (*arguments, self._progress, 0))
+        self._train(self._squared_error, self._rates, n_batches=0)
+        if self._n_batches:  # the first update takes the gradient of a batch, not that of all samples
+            for gradient in gradients:
+                gradient[:] = 0
+        self._n_updates = 0
+
+    def _arguments(self, squared_error: Array, rates: Array, n_batches: int) -> tuple[Arrays, Plan]:
+        """Return the first two arguments of the kernel, for squared_error (n_epochs, n_parts, n_out)."""
+        arrays = Arrays(self._parameters, self._gradients, self._scratch, self._samples, squared_error)
+        return arrays, Plan(self._negative_slope, self._optimizer, rates, n_batches, self._n_updates)
+
+    def _train(self, squared_error: Array, rates: Array, n_batches: int) -> int:
+        """Train an epoch for each row of squared_error and overwrite it; return how many rows are finite."""
         by_part = squared_error[:, None]
         if self._n_parts > 1:
-            by_part = np.empty((n_epochs, self._n_parts, squared_error.shape[1]))
-        before = (*self._first, by_part, *self._last, rates, n_batches, self._step, n_epochs)
-        n_done = run_together(lambda thread: self._kernel(*before, thread), self._n_threads, self._progress)
+            by_part = np.empty((len(squared_error), self._n_parts, squared_error.shape[1]))
+        arrays, plan = self._arguments(by_part, rates, n_batches)
+        progress = self._progress
+        n_done = run_together(lambda thread: self._kernel(arrays, plan, progress, thread), self._n_threads, progress)
         if self._n_parts > 1:
-            squared_error[: n_done + 1] = _added(by_part[: n_done + 1].swapaxes(0, 1))
+            squared_error[: n_done + 1] = sum_of_parts(by_part[: n_done + 1].swapaxes(0, 1))
         return n_done
 
-    def _arrange(self, order: Array) -> None:
-        """Lay all samples out in an order, batch by batch; places left over hold some sample again, of no weight."""
-        x, y, sample_weight = self._samples
-        places = self._places
-        padded = np.zeros(sample_weight[0].size, np.intp)
-        padded[places] = order
+    def _order_samples(self, order: Array) -> None:
+        """Copy the samples to their places in an order, batch by batch; padding repeats sample 0 with weight 0."""
         weight = self._problem.sample_weight[order]
-        sample_weight[0].reshape(-1)[places] = weight
+        self._samples.sample_weight[0].reshape(-1)[self._place] = weight
         if self._n_batches:
-            sums = np.add.reduceat(weight, self._first_of_batch)
-            sample_weight[1].reshape(-1)[places] = weight / sums[places // self._n_places]
-        y[...] = self._problem.y[padded].reshape(y.shape)
-        self._arrange_inputs(x, padded)
+            sums = np.add.reduceat(weight, self._batch_starts)
+            self._samples.sample_weight[1].reshape(-1)[self._place] = weight / sums[self._batch]
+        padded_order = np.zeros(self._samples.sample_weight[0].size, np.intp)
+        padded_order[self._place] = order
+        y = self._samples.y
+        y[...] = self._problem.y[padded_order].reshape(y.shape)
+        self._copy_x(padded_order)
 
-    def _arrange_inputs(self, x: Array, order: Array) -> None:
-        """Overwrite the kernel's x with samples in an order."""
+    def _copy_x(self, padded_order: Array) -> None:
+        """Overwrite the kernel's x with the samples in an order."""
         raise NotImplementedError
 
     def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
-        """Train as `fastmlp.engines.engine.Engine.advance` says."""
+        """Train as `fastmlp.engines.engine.Engine.advance` describes."""
         factors = self._settings.factors(self._epoch, n_epochs)[:, None]
         rates = self._rates if self._settings.schedule is None else self._rates * factors
         record.squared_error[0] = self._squared_error
@@ -126,59 +138,68 @@ class DenseEngine:
         if self._n_batches:
             n_done = self._train_batches(squared_error, rates)
         else:
-            n_done = self._train(n_epochs, squared_error, rates, 0)
-            self._step += n_done
+            n_done = self._train(squared_error, rates, 0)
+            self._n_updates += n_done
         self._epoch += n_done
         self._squared_error[0] = record.squared_error[n_done]
         return n_done, Status.TRAINED if n_done == n_epochs else Status.DIVERGED
 
     def _train_batches(self, squared_error: Array, rates: Array) -> int:
-        """Train an epoch for each row of squared_error, as `_train` does; return how many were finite."""
+        """Do what `_train` does, with the samples of each epoch in the order of its batches."""
         for i in range(len(squared_error)):
-            self._arrange(np.concatenate(list(self._settings.batches(self._epoch + i, len(self._problem.x)))))
+            self._order_samples(self._settings.shuffled(self._epoch + i, len(self._problem.x)))
             rate = rates[min(i, len(rates) - 1)][None]
-            if not self._train(1, squared_error[i : i + 1], rate, self._n_batches):
+            if not self._train(squared_error[i : i + 1], rate, self._n_batches):
                 return i
-            self._step += self._n_batches
+            self._n_updates += self._n_batches
         return len(squared_error)
 
     def state(self) -> Mapping[str, Array]:
-        """Return copies of the weights, the optimiser's memory, the sums for the next update, the error, the counts.
+        """Return copies of the parameters, moments, gradients, squared error, and the numbers of epochs and updates.
 
-        The sums are added over parts as the update does it, so that any number of parts can go on from there.
+        The gradients are added over parts in the order of an update, so an engine with any number of parts can go on
+        from the state.
         """
-        counts = np.array([self._epoch, self._step])
-        arrays = self._kept | {"squared_error": self._squared_error, "counts": counts}
-        arrays |= {name: _added(array) for name, array in self._sums.items()}
+        counts = np.array([self._epoch, self._n_updates])
+        arrays = self._state | {"squared_error": self._squared_error, "counts": counts}
+        arrays |= {name: sum_of_parts(array) for name, array in self._gradients._asdict().items()}
         return {name: array.copy() for name, array in arrays.items()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
-        for name, array in self._kept.items():
+        for name, array in self._state.items():
             array[...] = state[name]
-        for name, sums in self._sums.items():
-            sums[0] = state[name]
-            sums[1:] = 0
+        for name, gradient in self._gradients._asdict().items():
+            gradient[0] = state[name]
+            gradient[1:] = 0
         self._squared_error[...] = state["squared_error"]
-        self._epoch, self._step = (int(count) for count in state["counts"])
+        self._epoch, self._n_updates = (int(count) for count in state["counts"])
+
+
+def moments_of(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the moments that an optimiser keeps of each parameter."""
+    if settings.optimizer == "adam":
+        return "m", "v"
+    return ("m",) if settings.momentum or settings.weight_decay else ()
 
 
 def n_parts_of(settings: Settings, most: int) -> int:
-    """Return into how many parts to divide an update that has no more than `most`."""
+    """Return the number of parts of an update that cannot have more than `most`."""
     return min(settings.parts or settings.threads, most)
 
 
 def n_batches_of(n_samples: int, settings: Settings) -> int:
-    """Return the number of mini-batches of an epoch, 0 where all samples are taken at once."""
+    """Return the number of mini-batches in an epoch, 0 without mini-batches."""
     return -(-n_samples // settings.batch_size) if settings.batch_size else 0
 
 
-def _added(parts: Array) -> Array:
-    """Return the sum over the first axis, one after the other: NumPy's own order depends on the shape."""
-    return functools.reduce(np.add, parts)
+def sum_of_parts(by_part: Array) -> Array:
+    """Return the sum over the first axis, added one by one: the order of NumPy's sum depends on the shape."""
+    return functools.reduce(np.add, by_part)
 
 
 def smallest_problem(n_in: int, dtype: np.dtype[Any], settings: Settings) -> tuple[Problem, Weights, Settings]:
+    """Return the arguments of an engine with one sample and one unit, which compiles the kernel."""
     one_sample = Problem(np.zeros((1, n_in), dtype), np.zeros((1, 1), dtype), np.ones(1, dtype))
     one_unit = Weights(np.zeros((n_in, 1)), np.zeros(1), np.zeros((1, 1)), np.zeros(1))
     return one_sample, one_unit, replace(settings, schedule=None, batch_size=None, threads=1)

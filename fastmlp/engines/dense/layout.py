@@ -1,4 +1,4 @@
-"""Arrays as the kernels take them: on cache lines, padded to whole vectors."""
+"""Arrays as the kernels take them: they start on a cache line and are padded with zeros to whole vectors."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import numpy as np
 from fastmlp.compiled.vectors import n_lanes
 from fastmlp.engines.engine import Array
 
-CACHE_LINE = 64
+CACHE_LINE = 64  # bytes
 
 
 def round_up(size: int, multiple: int) -> int:
+    """Return the least multiple that is at least size."""
     return -(-size // multiple) * multiple
 
 
-def zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return zeros that start on a cache line: a vector across two lines takes two loads."""
+def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Return zeros that start on a cache line, because a vector across two lines takes two loads."""
     n_bytes = math.prod(shape) * dtype.itemsize
     room = np.zeros(n_bytes + CACHE_LINE, np.uint8)
     start = -room.ctypes.data % CACHE_LINE
@@ -26,12 +27,13 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 
 def padded(array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Copy an array into the first corner of a C-ordered array of zeros."""
-    padded = zeros(shape, dtype)
-    padded[tuple(slice(size) for size in array.shape)] = array
-    return padded
+    """Return a copy of an array in the first corner of a larger one of zeros."""
+    larger = aligned_zeros(shape, dtype)
+    larger[tuple(slice(size) for size in array.shape)] = array
+    return larger
 
 
-def in_every_lane(b2: Array, dtype: np.dtype[Any]) -> Array:
-    """Return the output biases (n_out,) as the kernels hold them, (n_out, lanes)."""
-    return padded(np.repeat(b2[:, None], n_lanes(dtype), axis=1), (b2.size, n_lanes(dtype)), dtype)
+def broadcast_to_lanes(b2: Array, dtype: np.dtype[Any]) -> Array:
+    """Return the output biases (n_out,) as the kernels take them: (n_out, lanes), the same in every lane."""
+    repeated = np.repeat(b2[:, None], n_lanes(dtype), axis=1)
+    return padded(repeated, repeated.shape, dtype)

@@ -1,4 +1,4 @@
-"""The engine for any number of inputs and outputs."""
+"""The engine for any number of inputs and outputs: the memory layout of `fastmlp.engines.dense.kernels.many_inputs`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from fastmlp.compiled.vectors import n_lanes
 from fastmlp.engines.dense.engine import DenseEngine, n_batches_of, n_parts_of, smallest_problem
 from fastmlp.engines.dense.kernels import many_inputs
-from fastmlp.engines.dense.layout import in_every_lane, padded, round_up, zeros
+from fastmlp.engines.dense.layout import aligned_zeros, broadcast_to_lanes, padded, round_up
 from fastmlp.engines.engine import Array, Problem, Settings, Shape, Weights
 
-# Samples in a block of the kernel for many inputs: of 24, 48, 96, 144, 192 and 288 these were the fastest or within 2 %
-# for 64 to 1024 units. The hidden layer of 48 samples and 1000 units takes 384 KiB of a second-level cache of 512.
-BLOCK_SAMPLES = 8 * many_inputs.ROWS
+# Samples in a block: of 24, 48, 96, 144, 192 and 288 these were the fastest or within 2 % for 64 to 1024 units. The
+# hidden layer of 48 samples and 1000 units takes 384 KiB of a second-level cache of 512.
+BLOCK_SAMPLES = 8 * many_inputs.TILE_ROWS
 
 
 class ManyInputs(DenseEngine):
@@ -28,55 +28,55 @@ class ManyInputs(DenseEngine):
         self._n_hidden = weights.b1.size
         n_out = problem.y.shape[1]
         dtype = problem.x.dtype
-        units = many_inputs.PANEL * n_lanes(dtype)
+        lanes = n_lanes(dtype)
+        units = many_inputs.PANEL_VECTORS * lanes  # of a panel
         n_in = max(4, round_up(self._n_in, 2))
-        n_places = round_up(min(n_samples, settings.batch_size or n_samples), many_inputs.ROWS)
-        n_parts = n_parts_of(settings, n_places // many_inputs.ROWS)
-        n_padded = n_places * max(1, n_batches_of(n_samples, settings))
-        block = min(BLOCK_SAMPLES, n_places)
+        n_units = round_up(self._n_hidden, units)
+        n_panels = n_units // units
 
-        rows = np.zeros((n_in + 1 + n_out, round_up(self._n_hidden, units)), dtype)
+        samples_per_batch = round_up(min(n_samples, settings.batch_size or n_samples), many_inputs.TILE_ROWS)
+        n_parts = n_parts_of(settings, samples_per_batch // many_inputs.TILE_ROWS)
+        n_padded = samples_per_batch * max(1, n_batches_of(n_samples, settings))
+        block = min(BLOCK_SAMPLES, samples_per_batch)
+        n_weights = 2 if settings.batch_size else 1
+
+        rows = np.zeros((n_in + 1 + n_out, n_units), dtype)
         rows[: self._n_in, : self._n_hidden] = weights.w1
         rows[n_in, : self._n_hidden] = weights.b1
         rows[n_in + 1 :, : self._n_hidden] = weights.w2.T
-        panels = rows.reshape(len(rows), -1, units).swapaxes(0, 1)
-        theta = padded(panels, panels.shape, dtype)
+        panels = rows.reshape(len(rows), n_panels, units).swapaxes(0, 1)  # (n_panels, n_in + 1 + n_out, units)
         super().__init__(
             problem,
             settings,
-            {
-                "theta": theta,
-                "b2": in_every_lane(weights.b2, dtype),
-            },
-            {
-                "dtheta": zeros((n_parts, *theta.shape), dtype),
-                "db2": zeros((n_parts, n_out), dtype),
-            },
-            [
-                zeros((n_parts, len(theta), block, units), dtype),
-                zeros((n_parts, block, units), dtype),
-                zeros((n_parts, block, n_out, n_lanes(dtype)), dtype),
-                zeros((n_parts, block, n_out), dtype),
-            ],
-            [
-                zeros((n_padded, n_in), dtype),
-                zeros((n_padded, n_out), dtype),
-                zeros((2 if settings.batch_size else 1, n_padded), dtype),
-            ],
-            n_places,
+            {"theta": padded(panels, panels.shape, dtype), "b2": broadcast_to_lanes(weights.b2, dtype)},
+            many_inputs.Gradients(
+                dtheta=aligned_zeros((n_parts, *panels.shape), dtype),
+                db2=aligned_zeros((n_parts, n_out), dtype),
+            ),
+            many_inputs.Scratch(
+                h1=aligned_zeros((n_parts, n_panels, block, units), dtype),
+                dh1=aligned_zeros((n_parts, block, units), dtype),
+                h2=aligned_zeros((n_parts, block, n_out, lanes), dtype),
+                error=aligned_zeros((n_parts, block, n_out), dtype),
+            ),
+            many_inputs.Samples(
+                x=aligned_zeros((n_padded, n_in), dtype),
+                y=aligned_zeros((n_padded, n_out), dtype),
+                sample_weight=aligned_zeros((n_weights, n_padded), dtype),
+            ),
         )
 
-    def _arrange_inputs(self, x: Array, order: Array) -> None:
-        x[:, : self._n_in] = self._problem.x[order]
+    def _copy_x(self, padded_order: Array) -> None:
+        self._samples.x[:, : self._n_in] = self._problem.x[padded_order]
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
-        """Compile the kernel, plain or remembering, one for all sizes, by training the smallest net there is."""
+        """Compile the kernel, one for all sizes, without or with moments."""
         cls(*smallest_problem(1, dtype, settings))
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
-        theta, b2 = self._kept["theta"], self._kept["b2"][:, 0]
+        theta, b2 = self._state["theta"], self._state["b2"][:, 0]
         rows = theta.swapaxes(0, 1).reshape(theta.shape[1], -1)[:, : self._n_hidden]
-        n_rows = len(rows) - b2.size
-        return Weights(rows[: self._n_in].copy(), rows[n_rows - 1].copy(), rows[n_rows:].T.copy(), b2.copy())
+        n_in = len(rows) - 1 - b2.size  # padded
+        return Weights(rows[: self._n_in].copy(), rows[n_in].copy(), rows[n_in + 1 :].T.copy(), b2.copy())
