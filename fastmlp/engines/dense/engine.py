@@ -56,23 +56,17 @@ class DenseEngine:
         self._settings = settings
         self._n_batches = n_batches_of(n_samples, settings)
         self._samples = samples
-        batch, place = np.divmod(np.arange(n_samples), settings.batch_size or n_samples)
-        self._batch = batch
-        self._batch_starts = np.flatnonzero(place == 0)
-        self._place = samples.sample_weight[0].size // max(1, self._n_batches) * batch + place
+        # The i-th sample of an epoch is in batch _batch[i] and lies at _place[i] among the padded samples.
+        self._batch, within_batch = np.divmod(np.arange(n_samples), settings.batch_size or n_samples)
+        self._batch_starts = np.flatnonzero(within_batch == 0)
+        padded_batch_size = samples.sample_weight[0].size // max(1, self._n_batches)
+        self._place = padded_batch_size * self._batch + within_batch
         self._epoch = 0
-        self._n_updates = -1
+        self._n_updates = -1  # until the start is evaluated
         self._squared_error = np.empty((1, problem.y.shape[1]))
         self._rates = np.array([settings.rates], float)
 
-        moments = {
-            name: {f"{name}_{moment}": aligned_zeros(array.shape, dtype) for moment in moments_of(settings)}
-            for name, array in parameters.items()
-        }
-        self._state = parameters | moments["theta"] | moments["b2"]
-        # Two arrays or none, so that there are only two kernels to compile: momentum uses one of the two.
-        pairs = {name: (*arrays.values(), *arrays.values())[:2] for name, arrays in moments.items()}
-        self._parameters = Parameters(**parameters, theta_moments=pairs["theta"], b2_moments=pairs["b2"])
+        self._state, self._parameters = with_moments(parameters, moments_of(settings))
         self._gradients = gradients
         self._scratch = scratch
         self._negative_slope = dtype.type(settings.negative_slope)
@@ -181,6 +175,20 @@ def moments_of(settings: Settings) -> tuple[str, ...]:
     if settings.optimizer == "adam":
         return "m", "v"
     return ("m",) if settings.momentum or settings.weight_decay else ()
+
+
+def with_moments(parameters: dict[str, Array], moments: tuple[str, ...]) -> tuple[dict[str, Array], Parameters]:
+    """Return theta and b2 with their moments, which are zeros: by name, and as the kernels take them.
+
+    The kernels take two moments or none, so that only two kernels are compiled. Momentum, which has one, gives it
+    twice.
+    """
+    named, pairs = dict(parameters), {}
+    for name, array in parameters.items():
+        arrays = [aligned_zeros(array.shape, array.dtype) for _ in moments]
+        named |= {f"{name}_{moment}": zeros for moment, zeros in zip(moments, arrays, strict=True)}
+        pairs[f"{name}_moments"] = tuple(arrays + arrays)[:2]
+    return named, Parameters(**parameters, **pairs)
 
 
 def n_parts_of(settings: Settings, most: int) -> int:
