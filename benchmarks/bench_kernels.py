@@ -49,7 +49,7 @@ class Dense:
         """Make the engine; compile."""
         training = Training(name, dtype)
         try:
-            from fastmlp.engines.dense.engine import dense_engine
+            from fastmlp.engines.dense.choice import dense_engine
             from fastmlp.engines.engine import Problem, Rates, Record, Settings, Weights
 
             self.record = Record.empty(training.workload.epochs, training.workload.n_out)

@@ -1,8 +1,8 @@
-"""Time the dense engine against its floor and against JAX, in one process, on the shapes of its design and two drawn.
+"""Time the dense engine and compare it with the peak of the processor and with JAX, on fixed and on random shapes.
 
-The floor is the multiply-adds of an epoch, 2 n_in + 3 n_out per sample and unit, over the peak of one core, measured in
-turns with them; for several threads over as many peaks. On a shared machine the slow runs are the machine's, so the
-fast end of many short runs is shown.
+The floor of an epoch is the time of its multiply-adds, 2 n_in + 3 n_out for each sample and unit, at the peak of one
+core, or of as many cores as there are threads. The peak is measured in turns with the engine. Other load on a shared
+machine only makes runs slower, so the table shows a low percentile of many short runs.
 
     python -m benchmarks.dense
 """
@@ -21,7 +21,7 @@ from benchmarks.conditions import conditions
 from benchmarks.peak import seconds_per_multiply_add
 from benchmarks.rivals import FloatArray, Task, Trainer, jax_scan
 from fastmlp.compiled.threads import usable_cores
-from fastmlp.engines.dense.engine import dense_engine, worthwhile_threads
+from fastmlp.engines.dense.choice import dense_engine, worthwhile_threads
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Weights
 
 # n_in, n_hidden, n_samples, n_out
@@ -36,24 +36,24 @@ SHAPES = [
     (8, 256, 1000, 10),
     (512, 256, 1000, 1),
 ]
-N_DRAWN = 2  # shapes drawn at random, but the same in every run
+N_RANDOM = 2  # random shapes, the same in every run
 LR = 1e-4
-SECONDS = 3.0  # for each shape, dtype and rival
-FAST_END = 15  # percentile of the times of short runs
-RUN_SECONDS = 0.001  # short, so that some runs escape whoever else uses the core
-THREADS_SECONDS = 0.02  # much longer than the call that starts the threads, of JAX or of fastmlp
+SECONDS = 3.0  # for each shape, dtype and comparison
+PERCENTILE = 15  # of the times of short runs
+RUN_SECONDS = 0.001  # short, so that some runs are not interrupted by other processes
+THREADS_SECONDS = 0.02  # much longer than starting the threads of JAX or fastmlp takes
 
 
-def drawn_shapes() -> list[tuple[int, int, int, int]]:
-    """Return shapes drawn evenly by their logarithms, of 1 to 100 inputs."""
+def random_shapes() -> list[tuple[int, int, int, int]]:
+    """Return shapes with 1 to 100 inputs; the logarithms of the sizes are uniform."""
     rng = np.random.default_rng(0)
     least, most = np.log([(1, 20, 200, 1), (100, 1000, 10_000, 20)])
-    shapes = np.exp(rng.uniform(least, most, (N_DRAWN, 4))).astype(int)
+    shapes = np.exp(rng.uniform(least, most, (N_RANDOM, 4))).astype(int)
     return [tuple(int(size) for size in shape) for shape in shapes]  # type: ignore[misc]
 
 
 def start(shape: tuple[int, int, int, int], dtype: type) -> Task:
-    """Return seeded noise to learn from noise, and a start."""
+    """Return random x, y and initial weights, the same in every run."""
     n_in, n_hidden, n_samples, n_out = shape
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(n_samples, n_in)).astype(dtype), rng.normal(size=(n_samples, n_out)).astype(dtype)
@@ -64,7 +64,7 @@ def start(shape: tuple[int, int, int, int], dtype: type) -> Task:
 
 
 def trainer(task: Task, threads: int | None = None) -> Trainer:
-    """Return what trains the dense engine for a number of epochs, in the threads given or those that `fit` takes."""
+    """Return a function that trains the dense engine; by default in as many threads as `fit` takes."""
     n_in, n_out = task.x.shape[1], task.y.shape[1]
     problem = Problem(task.x, task.y, np.full(len(task.x), 1 / len(task.x), task.x.dtype))
     shape = Shape(len(task.x), n_in, task.weights.b1.size, n_out)
@@ -82,23 +82,23 @@ def trainer(task: Task, threads: int | None = None) -> Trainer:
 
 
 def seconds_per_epoch(train: Trainer, n_epochs: int) -> float:
-    """Time one training."""
+    """Return the time of a run, divided by its epochs."""
     started = time.perf_counter()
     train(n_epochs)
     return (time.perf_counter() - started) / n_epochs
 
 
 def alternate(*runs: Callable[[], float]) -> list[float]:
-    """Take turns for a while and return the fast end of what each returned."""
+    """Call the functions in turns for SECONDS; return the PERCENTILE of the values of each."""
     times = []
     started = time.perf_counter()
     while time.perf_counter() - started < SECONDS or len(times) < 9:
         times.append([run() for run in runs])
-    return list(np.percentile(times, FAST_END, axis=0))
+    return list(np.percentile(times, PERCENTILE, axis=0))
 
 
 def against_peak(shape: tuple[int, int, int, int], dtype: type) -> tuple[float, float, float]:
-    """Return the seconds per epoch of the floor, of one thread and of all, in turns."""
+    """Return the seconds per epoch of the floor, of one thread, and of the threads that `fit` takes."""
     n_in, n_hidden, n_samples, n_out = shape
     work = (2 * n_in + 3 * n_out) * n_hidden * n_samples
     task = start(shape, dtype)
@@ -116,7 +116,7 @@ def against_peak(shape: tuple[int, int, int, int], dtype: type) -> tuple[float, 
 
 
 def over_jax(shape: tuple[int, int, int, int], dtype: type) -> float:
-    """Return how many times longer JAX takes, or NaN where it is not installed, in turns long for its threads."""
+    """Return the time of JAX divided by the time of fastmlp, or NaN if JAX is not installed."""
     if not find_spec("jax"):
         return np.nan
     both = [make(start(shape, dtype)) for make in (trainer, jax_scan)]
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     heads += ["of their peaks", "JAX over all"]
     print(f"| {' | '.join(heads)} |\n| --- | --- |{' ---: |' * (len(heads) - 2)}")
-    for shape in SHAPES + drawn_shapes():
+    for shape in SHAPES + random_shapes():
         n_threads = worthwhile_threads(Shape(shape[2], shape[0], shape[1], shape[3]), None, usable_cores())
         for dtype in (np.float32, np.float64):
             floor, one, every = against_peak(shape, dtype)

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 
 FORMER_NAMES = {
     "fastmlp.engines.engine": ("fastmlp.engine",),
-    "fastmlp.engines.dense.engine": ("fastmlp.dense.engine",),
+    "fastmlp.engines.dense.choice": ("fastmlp.engines.dense.engine", "fastmlp.dense.engine"),
     "fastmlp.engines.univariate": ("fastmlp.univariate",),
     "fastmlp.engines.univariate.choice": ("fastmlp.univariate.choice",),
     "fastmlp.engines.univariate.engine": ("fastmlp.univariate.engine",),

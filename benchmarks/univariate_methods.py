@@ -17,7 +17,7 @@ from numpy_loop import report_loop
 
 from benchmarks.rivals import REPORT
 from benchmarks.univariate_cases import normal_start, rate_of
-from fastmlp.engines.dense.engine import dense_engine
+from fastmlp.engines.dense.choice import dense_engine
 from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Status, Weights
 from fastmlp.engines.univariate import choice
 from fastmlp.engines.univariate.engine import Univariate

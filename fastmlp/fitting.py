@@ -261,7 +261,7 @@ def warmup() -> None:
     >>> import fastmlp
     >>> fastmlp.warmup()  # doctest: +SKIP
     """
-    from fastmlp.engines.dense.engine import each_kernel
+    from fastmlp.engines.dense.choice import each_kernel
     from fastmlp.engines.univariate.engine import each_univariate_kernel
     from fastmlp.engines.univariate.outputs import compile_outputs
 

@@ -1,10 +1,10 @@
-"""Optimisers, schedules and mini-batches of the dense engine, against the reference."""
+"""Optimisers, schedules and mini-batches: the dense engine compared with the reference."""
 
 import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.engines.dense.engine import dense_engine
+from fastmlp.engines.dense.choice import dense_engine
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Status, Weights
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
@@ -40,13 +40,13 @@ def test_dense_equals_reference_in_float32(problem, assert_same_net, name, n_in,
     got, expected = (fastmlp.fit(x, y, algorithm=algorithm, **options) for algorithm in ("dense", "reference"))
     assert got.w1.dtype == np.float32
     np.testing.assert_allclose(got.history.rmse, expected.history.rmse, rtol=100 * 2**-24)
-    if "adam" not in name:  # which divides a gradient that is all rounding by its size
+    if "adam" not in name:  # Adam divides a gradient by its size, even if it consists of rounding errors
         assert_same_net(got, expected, 100 * 2**-24)
 
 
 @pytest.mark.parametrize("n_samples", [1, 2, 17, 255, 300])
 @pytest.mark.parametrize(("n_in", "n_out"), [(2, 1), (3, 2)])
-def test_batches_of_every_tail_are_right(problem, assert_same_net, n_samples, n_in, n_out):
+def test_last_batches_of_every_size_equal_reference(problem, assert_same_net, n_samples, n_in, n_out):
     for batch_size in (2, 64, 100, 254):
         x, y, sample_weight, init = problem(n_in, n_out, n_samples, 5)
         options = {"init": init, "epochs": 5, "lr": 0.01, "sample_weight": sample_weight, "rng": 1}
@@ -70,7 +70,7 @@ def test_a_group_at_rate_zero_is_frozen(problem, name, n_in, n_out):
 
 @pytest.mark.parametrize("name", ["batches", "nesterov, decay", "adam in batches"])
 @pytest.mark.parametrize(("n_in", "n_out"), [(2, 1), (3, 2)])
-def test_chunks_and_restored_states_go_on_bitwise(problem, name, n_in, n_out):
+def test_several_calls_and_restored_states_give_the_bits_of_one_call(problem, name, n_in, n_out):
     x, y, _, init = problem(n_in, n_out)
     options = dict(OPTIONS[name])
     schedule = options.pop("lr", None)
@@ -95,7 +95,7 @@ def test_chunks_and_restored_states_go_on_bitwise(problem, name, n_in, n_out):
             np.testing.assert_array_equal(array, other)
 
 
-def test_batches_that_diverge_do_so_where_the_reference_does(problem):
+def test_batches_diverge_at_the_epoch_of_the_reference(problem):
     x, y, _, init = problem(3, 1)
     epochs = []
     for algorithm in ("dense", "reference"):

@@ -127,7 +127,7 @@ sys.meta_path = [finder for finder in sys.meta_path if "editable" not in repr(fi
 from benchmarks.layout import FORMER_NAMES, import_former_modules
 import_former_modules(); import_former_modules()
 import fastmlp.engines.engine, fastmlp.engines.univariate.engine
-from fastmlp.engines.dense.engine import __name__
+from fastmlp.engines.dense.choice import __name__
 from fastmlp.engines.univariate import choice
 """
     command = [sys.executable, "-c", code, tmp_path, ROOT]

@@ -92,7 +92,7 @@ def test_a_damaged_cache_is_replaced(tmp_path, expected, suffix, damage):
     for file in files:
         file.write_bytes(file.read_bytes()[:100] if damage is None else damage)
     assert run(FIT, tmp_path) == expected
-    hits = "\nfrom fastmlp.engines.dense.few_inputs import train; print(sum(train.stats.cache_hits.values()))"
+    hits = "\nfrom fastmlp.engines.dense.kernels.few_inputs import train; print(sum(train.stats.cache_hits.values()))"
     assert run(FIT + hits, tmp_path).split() == [expected, "1"]
 
 
@@ -271,7 +271,7 @@ def test_compiling_is_no_part_of_the_seconds_of_a_fit(sine, monkeypatch):
 def test_after_warmup_nothing_compiles(tmp_path):
     code = """
 import fastmlp
-from fastmlp.engines.dense import few_inputs, many_inputs
+from fastmlp.engines.dense.kernels import few_inputs, many_inputs
 fastmlp.warmup()
 print(len(few_inputs.train.signatures), len(many_inputs.train.signatures))
 """

@@ -1,4 +1,4 @@
-"""Optimisers and schedules: each engine against the reference, and the reference against PyTorch."""
+"""Optimisers and schedules: each engine compared with the reference, and the reference with PyTorch."""
 
 import math
 from itertools import pairwise
@@ -61,8 +61,8 @@ def test_univariate_equals_reference(problem, assert_same_net, optimizer, shape)
     assert got.info.crossings > 50
 
 
-def test_units_without_gradient_move_and_revive(assert_same_net):
-    # Decay draws the biases of two dead units back to 0, while their weights are frozen.
+def test_units_without_gradient_move_and_become_active(assert_same_net):
+    # Weight decay pulls the biases of two inactive units to 0, while their weights are frozen.
     x = np.linspace(0.0, 1.0, 20)
     init = (np.full((1, 2), 1e-3), np.array([-0.1, -0.2]), np.ones((2, 1)), np.zeros(1))
     options = {"init": init, "weight_decay": 1.0, "lr": {"w1": 0.0, "b1": 0.01, "w2": 0.0, "b2": 0.0}, "epochs": 1500}
@@ -72,10 +72,10 @@ def test_units_without_gradient_move_and_revive(assert_same_net):
     assert got.info.crossings == expected.info.crossings > 0
     assert_same_net(got, expected, 1e-10)
 
-    # With momentum a unit coasts on after its gradient has vanished.
+    # With momentum a unit keeps moving after its gradient has vanished.
     init = (np.full((1, 1), 1.0), np.full(1, -0.9), np.full((1, 1), 1.0), np.zeros(1))
-    coasting = {"init": init, "momentum": 0.9, "lr": 0.5, "epochs": 200}
-    got, expected = (fastmlp.fit(x, -5 - x, algorithm=name, **coasting) for name in ("univariate", "reference"))
+    moving = {"init": init, "momentum": 0.9, "lr": 0.5, "epochs": 200}
+    got, expected = (fastmlp.fit(x, -5 - x, algorithm=name, **moving) for name in ("univariate", "reference"))
     assert_same_net(got, expected, 1e-10)
     assert got.info.crossings == expected.info.crossings > 0
 
@@ -107,11 +107,13 @@ def test_univariate_equals_reference_on_any_data(net):
 
 
 def engine(problem, settings):
+    """Return the univariate engine at the start of a problem with two outputs."""
     x, y, sample_weight, init = problem(1, 2)
     return Univariate(Problem(x, y, sample_weight / sample_weight.sum()), Weights(*init), settings)
 
 
 def settings(options):
+    """Return the settings of an engine for options of fit."""
     options = dict(options)
     rate = options.pop("lr", 0.01)
     schedule = rate if callable(rate) else None
@@ -119,7 +121,7 @@ def settings(options):
     return Settings(rates, 0.1, schedule=schedule, **options)
 
 
-def test_chunks_and_restored_states_go_on_bitwise(problem, optimizer):
+def test_several_calls_and_restored_states_give_the_bits_of_one_call(problem, optimizer):
     whole, chunked = engine(problem, settings(optimizer)), engine(problem, settings(optimizer))
     expected = Record.empty(100, 2)
     assert whole.advance(100, expected) == (100, Status.TRAINED)
@@ -146,7 +148,7 @@ def test_chunks_and_restored_states_go_on_bitwise(problem, optimizer):
 
 STEPS = 60
 SGD = {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-2}
-JUDGED = {
+COMPARED = {
     "sgd": {"lr": 0.05},
     "momentum": {"lr": 0.05, "momentum": 0.9},
     "nesterov and decay": {"lr": 0.05, **SGD},
@@ -164,19 +166,19 @@ def torch_steps(x, y, init, options, steps):
     w1, b1, w2, b2 = parameters
     options = dict(options)
     kind = torch.optim.Adam if options.pop("optimizer", "sgd") == "adam" else torch.optim.SGD
-    judge = kind(parameters, **options)
+    trainer = kind(parameters, **options)
     inputs, targets = torch.tensor(x, dtype=torch.float64), torch.tensor(y, dtype=torch.float64)
     history = []
     for _ in range(steps):
-        judge.zero_grad()
+        trainer.zero_grad()
         output = torch.relu(inputs @ w1 + b1) @ w2 + b2
         (((output - targets) ** 2).sum() / (2 * len(x))).backward()
-        judge.step()
+        trainer.step()
         history.append([array.detach().numpy().copy() for array in parameters])
     return history
 
 
-@pytest.mark.parametrize("name", JUDGED)
+@pytest.mark.parametrize("name", COMPARED)
 @pytest.mark.parametrize(
     ("n_in", "n_out", "algorithm"),
     [(3, 2, "reference"), (1, 1, "reference"), (1, 1, "univariate"), (3, 2, "dense"), (1, 1, "dense")],
@@ -184,15 +186,15 @@ def torch_steps(x, y, init, options, steps):
 def test_each_step_equals_pytorchs(problem, name, n_in, n_out, algorithm):
     pytest.importorskip("torch")
     x, y, _, init = problem(n_in, n_out)
-    options = {"init": init, "epochs": STEPS, "snapshots": range(STEPS + 1), "algorithm": algorithm, **JUDGED[name]}
+    options = {"init": init, "epochs": STEPS, "snapshots": range(STEPS + 1), "algorithm": algorithm, **COMPARED[name]}
     got = fastmlp.fit(x, y, **options).history.snapshots
-    for step, expected in enumerate(torch_steps(x, y, init, JUDGED[name], STEPS), start=1):
+    for step, expected in enumerate(torch_steps(x, y, init, COMPARED[name], STEPS), start=1):
         for field, array in zip(WEIGHTS, expected, strict=True):
             largest = np.abs(array).max()
             np.testing.assert_allclose(getattr(got[step], field), array, rtol=0, atol=1e-11 * largest)
 
 
-# What `torch_steps` of PyTorch 2.13.0 gives for `small_problem` after 50 steps: w1, b1, w2, b2, one after the other.
+# The result of `torch_steps` with PyTorch 2.13.0 for `small_problem` after 50 steps: w1, b1, w2, b2 in a row.
 RECORDED = {
     "sgd": [
         0.5983713107806773,
@@ -272,18 +274,18 @@ def flattened(weights):
     return np.concatenate([np.ravel(array) for array in weights])
 
 
-@pytest.mark.parametrize("name", JUDGED)
+@pytest.mark.parametrize("name", COMPARED)
 def test_recorded_numbers_are_pytorchs(name):
     pytest.importorskip("torch")
-    got = flattened(torch_steps(*small_problem(), JUDGED[name], 50)[-1])
+    got = flattened(torch_steps(*small_problem(), COMPARED[name], 50)[-1])
     np.testing.assert_allclose(got, RECORDED[name], rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", JUDGED)
+@pytest.mark.parametrize("name", COMPARED)
 @pytest.mark.parametrize("algorithm", ["reference", "univariate", "dense"])
 def test_steps_equal_recorded_numbers(name, algorithm):
     x, y, init = small_problem()
-    got = fastmlp.fit(x, y, init=init, epochs=50, algorithm=algorithm, **JUDGED[name])
+    got = fastmlp.fit(x, y, init=init, epochs=50, algorithm=algorithm, **COMPARED[name])
     np.testing.assert_allclose(flattened(got.weights), RECORDED[name], rtol=1e-11)
 
 
@@ -296,14 +298,14 @@ def test_a_schedule_equals_fits_piece_by_piece(problem, algorithm):
     pieces = ((300, 0.02), (500, 0.005), (200, 0.0))
     changes = np.cumsum([epochs for epochs, _ in pieces])
     options = {"algorithm": algorithm, "init": init}
-    asked = []
+    epochs_asked = []
 
     def schedule(epoch):
-        asked.append(epoch)
+        epochs_asked.append(epoch)
         return pieces[int(np.searchsorted(changes, epoch, side="right"))][1]
 
     got = fastmlp.fit(x, y, lr=schedule, epochs=1000, **options)
-    assert asked[-1000:] == list(range(1000))
+    assert epochs_asked[-1000:] == list(range(1000))
     assert got.info.lr is schedule
     expected = init
     for epochs, rate in pieces[:2]:  # a rate of 0 trains nothing
@@ -337,7 +339,7 @@ def test_a_schedule_must_give_rates(sine, algorithm, rate, error, words):
         )
 
 
-def test_what_a_schedule_raises_is_raised(sine):
+def test_an_exception_of_a_schedule_propagates(sine):
     def schedule(epoch):
         raise KeyError(epoch)
 
@@ -366,7 +368,7 @@ def test_wrong_optimizers_are_refused(sine, options, error, words):
         fastmlp.fit(*sine, hidden=5, epochs=9, **options)
 
 
-def test_divergence_is_seen_where_the_reference_sees_it(sine):
+def test_divergence_is_found_at_the_epoch_of_the_reference(sine):
     options = {"hidden": 20, "epochs": 500, "rng": 0, "lr": 3.0, "momentum": 0.9}
     epochs = []
     for algorithm in ("univariate", "reference"):

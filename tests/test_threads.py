@@ -1,4 +1,4 @@
-"""Threads of the dense engine: any number agrees with the reference, and none is ever waited for in vain."""
+"""Threads of the dense engine: any number of them equals the reference, and none is left or needed to finish."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ import pytest
 
 import fastmlp
 from fastmlp.compiled.threads import may_use_all_cores, usable_cores
-from fastmlp.engines.dense.engine import dense_engine, worthwhile_threads
+from fastmlp.engines.dense.choice import dense_engine, worthwhile_threads
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.engines.reference import ReferenceEngine
 
@@ -22,6 +22,7 @@ ADAM = {"optimizer": "adam", "weight_decay": 1e-3}
 
 
 def engine(problem, n_in, n_out, n_samples=200, kind=dense_engine, **options):
+    """Return an engine of a kind, dense by default, at the start of a problem."""
     x, y, sample_weight, init = problem(n_in, n_out, n_samples)
     data = Problem(x, y, sample_weight / sample_weight.sum())
     return kind(n_in, n_out)(data, Weights(*init), Settings(Rates(0.02, 0.02, 0.03, 0.01), 0.1, **options))
@@ -29,7 +30,7 @@ def engine(problem, n_in, n_out, n_samples=200, kind=dense_engine, **options):
 
 @pytest.fixture
 def no_thread_stays():
-    """Assert that a test leaves as many threads as it found: those of others, as joblib's, may be among them."""
+    """Assert that a test leaves as many threads as it found, among them those of other packages such as joblib."""
     before = threading.active_count()
     yield
     assert threading.active_count() == before
@@ -59,8 +60,8 @@ def test_any_number_of_threads_equals_reference(problem, n_in, n_out, options, t
 
 @pytest.mark.parametrize("options", [{}, ADAM, {"batch_size": 150}], ids=["plain", "adam", "batches"])
 @pytest.mark.parametrize(("n_in", "n_out"), [(2, 1), (3, 2)])
-@pytest.mark.parametrize("threads", [3, 9])  # from 8 on NumPy would add in another order
-def test_chunks_and_restored_states_go_on_bitwise_with_threads(problem, n_in, n_out, options, threads):
+@pytest.mark.parametrize("threads", [3, 9])  # NumPy adds 8 or more rows in another order than the kernels
+def test_several_calls_and_restored_states_give_the_bits_of_one_call(problem, n_in, n_out, options, threads):
     options = options | {"n_samples": 400, "threads": threads}
     whole, chunked = (engine(problem, n_in, n_out, **options) for _ in range(2))
     expected, got = Record.empty(60, n_out), Record.empty(60, n_out)
@@ -79,8 +80,9 @@ def test_chunks_and_restored_states_go_on_bitwise_with_threads(problem, n_in, n_
         assert_same_bits(restored.weights(), whole.weights())
 
 
-def test_states_go_on_bitwise_with_many_threads(problem):
-    # NumPy adds a column of 8 or more in another order than the kernels; rounding hides it from most nets for long.
+def test_a_state_with_many_parts_keeps_every_bit(problem):
+    # NumPy adds 8 or more rows in another order than the kernels. In most nets that changes no bit for many epochs;
+    # in this one it does.
     seeded = partial(problem, seed=2)
     whole, chunked = (engine(seeded, 9, 1, threads=9, **ADAM) for _ in range(2))
     record = Record.empty(40, 1)
@@ -91,7 +93,7 @@ def test_states_go_on_bitwise_with_many_threads(problem):
     assert_same_bits(chunked.state().values(), whole.state().values())
 
 
-def test_other_numbers_of_threads_go_on_from_a_state(problem):
+def test_an_engine_with_another_number_of_threads_can_restore_a_state(problem):
     three, one = (engine(problem, 2, 1, threads=threads) for threads in (3, 1))
     record = Record.empty(20, 1)
     three.advance(20, record)
@@ -103,7 +105,7 @@ def test_other_numbers_of_threads_go_on_from_a_state(problem):
 
 
 @pytest.mark.parametrize("n_started", [0, 1])
-def test_threads_that_cannot_be_had_are_done_without(problem, monkeypatch, n_started):
+def test_a_fit_needs_no_thread_that_the_system_refuses(problem, monkeypatch, n_started):
     record = Record.empty(50, 1)
     expected = engine(problem, 2, 1, threads=3)
     expected.advance(50, record)
@@ -121,7 +123,7 @@ def test_threads_that_cannot_be_had_are_done_without(problem, monkeypatch, n_sta
     assert_same_bits(got.weights(), expected.weights())
 
 
-def test_fits_in_several_threads_at_once_give_the_bits_of_one_alone(problem, no_thread_stays):
+def test_concurrent_fits_give_the_bits_of_one_alone(problem, no_thread_stays):
     x, y, _, init = problem(3, 2, 300)
 
     def fit(threads):
@@ -144,14 +146,14 @@ def test_divergence_ends_all_threads(problem, no_thread_stays):
     assert len(set(epochs)) == 1
 
 
-def test_only_the_main_thread_of_the_main_process_takes_more_than_one_unasked():
+def test_only_the_main_thread_of_the_main_process_may_use_all_cores():
     assert 1 <= usable_cores() <= os.cpu_count()
     assert may_use_all_cores()
     with ThreadPoolExecutor(1) as pool:
         assert not pool.submit(may_use_all_cores).result()
 
 
-def test_the_bits_of_a_long_update_are_those_of_the_main_thread_everywhere(problem, monkeypatch):
+def test_a_fit_outside_the_main_thread_gives_the_same_bits(problem, monkeypatch):
     monkeypatch.setattr("fastmlp.compiled.threads.usable_cores", lambda: 2)
     x, y, _, init = problem(9, 1, 1000, 120)
     assert worthwhile_threads(Shape(1000, 9, 120, 1), None, 2) == 2
@@ -185,6 +187,7 @@ def test_wrong_numbers_of_threads_are_refused(sine, threads, error, words):
 
 
 def run(code):
+    """Run Python code in a process of its own; return the words that it printed."""
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()

@@ -1,4 +1,4 @@
-"""PyTorch's autograd and its optimisers as a second judge of the dense engine, on shapes drawn at random."""
+"""The dense engine compared with autograd and the optimisers of PyTorch, on random shapes."""
 
 import numpy as np
 import pytest
@@ -17,23 +17,23 @@ OPTIONS = [
 ]
 
 
-def judged_steps(x, y, sample_weight, init, negative_slope, lr, optimizer="sgd", **options):
+def torch_steps(x, y, sample_weight, init, negative_slope, lr, optimizer="sgd", **options):
     """Yield the weights after each step of PyTorch."""
     torch.set_num_threads(1)  # for nets this small
     parameters = [torch.tensor(array, requires_grad=True) for array in init]
     w1, b1, w2, b2 = parameters
-    judge = (torch.optim.Adam if optimizer == "adam" else torch.optim.SGD)(parameters, lr=lr, **options)
+    trainer = (torch.optim.Adam if optimizer == "adam" else torch.optim.SGD)(parameters, lr=lr, **options)
     inputs, targets, weight = (torch.tensor(array) for array in (x, y, sample_weight / sample_weight.sum()))
     while True:
-        judge.zero_grad()
+        trainer.zero_grad()
         output = torch.nn.functional.leaky_relu(inputs @ w1 + b1, negative_slope) @ w2 + b2
         (weight @ ((output - targets) ** 2).sum(dim=1) / 2).backward()
-        judge.step()
+        trainer.step()
         yield [array.detach().numpy().copy() for array in parameters]
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_each_step_on_a_random_shape_is_pytorchs(problem, seed):
+def test_each_step_equals_pytorchs_on_a_random_shape(problem, seed):
     rng = np.random.default_rng(seed)
     n_in, n_out = int(rng.integers(1, 12)), int(rng.integers(1, 4))
     n_samples, n_hidden = int(rng.integers(1, 200)), int(rng.integers(1, 60))
@@ -52,8 +52,8 @@ def test_each_step_on_a_random_shape_is_pytorchs(problem, seed):
         threads=1 + seed % 2,
         **options,
     ).history.snapshots
-    judge = judged_steps(x, y, sample_weight, init, negative_slope, **options)
+    steps = torch_steps(x, y, sample_weight, init, negative_slope, **options)
     for step in range(1, STEPS + 1):
-        for name, expected in zip(WEIGHTS, next(judge), strict=True):
+        for name, expected in zip(WEIGHTS, next(steps), strict=True):
             largest = np.abs(expected).max()
             np.testing.assert_allclose(getattr(got[step], name), expected, rtol=0, atol=1e-10 * largest)

@@ -25,7 +25,7 @@ def engine_class(algorithm: str, shape: Shape, batch_size: int | None) -> type[E
         from fastmlp.engines.univariate.engine import Univariate
 
         return Univariate
-    from fastmlp.engines.dense.engine import dense_engine
+    from fastmlp.engines.dense.choice import dense_engine
 
     return dense_engine(shape.n_in, shape.n_out, batch_size)
 
@@ -43,7 +43,7 @@ def threads_and_parts(
     if threads is not None:
         return threads, None
     from fastmlp.compiled.threads import may_use_all_cores, usable_cores
-    from fastmlp.engines.dense.engine import worthwhile_threads
+    from fastmlp.engines.dense.choice import worthwhile_threads
 
     parts = worthwhile_threads(shape, batch_size, usable_cores())
     return (parts if may_use_all_cores() else 1), parts

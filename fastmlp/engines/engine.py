@@ -1,7 +1,8 @@
-"""The one seam: what an engine is made from, and the four things it can do.
+"""The interface of every engine, and the values that pass through it.
 
-Nothing here computes. `reference`, `dense` and every later engine are interchangeable behind `Engine`; `fitting` and
-`driving` know nothing else of them.
+An `Engine` trains one net on one `Problem`, as its `Settings` say, from given `Weights`. It advances by a number of
+epochs at a time, writes a `Record` of them and reports a `Status`. The training loop knows nothing else about engines,
+so it can drive any of them. Nothing here computes a net.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Array = npt.NDArray[Any]
 
 
 class Weights(NamedTuple):
-    """The parameters of a net: w1 (n_in, n_hidden), b1 (n_hidden,), w2 (n_hidden, n_out), b2 (n_out,)."""
+    """The weights of a net: w1 (n_in, n_hidden), b1 (n_hidden,), w2 (n_hidden, n_out), b2 (n_out,)."""
 
     w1: Array
     b1: Array
@@ -29,7 +30,7 @@ class Weights(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """The learning rate of each group of parameters; 0 leaves a group as it started."""
+    """The learning rate of each group of weights. A group with rate 0 keeps its values."""
 
     w1: float
     b1: float
@@ -37,11 +38,8 @@ class Rates(NamedTuple):
     b2: float
 
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # of Adam
-
-
 class Shape(NamedTuple):
-    """The sizes of a fit, by which an engine knows what it will call."""
+    """The sizes of a fit."""
 
     n_samples: int
     n_in: int
@@ -51,13 +49,30 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True)
 class Settings:
-    """How the weights follow from the gradients.
+    """How an engine trains.
 
-    rates are those of plain descent, or with a schedule what its rate is multiplied by. momentum, nesterov and
-    weight_decay are those of torch.optim.SGD, "adam" is torch.optim.Adam. A batch_size divides each epoch's samples
-    into batches in an order that depends on seed and epoch only, so that training can go on from any epoch. threads are
-    how many the engine may use, parts those into which it divides an update, which decide its last bits: one for each
-    thread unless given.
+    Parameters
+    ----------
+    rates : Rates
+        Learning rates, multiplied by the schedule if there is one.
+    negative_slope : float
+        Slope of the activation at arguments of at most 0.
+    optimizer : {"sgd", "adam"}
+        torch.optim.SGD or torch.optim.Adam.
+    momentum, nesterov, weight_decay
+        Options of the optimizer with the same names in PyTorch.
+    schedule : callable, optional
+        Maps an epoch, counted from 0, to the factor of the rates.
+    batch_size : int, optional
+        Samples in a mini-batch; by default every update takes all samples.
+    seed : int
+        Determines, together with the epoch, the order of the samples in mini-batches. The order does not depend on
+        earlier epochs, so that training can go on from any epoch.
+    threads : int
+        Number of threads that the engine may use.
+    parts : int, optional
+        Number of parts into which an update is divided, by default one for each thread. It determines the order of
+        summation and so the last bits of the result.
     """
 
     rates: Rates
@@ -74,12 +89,12 @@ class Settings:
 
     @property
     def is_plain(self) -> bool:
-        """Whether an update is the same linear step in every epoch: a constant rate and nothing remembered."""
-        remembers = self.optimizer != "sgd" or self.momentum != 0
-        return not (remembers or self.weight_decay or self.schedule or self.batch_size)
+        """Whether every update is a step along the gradient of all samples, at a constant rate and without moments."""
+        has_moments = self.optimizer != "sgd" or self.momentum != 0
+        return not (has_moments or self.weight_decay or self.schedule or self.batch_size)
 
     def factors(self, epoch: int, n_epochs: int) -> Array:
-        """Return (n_epochs,) what the rates are multiplied by in the epochs from one on, counted from 0."""
+        """Return the factors (n_epochs,) of the rates in the epochs from `epoch` on, counted from 0."""
         if self.schedule is None:
             return np.ones(n_epochs)
         factors = np.empty(n_epochs)
@@ -87,16 +102,20 @@ class Settings:
             factors[i] = scheduled_rate(self.schedule, epoch + i)
         return factors
 
+    def shuffled(self, epoch: int, n_samples: int) -> Array:
+        """Return the indices of the samples (n_samples,) in the order of an epoch, one mini-batch after another."""
+        return np.random.default_rng((self.seed, epoch)).permutation(n_samples)
+
     def batches(self, epoch: int, n_samples: int) -> Iterator[Array]:
-        """Yield the samples of each batch of an epoch, freshly shuffled; the last batch may be smaller."""
+        """Yield the indices of the samples in each mini-batch of an epoch; the last one may be smaller."""
         size = self.batch_size or n_samples
-        order = np.random.default_rng((self.seed, epoch)).permutation(n_samples)
+        order = self.shuffled(epoch, n_samples)
         for first in range(0, n_samples, size):
             yield order[first : first + size]
 
 
 def scheduled_rate(schedule: Callable[[int], float], epoch: int) -> float:
-    """Return a schedule's rate of an epoch; it must be a finite number of at least 0."""
+    """Return the rate of a schedule at an epoch; raise if it is not a finite number of at least 0."""
     rate = schedule(epoch)
     name, rule = f"lr({epoch})", "a finite number of at least 0"
     if isinstance(rate, (bool, np.bool_)) or not isinstance(rate, numbers.Real):
@@ -108,9 +127,10 @@ def scheduled_rate(schedule: Callable[[int], float], epoch: int) -> float:
 
 @dataclass(frozen=True)
 class Problem:
-    """The data in the units trained in.
+    """The samples in the coordinates of training.
 
-    x (n_samples, n_in), y (n_samples, n_out) and sample_weight (n_samples,), of one dtype; the weights sum to 1.
+    x (n_samples, n_in), y (n_samples, n_out) and sample_weight (n_samples,) have the same dtype, float32 or float64.
+    The sample weights sum to 1.
     """
 
     x: Array
@@ -127,12 +147,15 @@ class Status(Enum):
 
 @dataclass(frozen=True)
 class Record:
-    """What an engine writes down while it trains: row i after i updates of the call, row 0 where it started.
+    """What an engine records in one call: row i after i epochs of the call, so row 0 at its start.
 
-    squared_error (n_epochs + 1, n_out), float64: the weighted mean over samples of the squared error.
-    crossings (n_epochs + 1,), int64: the (unit, sample) sign changes in the engine's life so far, that is the members
-    of the symmetric difference of the active sets before and after an update, summed over units and updates. Engines
-    that do not count leave it alone.
+    Parameters
+    ----------
+    squared_error : ndarray of shape (n_epochs + 1, n_out), float64
+        Weighted mean over samples of the squared error of each output.
+    crossings : ndarray of shape (n_epochs + 1,), int64
+        Number of crossings since the engine was made: pairs of a unit and a sample of which the unit became active or
+        inactive on the sample in an update. Zeros if the engine does not count them.
     """
 
     squared_error: Array
@@ -140,7 +163,7 @@ class Record:
 
     @classmethod
     def empty(cls, n_epochs: int, n_out: int) -> Record:
-        """Make room for a call of n_epochs."""
+        """Return a record with rows for n_epochs, to be filled."""
         return cls(np.empty((n_epochs + 1, n_out)), np.zeros(n_epochs + 1, np.int64))
 
     def __getitem__(self, rows: slice) -> Record:
@@ -148,44 +171,53 @@ class Record:
         return Record(self.squared_error[rows], self.crossings[rows])
 
     def copy(self) -> Record:
-        """Return what the next call will not overwrite."""
+        """Return a copy that the next call of the engine does not overwrite."""
         return Record(self.squared_error.copy(), self.crossings.copy())
 
 
 class Engine(Protocol):
-    """Gradient descent on one problem, held by whoever drives it.
+    """Gradient descent on one problem.
 
-    counts_crossings says whether it fills `Record.crossings`.
+    An engine keeps the weights and whatever else it needs between two calls of `advance`, so that training in several
+    calls gives the same bits as training in one.
     """
 
-    @property
-    def method(self) -> str:
-        """What the engine does now: the kernel that it runs."""
-
     counts_crossings: bool
+    """Whether the engine fills `Record.crossings`."""
 
     def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None: ...
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
-        """Compile, or load from the cache, what a fit of this shape and dtype, with such settings, calls first."""
+        """Compile the kernel of a fit, or load it from the cache. `Shape` and settings decide which kernel that is."""
+
+    @property
+    def method(self) -> str:
+        """Name of the kernel that the engine runs now, as shown in `info.method`."""
 
     @property
     def live_units(self) -> int | None:
-        """Units that may cross a sample in the next epochs, where the engine knows them."""
+        """Number of units that may cross a sample in the next epochs; None if the engine does not know it."""
 
     def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
-        """Train for n_epochs and fill rows 0 .. n_epochs of the record; return the epochs done.
+        """Train for n_epochs and write rows 0 to n_epochs of the record.
 
-        On divergence training stops at the first non-finite error: the epochs returned are those before it, the row
-        after them holds it, and the engine must be restored before it is used again.
+        Training stops at the first squared error that is not finite. Then the status is DIVERGED, the row after the
+        returned number of epochs has that error, and the engine must be restored before it is used again.
+
+        Returns
+        -------
+        n_done : int
+            Number of epochs with a finite squared error.
+        status : Status
+            TRAINED if these are all epochs.
         """
 
     def weights(self) -> Weights:
-        """Return copies of the weights now; changes nothing that follows."""
+        """Return copies of the weights."""
 
     def state(self) -> Mapping[str, Array]:
-        """Return copies of the arrays with which `restore` goes on bitwise as if never interrupted."""
+        """Return copies of the arrays from which `restore` continues with the same bits."""
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        """Go back to a state."""
+        """Go back to a state that an engine with the same problem and settings returned."""

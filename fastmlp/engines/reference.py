@@ -1,16 +1,21 @@
-"""The network and its gradient descent in plain NumPy: the oracle of the tests and a baseline of the benchmarks.
+"""Gradient descent on a two-layer ReLU network in plain NumPy: the definition of what every engine computes.
 
-It is written to be read beside the report's formulas, not to be fast. `Model` evaluates a net with the same functions.
+The tests compare the other engines with this one, and the benchmarks use it as a baseline. It is written to be read
+beside the formulas, not to be fast. Nets are evaluated with its functions too. The weights are w1 (n_in, n_hidden), b1
+(n_hidden,), w2 (n_hidden, n_out) and b2 (n_out,); the samples are x (n_samples, n_in) and y (n_samples, n_out) with
+sample weights s (n_samples,) that sum to 1, 1 / n_samples each by default.
 
-===============  ====================================================================================
-second layer     dL/dw2 = relu(h1)^T dL/dh2,  dL/db2 = sum dL/dh2,  dL/drelu = dL/dh2 w2^T
-ReLU mask        dL/dh1 = dL/drelu * (h1 > 0), strictly greater; leaky: the slope elsewhere
-first layer      dL/dw1 = x^T dL/dh1,  dL/db1 = sum dL/dh1,  dL/dx = dL/dh1 w1^T
-update           w <- w - lr * dL/dw, all parameters at once
-===============  ====================================================================================
+=================  ==================================================================================================
+forward            h1 = x w1 + b1,  h2 = act(h1) w2 + b2,  with act(z) = z if z > 0 else negative_slope * z
+objective          L = 1/2 sum_i s_i |h2_i - y_i|^2
+error signal       dL/dh2 = s (h2 - y)
+second layer       dL/dw2 = act(h1)^T dL/dh2,  dL/db2 = sum_i dL/dh2,  dL/dact = dL/dh2 w2^T
+activation         dL/dh1 = dL/dact act'(h1),  with act'(z) = 1 if z > 0 else negative_slope
+first layer        dL/dw1 = x^T dL/dh1,  dL/db1 = sum_i dL/dh1,  dL/dx = dL/dh1 w1^T
+gradient descent   w <- w - rate * dL/dw, all weights at once, from the same forward pass
+=================  ==================================================================================================
 
-The error signal dL/dh2 = s_i (h2 - y) carries the sample weights s_i, which sum to 1 (1 / n_samples by default). With
-momentum, weight decay, Adam or mini-batches the update is another: `descended` and `ReferenceEngine` have them all.
+`update` adds momentum, weight decay and Adam; `ReferenceEngine` adds mini-batches and schedules.
 """
 
 from __future__ import annotations
@@ -20,23 +25,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.engines.engine import (
-    BETA1,
-    BETA2,
-    EPSILON,
-    Array,
-    Problem,
-    Rates,
-    Record,
-    Settings,
-    Shape,
-    Status,
-    Weights,
-)
+from fastmlp.engines.adam import BETA1, BETA2, EPSILON
+from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Shape, Status, Weights
 
 
 class Forward(NamedTuple):
-    """One forward pass: relu, active and slope (n_samples, n_hidden), h2 (n_samples, n_out)."""
+    """A forward pass.
+
+    relu is act(h1), active is h1 > 0 and slope is act'(h1), all (n_samples, n_hidden); h2 is (n_samples, n_out).
+    """
 
     relu: Array
     active: Array
@@ -44,18 +41,18 @@ class Forward(NamedTuple):
     h2: Array
 
 
-class Memory(NamedTuple):
-    """What an optimiser remembers of each parameter: the velocity, or for Adam the mean gradient and its square."""
+class Moments(NamedTuple):
+    """The moments of every weight: for SGD m is the velocity, for Adam m and v are the means of g and of g^2."""
 
-    first: Weights
-    second: Weights
+    m: Weights
+    v: Weights
 
 
 def hidden_forward(x: Array, w1: Array, b1: Array, negative_slope: float) -> tuple[Array, Array, Array]:
-    """Return act(h1), its mask h1 > 0 and its derivative, all (n_samples, n_hidden), for h1 = x w1 + b1.
+    """Return act(h1), h1 > 0 and act'(h1) for h1 = x w1 + b1, all (n_samples, n_hidden).
 
-    The mask is decided as ``x w1 > -b1``: with one input that is one rounding, so that every engine puts a kink that
-    lies exactly on a sample on the same side, whether or not its compiler contracts x w1 + b1 to one operation.
+    h1 > 0 is computed as ``x w1 > -b1``. With one input that rounds once, so all engines agree on a kink that lies
+    exactly on a sample, whether or not a compiler contracts x w1 + b1 to one operation.
     """
     product = x @ w1
     active = product > -b1
@@ -70,12 +67,12 @@ def forward(x: Array, weights: Weights, negative_slope: float) -> Forward:
 
 
 def backward_hidden(dh2: Array, slope: Array, w2: Array) -> Array:
-    """Return dL/dh1 (n_samples, n_hidden): the error signal through the second layer and the ReLU mask."""
+    """Return dL/dh1 (n_samples, n_hidden) from dL/dh2 (n_samples, n_out)."""
     return (dh2 @ w2.T) * slope
 
 
 def gradients(x: Array, dh2: Array, passed: Forward, weights: Weights) -> tuple[Weights, Array]:
-    """Return dL/d(w1, b1, w2, b2) and dL/dx (n_samples, n_in) from the error signal dh2 (n_samples, n_out)."""
+    """Return dL/d(w1, b1, w2, b2) and dL/dx (n_samples, n_in) from dL/dh2 (n_samples, n_out) and the forward pass."""
     dw2 = passed.relu.T @ dh2
     db2 = dh2.sum(axis=0)
     dh1 = backward_hidden(dh2, passed.slope, weights.w2)
@@ -85,38 +82,38 @@ def gradients(x: Array, dh2: Array, passed: Forward, weights: Weights) -> tuple[
 
 
 def squared_error(error: Array, sample_weight: Array) -> Array:
-    """Return the weighted mean of the squared error (n_samples, n_out) over samples, per output, in float64."""
+    """Return the weighted mean over samples of the squared error (n_samples, n_out), for each output, in float64."""
     wide = error.astype(np.float64)
     return sample_weight.astype(np.float64) @ (wide * wide)
 
 
-def descended(
-    weights: Weights, grads: Weights, memory: Memory, rates: Rates, settings: Settings, step: int
-) -> tuple[Weights, Memory]:
-    """Return the weights and what the optimiser remembers after an update, the step-th from 1 on.
+def update(
+    weights: Weights, grads: Weights, moments: Moments, rates: Rates, settings: Settings, t: int
+) -> tuple[Weights, Moments]:
+    """Return the weights and moments after update number t, counted from 1, by torch.optim.SGD or torch.optim.Adam.
 
-    torch.optim.SGD and torch.optim.Adam, with L2 decay in the gradient. Groups of rate 0 stay as they are.
+    Weight decay is part of the gradient. A group with rate 0 keeps its weights.
     """
-    updated, first, second = [], [], []
-    for w, dw, m, v, group_rate in zip(weights, grads, memory.first, memory.second, rates, strict=True):
-        rate = w.dtype.type(group_rate)
-        gradient = dw + w.dtype.type(settings.weight_decay) * w
+    new_weights, new_m, new_v = [], [], []
+    for w, dw, m, v, rate in zip(weights, grads, moments.m, moments.v, rates, strict=True):
+        real = w.dtype.type  # constants are rounded to the dtype of the weights
+        g = dw + real(settings.weight_decay) * w
         if settings.optimizer == "adam":
-            m = w.dtype.type(BETA1) * m + w.dtype.type(1 - BETA1) * gradient
-            v = w.dtype.type(BETA2) * v + w.dtype.type(1 - BETA2) * gradient * gradient
-            size = np.sqrt(v) / w.dtype.type(np.sqrt(1 - BETA2**step)) + w.dtype.type(EPSILON)
-            change = m / (w.dtype.type(1 - BETA1**step) * size)
+            m = real(BETA1) * m + real(1 - BETA1) * g
+            v = real(BETA2) * v + real(1 - BETA2) * g * g
+            root = np.sqrt(v) / real(np.sqrt(1 - BETA2**t)) + real(EPSILON)
+            change = m / (real(1 - BETA1**t) * root)
         else:
-            m = w.dtype.type(settings.momentum) * m + gradient
-            change = gradient + w.dtype.type(settings.momentum) * m if settings.nesterov else m
-        updated.append(w - rate * change if rate else w)
-        first.append(m)
-        second.append(v)
-    return Weights(*updated), Memory(Weights(*first), Weights(*second))
+            m = real(settings.momentum) * m + g
+            change = g + real(settings.momentum) * m if settings.nesterov else m
+        new_weights.append(w - real(rate) * change if real(rate) else w)
+        new_m.append(m)
+        new_v.append(v)
+    return Weights(*new_weights), Moments(Weights(*new_m), Weights(*new_v))
 
 
 class ReferenceEngine:
-    """Gradient descent in plain NumPy behind the seam of `fastmlp.engines.engine`."""
+    """The engine that computes with the functions of this file; see `fastmlp.engines.engine.Engine`."""
 
     method = "NumPy"
     live_units = None
@@ -125,21 +122,21 @@ class ReferenceEngine:
         self._problem = problem
         self._settings = settings
         self._weights = Weights(*(w.astype(problem.x.dtype) for w in weights))
-        nothing = Weights(*(np.zeros_like(w) for w in self._weights))
-        self._memory = Memory(nothing, nothing)
+        zeros = Weights(*(np.zeros_like(w) for w in self._weights))
+        self._moments = Moments(zeros, zeros)
         self._passed = self._forward()
         self._epoch = 0
-        self._step = 0
+        self._n_updates = 0
         self._crossings = 0
-        # Between two batches nobody looks at the other samples.
+        # With mini-batches an update is not followed by a pass over all samples, so crossings cannot be counted.
         self.counts_crossings = settings.batch_size is None
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
-        """Do nothing: NumPy is compiled."""
+        """Do nothing, because NumPy needs no compilation."""
 
     def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
-        """Train as `fastmlp.engines.engine.Engine.advance` says."""
+        """Train as `fastmlp.engines.engine.Engine.advance` describes."""
         y, s = self._problem.y, self._problem.sample_weight
         factors = self._settings.factors(self._epoch, n_epochs)
         with np.errstate(over="ignore", invalid="ignore"):
@@ -157,43 +154,48 @@ class ReferenceEngine:
         return n_epochs, Status.TRAINED
 
     def _train_epoch(self, factor: float) -> None:
+        """Train one epoch, at the rates of the settings times a factor."""
         x, y, s = self._problem.x, self._problem.y, self._problem.sample_weight
         if self._settings.batch_size is None:
             self._update(x, s[:, None] * (self._passed.h2 - y), self._passed, factor)
         else:
             for batch in self._settings.batches(self._epoch, len(x)):
                 passed = forward(x[batch], self._weights, self._settings.negative_slope)
-                weight = s[batch, None] / s[batch].sum()
-                self._update(x[batch], weight * (passed.h2 - y[batch]), passed, factor)
+                s_batch = s[batch, None] / s[batch].sum()
+                self._update(x[batch], s_batch * (passed.h2 - y[batch]), passed, factor)
         self._passed = self._forward()
         self._epoch += 1
 
     def _update(self, x: Array, dh2: Array, passed: Forward, factor: float) -> None:
+        """Update the weights from a forward pass over the samples x and its error signal dh2."""
         grads, _ = gradients(x, dh2, passed, self._weights)
         rates = Rates(*(rate * factor for rate in self._settings.rates))
-        self._step += 1
-        self._weights, self._memory = descended(self._weights, grads, self._memory, rates, self._settings, self._step)
+        self._n_updates += 1
+        self._weights, self._moments = update(
+            self._weights, grads, self._moments, rates, self._settings, self._n_updates
+        )
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
         return Weights(*(w.copy() for w in self._weights))
 
     def state(self) -> Mapping[str, Array]:
-        """Return the weights, what the optimiser remembers, and the counts: NumPy recomputes the rest bitwise."""
-        named = self.weights()._asdict()
-        for name, kept in (("first", self._memory.first), ("second", self._memory.second)):
-            named |= {f"{name}_{field}": array.copy() for field, array in kept._asdict().items()}
-        return named | {"counts": np.array([self._epoch, self._step, self._crossings])}
+        """Return the weights, the moments and the counts. The forward pass is repeated with the same bits."""
+        arrays = self.weights()._asdict()
+        for name, moment in self._moments._asdict().items():
+            arrays |= {f"{name}_{group}": array.copy() for group, array in moment._asdict().items()}
+        return arrays | {"counts": np.array([self._epoch, self._n_updates, self._crossings])}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
-        self._weights = Weights(*(state[name].copy() for name in Weights._fields))
-        self._memory = Memory(
-            *(Weights(*(state[f"{name}_{field}"].copy() for field in Weights._fields)) for name in Memory._fields)
+        self._weights = Weights(*(state[group].copy() for group in Weights._fields))
+        self._moments = Moments(
+            *(Weights(*(state[f"{name}_{group}"].copy() for group in Weights._fields)) for name in Moments._fields)
         )
         self._passed = self._forward()
-        self._epoch, self._step, self._crossings = (int(count) for count in state["counts"])
+        self._epoch, self._n_updates, self._crossings = (int(count) for count in state["counts"])
 
     def _forward(self) -> Forward:
+        """Return a forward pass over all samples."""
         with np.errstate(over="ignore", invalid="ignore"):
             return forward(self._problem.x, self._weights, self._settings.negative_slope)

@@ -1,10 +1,9 @@
-"""The dense engines: how samples and weights lie in memory for each of the two kernels."""
+"""What the two dense engines share: they hold the arrays of a kernel, order the samples and call the kernel."""
 
 from __future__ import annotations
 
 import functools
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from types import ModuleType
 from typing import Any
@@ -12,50 +11,19 @@ from typing import Any
 import numpy as np
 
 from fastmlp.compiled.cache import compiled
-from fastmlp.compiled.masks import mark_dtype
 from fastmlp.compiled.threads import progress_counters, run_together
-from fastmlp.compiled.vectors import n_lanes
-from fastmlp.engines.dense import few_inputs, many_inputs
-from fastmlp.engines.dense.descent import n_remembered, rule
-from fastmlp.engines.engine import Array, Engine, Problem, Record, Settings, Shape, Status, Weights
-
-# What a block of samples occupies in the kernel for few inputs. Of 8, 12, 16, 20, 24, 32 and 48 KiB, 24 and 32 were the
-# fastest with 3, 4, 7 and 8 inputs, 8 slower by up to 1.2 times: then the sums over lanes after each block tell.
-BLOCK_BYTES = 32 * 1024
-CACHE_LINE = 64
-# Samples in a block of the kernel for many inputs: of 24, 48, 96, 144, 192 and 288 these were the fastest or within 2 %
-# for 64 to 1024 units. The hidden layer of 48 samples and 1000 units takes 384 KiB of a second-level cache of 512.
-BLOCK_SAMPLES = 8 * many_inputs.ROWS
-
-# Samples below which the kernel for many inputs is faster for few as well: the other one sums over the samples of each
-# batch; 600 us against 340 for an epoch of 1024 samples in batches of 8 (one input, 256 units, float32).
-SMALL_BATCH = 32
-# Multiply-adds of one update: about 20 us in float32, which the ends of two phases hardly lengthen.
-WORK_OF_A_THREAD = 2**20
+from fastmlp.engines.dense.kernels.epochs import Arrays, Parameters, Plan
+from fastmlp.engines.dense.kernels.optimizer import Optimizer
+from fastmlp.engines.dense.layout import aligned_zeros
+from fastmlp.engines.engine import Array, Problem, Record, Settings, Status, Weights
 
 
-def dense_engine(n_in: int, n_out: int, batch_size: int | None = None) -> type[Engine]:
-    """Return the engine for a net of this many inputs and outputs, trained on so many samples at once."""
-    is_small = batch_size is not None and batch_size < SMALL_BATCH
-    return FewInputs if n_in <= few_inputs.MAX_INPUTS and n_out == 1 and not is_small else ManyInputs
+class DenseEngine:
+    """The base class of `FewInputs` and `ManyInputs`, which decide how weights and samples lie in memory.
 
-
-def worthwhile_threads(shape: Shape, batch_size: int | None, usable: int) -> int:
-    """Return how many of the usable threads a fit of this shape takes, unless it is told."""
-    n_at_once = min(shape.n_samples, batch_size or shape.n_samples)
-    work = (2 * shape.n_in + 3 * shape.n_out) * shape.n_hidden * n_at_once
-    return max(1, min(usable, work // WORK_OF_A_THREAD))
-
-
-def each_kernel() -> Iterator[tuple[type[Engine], Shape]]:
-    """Yield an engine and a shape for each kernel that a fit may compile."""
-    for n_in in range(1, few_inputs.MAX_INPUTS + 1):
-        yield FewInputs, Shape(1, n_in, 1, 1)
-    yield ManyInputs, Shape(1, 1, 1, 1)
-
-
-class _Dense:
-    """What both share: a kernel, `train` of one module, that goes on from the arrays it is given."""
+    The kernel goes on from the arrays of the call before: the parameters, their moments and the gradients of the last
+    pass, which the next update takes.
+    """
 
     counts_crossings = False
     live_units = None
@@ -66,96 +34,97 @@ class _Dense:
         problem: Problem,
         settings: Settings,
         parameters: dict[str, Array],
-        sums: dict[str, Array],
-        scratch: list[Array],
-        samples: list[Array],
-        n_places: int,
-        *literals: Any,
+        gradients: Any,
+        scratch: Any,
+        samples: Any,
     ) -> None:
-        """Evaluate the start.
+        """Evaluate the net at the start.
 
         Parameters
         ----------
         problem, settings
-            As for `fastmlp.engines.engine.Engine`.
+            Those of `fastmlp.engines.engine.Engine`.
         parameters : dict
-            The kernel's first two arguments; the optimiser's memory follows them.
-        sums, scratch : dict, list
-            Those that follow, a row for each part.
-        samples : list
-            Room for x, y and sample_weight: for each batch, or for all samples, n_places in a row.
-        literals
-            What follows the samples.
+            "theta" and "b2" in the layout of the kernel.
+        gradients, scratch : NamedTuple
+            Zeros, as the kernel describes them: one row for each part.
+        samples : NamedTuple
+            Room for x, y and sample_weight: every batch, or all samples, takes the same number of places.
         """
-        dtype = problem.x.dtype
-        n_out = problem.y.shape[1]
+        dtype, n_samples = problem.x.dtype, len(problem.x)
         self._problem = problem
         self._settings = settings
-        self._n_batches = _n_batches(len(problem.x), settings)
-        self._n_places = n_places
-        batch_size = settings.batch_size or len(problem.x)
-        batches, within = np.divmod(np.arange(len(problem.x)), batch_size)
-        self._places = n_places * batches + within
-        self._first_of_batch = np.arange(0, len(problem.x), batch_size)
+        self._n_batches = n_batches_of(n_samples, settings)
         self._samples = samples
-        self._epoch, self._step = 0, -1
-        self._squared_error = np.empty((1, n_out))
+        # The i-th sample of an epoch is in batch _batch[i] and lies at _place[i] among the padded samples.
+        self._batch, within_batch = np.divmod(np.arange(n_samples), settings.batch_size or n_samples)
+        self._batch_starts = np.flatnonzero(within_batch == 0)
+        padded_batch_size = samples.sample_weight[0].size // max(1, self._n_batches)
+        self._place = padded_batch_size * self._batch + within_batch
+        self._epoch = 0
+        self._n_updates = -1  # until the start is evaluated
+        self._squared_error = np.empty((1, problem.y.shape[1]))
         self._rates = np.array([settings.rates], float)
-        memory = {
-            name: {f"{name}_memory_{i}": _zeros(array.shape, dtype) for i in range(n_remembered(settings))}
-            for name, array in parameters.items()
-        }
-        self._sums = sums
-        self._kept = dict(parameters)
-        for arrays in memory.values():
-            self._kept |= arrays
-        self._n_parts = len(scratch[0])
-        self._n_threads = min(settings.threads, self._n_parts)
-        self._meeting = progress_counters(self._n_parts)
-        # Two arrays or none, so that there are two kernels to compile; momentum makes use of one.
-        remembered = [(*arrays.values(), *arrays.values())[:2] for arrays in memory.values()]
-        self._first = (*parameters.values(), *remembered, *sums.values(), *scratch, self._meeting)
-        self._last = (*samples, *literals, rule(settings, dtype))
-        self._arrange(np.arange(len(problem.x)))
-        arguments = (*self._first, self._squared_error[:, None], *self._last, self._rates, 0, self._step, 1, 0)
-        self._kernel = compiled(self._kernels.train, arguments)
-        self._train(1, self._squared_error, self._rates, n_batches=0)
-        if self._n_batches:  # the gradient at the start over all samples, which no batch asks for
-            for array in sums.values():
-                array[:] = 0
-        self._step = 0
 
-    def _train(self, n_epochs: int, squared_error: Array, rates: Array, n_batches: int) -> int:
-        """Run the kernel; write the squared error after each epoch and return how many were finite."""
+        self._state, self._parameters = with_moments(parameters, moments_of(settings))
+        self._gradients = gradients
+        self._scratch = scratch
+        self._negative_slope = dtype.type(settings.negative_slope)
+        self._optimizer = Optimizer(
+            is_adam=settings.optimizer == "adam",
+            nesterov=bool(settings.nesterov),
+            momentum=dtype.type(settings.momentum),
+            weight_decay=dtype.type(settings.weight_decay),
+        )
+        self._n_parts = len(scratch.error)
+        self._n_threads = min(settings.threads, self._n_parts)
+        self._progress = progress_counters(self._n_parts)
+
+        self._order_samples(np.arange(n_samples))
+        arguments = self._arguments(self._squared_error[:, None], self._rates, n_batches=0)
+        self._kernel = compiled(self._kernels.train, (*arguments, self._progress, 0))
+        self._train(self._squared_error, self._rates, n_batches=0)
+        if self._n_batches:  # the first update takes the gradient of a batch, not that of all samples
+            for gradient in gradients:
+                gradient[:] = 0
+        self._n_updates = 0
+
+    def _arguments(self, squared_error: Array, rates: Array, n_batches: int) -> tuple[Arrays, Plan]:
+        """Return the first two arguments of the kernel, for squared_error (n_epochs, n_parts, n_out)."""
+        arrays = Arrays(self._parameters, self._gradients, self._scratch, self._samples, squared_error)
+        return arrays, Plan(self._negative_slope, self._optimizer, rates, n_batches, self._n_updates)
+
+    def _train(self, squared_error: Array, rates: Array, n_batches: int) -> int:
+        """Train an epoch for each row of squared_error and overwrite it; return how many rows are finite."""
         by_part = squared_error[:, None]
         if self._n_parts > 1:
-            by_part = np.empty((n_epochs, self._n_parts, squared_error.shape[1]))
-        before = (*self._first, by_part, *self._last, rates, n_batches, self._step, n_epochs)
-        n_done = run_together(lambda thread: self._kernel(*before, thread), self._n_threads, self._meeting)
+            by_part = np.empty((len(squared_error), self._n_parts, squared_error.shape[1]))
+        arrays, plan = self._arguments(by_part, rates, n_batches)
+        progress = self._progress
+        n_done = run_together(lambda thread: self._kernel(arrays, plan, progress, thread), self._n_threads, progress)
         if self._n_parts > 1:
-            squared_error[: n_done + 1] = _added(by_part[: n_done + 1].swapaxes(0, 1))
+            squared_error[: n_done + 1] = sum_of_parts(by_part[: n_done + 1].swapaxes(0, 1))
         return n_done
 
-    def _arrange(self, order: Array) -> None:
-        """Lay all samples out in an order, batch by batch; places left over hold some sample again, of no weight."""
-        x, y, sample_weight = self._samples
-        places = self._places
-        padded = np.zeros(sample_weight[0].size, np.intp)
-        padded[places] = order
+    def _order_samples(self, order: Array) -> None:
+        """Copy the samples to their places in an order, batch by batch; padding repeats sample 0 with weight 0."""
         weight = self._problem.sample_weight[order]
-        sample_weight[0].reshape(-1)[places] = weight
+        self._samples.sample_weight[0].reshape(-1)[self._place] = weight
         if self._n_batches:
-            sums = np.add.reduceat(weight, self._first_of_batch)
-            sample_weight[1].reshape(-1)[places] = weight / sums[places // self._n_places]
-        y[...] = self._problem.y[padded].reshape(y.shape)
-        self._arrange_inputs(x, padded)
+            sums = np.add.reduceat(weight, self._batch_starts)
+            self._samples.sample_weight[1].reshape(-1)[self._place] = weight / sums[self._batch]
+        padded_order = np.zeros(self._samples.sample_weight[0].size, np.intp)
+        padded_order[self._place] = order
+        y = self._samples.y
+        y[...] = self._problem.y[padded_order].reshape(y.shape)
+        self._copy_x(padded_order)
 
-    def _arrange_inputs(self, x: Array, order: Array) -> None:
-        """Overwrite the kernel's x with samples in an order."""
+    def _copy_x(self, padded_order: Array) -> None:
+        """Overwrite the kernel's x with the samples in an order."""
         raise NotImplementedError
 
     def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
-        """Train as `fastmlp.engines.engine.Engine.advance` says."""
+        """Train as `fastmlp.engines.engine.Engine.advance` describes."""
         factors = self._settings.factors(self._epoch, n_epochs)[:, None]
         rates = self._rates if self._settings.schedule is None else self._rates * factors
         record.squared_error[0] = self._squared_error
@@ -163,209 +132,82 @@ class _Dense:
         if self._n_batches:
             n_done = self._train_batches(squared_error, rates)
         else:
-            n_done = self._train(n_epochs, squared_error, rates, 0)
-            self._step += n_done
+            n_done = self._train(squared_error, rates, 0)
+            self._n_updates += n_done
         self._epoch += n_done
         self._squared_error[0] = record.squared_error[n_done]
         return n_done, Status.TRAINED if n_done == n_epochs else Status.DIVERGED
 
     def _train_batches(self, squared_error: Array, rates: Array) -> int:
-        """Train an epoch for each row of squared_error, as `_train` does; return how many were finite."""
+        """Do what `_train` does, with the samples of each epoch in the order of its batches."""
         for i in range(len(squared_error)):
-            self._arrange(np.concatenate(list(self._settings.batches(self._epoch + i, len(self._problem.x)))))
+            self._order_samples(self._settings.shuffled(self._epoch + i, len(self._problem.x)))
             rate = rates[min(i, len(rates) - 1)][None]
-            if not self._train(1, squared_error[i : i + 1], rate, self._n_batches):
+            if not self._train(squared_error[i : i + 1], rate, self._n_batches):
                 return i
-            self._step += self._n_batches
+            self._n_updates += self._n_batches
         return len(squared_error)
 
     def state(self) -> Mapping[str, Array]:
-        """Return copies of the weights, the optimiser's memory, the sums for the next update, the error, the counts.
+        """Return copies of the parameters, moments, gradients, squared error, and the numbers of epochs and updates.
 
-        The sums are added over parts as the update does it, so that any number of parts can go on from there.
+        The gradients are added over parts in the order of an update, so an engine with any number of parts can go on
+        from the state.
         """
-        counts = np.array([self._epoch, self._step])
-        arrays = self._kept | {"squared_error": self._squared_error, "counts": counts}
-        arrays |= {name: _added(array) for name, array in self._sums.items()}
+        counts = np.array([self._epoch, self._n_updates])
+        arrays = self._state | {"squared_error": self._squared_error, "counts": counts}
+        arrays |= {name: sum_of_parts(array) for name, array in self._gradients._asdict().items()}
         return {name: array.copy() for name, array in arrays.items()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
-        for name, array in self._kept.items():
+        for name, array in self._state.items():
             array[...] = state[name]
-        for name, sums in self._sums.items():
-            sums[0] = state[name]
-            sums[1:] = 0
+        for name, gradient in self._gradients._asdict().items():
+            gradient[0] = state[name]
+            gradient[1:] = 0
         self._squared_error[...] = state["squared_error"]
-        self._epoch, self._step = (int(count) for count in state["counts"])
+        self._epoch, self._n_updates = (int(count) for count in state["counts"])
 
 
-class FewInputs(_Dense):
-    """At most 8 inputs and one output."""
-
-    method = "few inputs"
-    _kernels = few_inputs
-
-    def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
-        n_samples, n_in = problem.x.shape
-        dtype = problem.x.dtype
-        multiple = few_inputs.SAMPLE_VECTORS * n_lanes(dtype)
-        n_at_once = min(n_samples, settings.batch_size or n_samples)
-        n_parts = _n_parts(settings, -(-n_at_once // multiple))
-        n_arrays = n_in + 3  # x, and y, sample_weight, error
-        n_blocks = _round_up(-(-n_at_once * n_arrays * dtype.itemsize // BLOCK_BYTES), n_parts)
-        block = _round_up(-(-n_at_once // n_blocks), multiple)
-        n_places = n_blocks * block
-        n_blocks *= max(1, _n_batches(n_samples, settings))
-
-        self._n_hidden = weights.b1.size
-        n_units = _round_up(self._n_hidden, few_inputs.units_at_once(n_in))
-        theta = np.concatenate([weights.w1, weights.b1[None], weights.w2.T])
-        theta = _padded(theta, (n_in + 2, _round_up(n_units, n_lanes(dtype))), dtype)
-        super().__init__(
-            problem,
-            settings,
-            {
-                "theta": theta,
-                "b2": _in_every_lane(weights.b2, dtype),
-            },
-            {
-                "sums": _zeros((n_parts, n_in + 1, theta.shape[1]), dtype),
-                "linear": _zeros((n_parts, n_in + 1), dtype),
-            },
-            [
-                _zeros((n_parts, block), dtype),
-                _zeros((n_parts, n_units, block // n_lanes(dtype)), np.dtype(mark_dtype(dtype))),
-            ],
-            [
-                _zeros((n_blocks, n_in, block), dtype),
-                _zeros((n_blocks, block), dtype),
-                _zeros((2 if settings.batch_size else 1, n_blocks, block), dtype),
-            ],
-            n_places,
-            tuple(range(n_in)),
-        )
-
-    def _arrange_inputs(self, x: Array, order: Array) -> None:
-        n_blocks, n_in, block = x.shape
-        x[...] = self._problem.x[order].reshape(n_blocks, block, n_in).swapaxes(1, 2)
-
-    @classmethod
-    def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
-        """Compile the kernel for so many inputs, plain or remembering, by training the smallest net there is."""
-        cls(*_smallest(shape.n_in, dtype, settings))
-
-    def weights(self) -> Weights:
-        """Return copies of the weights."""
-        *w1, b1, w2 = self._kept["theta"][:, : self._n_hidden]
-        return Weights(np.array(w1), b1.copy(), w2[:, None].copy(), self._kept["b2"][:, 0].copy())
+def moments_of(settings: Settings) -> tuple[str, ...]:
+    """Return the names of the moments that an optimiser keeps of each parameter."""
+    if settings.optimizer == "adam":
+        return "m", "v"
+    return ("m",) if settings.momentum or settings.weight_decay else ()
 
 
-class ManyInputs(_Dense):
-    """Any number of inputs and outputs."""
+def with_moments(parameters: dict[str, Array], moments: tuple[str, ...]) -> tuple[dict[str, Array], Parameters]:
+    """Return theta and b2 with their moments, which are zeros: by name, and as the kernels take them.
 
-    method = "many inputs"
-    _kernels = many_inputs
-
-    def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
-        n_samples, self._n_in = problem.x.shape
-        self._n_hidden = weights.b1.size
-        n_out = problem.y.shape[1]
-        dtype = problem.x.dtype
-        units = many_inputs.PANEL * n_lanes(dtype)
-        n_in = max(4, _round_up(self._n_in, 2))
-        n_places = _round_up(min(n_samples, settings.batch_size or n_samples), many_inputs.ROWS)
-        n_parts = _n_parts(settings, n_places // many_inputs.ROWS)
-        n_padded = n_places * max(1, _n_batches(n_samples, settings))
-        block = min(BLOCK_SAMPLES, n_places)
-
-        rows = np.zeros((n_in + 1 + n_out, _round_up(self._n_hidden, units)), dtype)
-        rows[: self._n_in, : self._n_hidden] = weights.w1
-        rows[n_in, : self._n_hidden] = weights.b1
-        rows[n_in + 1 :, : self._n_hidden] = weights.w2.T
-        panels = rows.reshape(len(rows), -1, units).swapaxes(0, 1)
-        theta = _padded(panels, panels.shape, dtype)
-        super().__init__(
-            problem,
-            settings,
-            {
-                "theta": theta,
-                "b2": _in_every_lane(weights.b2, dtype),
-            },
-            {
-                "dtheta": _zeros((n_parts, *theta.shape), dtype),
-                "db2": _zeros((n_parts, n_out), dtype),
-            },
-            [
-                _zeros((n_parts, len(theta), block, units), dtype),
-                _zeros((n_parts, block, units), dtype),
-                _zeros((n_parts, block, n_out, n_lanes(dtype)), dtype),
-                _zeros((n_parts, block, n_out), dtype),
-            ],
-            [
-                _zeros((n_padded, n_in), dtype),
-                _zeros((n_padded, n_out), dtype),
-                _zeros((2 if settings.batch_size else 1, n_padded), dtype),
-            ],
-            n_places,
-        )
-
-    def _arrange_inputs(self, x: Array, order: Array) -> None:
-        x[:, : self._n_in] = self._problem.x[order]
-
-    @classmethod
-    def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
-        """Compile the kernel, plain or remembering, one for all sizes, by training the smallest net there is."""
-        cls(*_smallest(1, dtype, settings))
-
-    def weights(self) -> Weights:
-        """Return copies of the weights."""
-        theta, b2 = self._kept["theta"], self._kept["b2"][:, 0]
-        rows = theta.swapaxes(0, 1).reshape(theta.shape[1], -1)[:, : self._n_hidden]
-        n_rows = len(rows) - b2.size
-        return Weights(rows[: self._n_in].copy(), rows[n_rows - 1].copy(), rows[n_rows:].T.copy(), b2.copy())
+    The kernels take two moments or none, so that only two kernels are compiled. Momentum, which has one, gives it
+    twice.
+    """
+    named, pairs = dict(parameters), {}
+    for name, array in parameters.items():
+        arrays = [aligned_zeros(array.shape, array.dtype) for _ in moments]
+        named |= {f"{name}_{moment}": zeros for moment, zeros in zip(moments, arrays, strict=True)}
+        pairs[f"{name}_moments"] = tuple(arrays + arrays)[:2]
+    return named, Parameters(**parameters, **pairs)
 
 
-def _n_parts(settings: Settings, most: int) -> int:
-    """Return into how many parts to divide an update that has no more than `most`."""
+def n_parts_of(settings: Settings, most: int) -> int:
+    """Return the number of parts of an update that cannot have more than `most`."""
     return min(settings.parts or settings.threads, most)
 
 
-def _n_batches(n_samples: int, settings: Settings) -> int:
-    """Return the number of mini-batches of an epoch, 0 where all samples are taken at once."""
+def n_batches_of(n_samples: int, settings: Settings) -> int:
+    """Return the number of mini-batches in an epoch, 0 without mini-batches."""
     return -(-n_samples // settings.batch_size) if settings.batch_size else 0
 
 
-def _added(parts: Array) -> Array:
-    """Return the sum over the first axis, one after the other: NumPy's own order depends on the shape."""
-    return functools.reduce(np.add, parts)
+def sum_of_parts(by_part: Array) -> Array:
+    """Return the sum over the first axis, added one by one: the order of NumPy's sum depends on the shape."""
+    return functools.reduce(np.add, by_part)
 
 
-def _round_up(size: int, multiple: int) -> int:
-    return -(-size // multiple) * multiple
-
-
-def _zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return zeros that start on a cache line: a vector across two lines takes two loads."""
-    n_bytes = math.prod(shape) * dtype.itemsize
-    room = np.zeros(n_bytes + CACHE_LINE, np.uint8)
-    start = -room.ctypes.data % CACHE_LINE
-    return room[start : start + n_bytes].view(dtype).reshape(shape)
-
-
-def _padded(array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Copy an array into the first corner of a C-ordered array of zeros."""
-    padded = _zeros(shape, dtype)
-    padded[tuple(slice(size) for size in array.shape)] = array
-    return padded
-
-
-def _in_every_lane(b2: Array, dtype: np.dtype[Any]) -> Array:
-    """Return the output biases (n_out,) as the kernels hold them, (n_out, lanes)."""
-    return _padded(np.repeat(b2[:, None], n_lanes(dtype), axis=1), (b2.size, n_lanes(dtype)), dtype)
-
-
-def _smallest(n_in: int, dtype: np.dtype[Any], settings: Settings) -> tuple[Problem, Weights, Settings]:
+def smallest_problem(n_in: int, dtype: np.dtype[Any], settings: Settings) -> tuple[Problem, Weights, Settings]:
+    """Return the arguments of an engine with one sample and one unit, which compiles the kernel."""
     one_sample = Problem(np.zeros((1, n_in), dtype), np.zeros((1, 1), dtype), np.ones(1, dtype))
     one_unit = Weights(np.zeros((n_in, 1)), np.zeros(1), np.zeros((1, 1)), np.zeros(1))
     return one_sample, one_unit, replace(settings, schedule=None, batch_size=None, threads=1)

@@ -10,7 +10,8 @@ import numpy as np
 from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.jit import plain
 from fastmlp.compiled.vectors import aligned_zeros
-from fastmlp.engines.engine import BETA1, BETA2, EPSILON, Array, Settings
+from fastmlp.engines.adam import BETA1, BETA2, EPSILON
+from fastmlp.engines.engine import Array, Settings
 from fastmlp.engines.univariate import patterns
 from fastmlp.engines.univariate.codes import classes, plane_size, round_up, tables
 from fastmlp.engines.univariate.samples import SortedSamples
