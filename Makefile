@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation reliability fuzz coverage boundscheck peers costs test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty same-bits clean
+.PHONY: help report approximation reliability fuzz coverage boundscheck peers costs options test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty same-bits clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -36,6 +36,9 @@ compare: .venv/installed-dev  ## compare FastMLPRegressor with MLPRegressor at e
 
 docs: .venv/installed-docs  ## build the documentation and run its examples, in out/docs
 	$(BIN)/python -m mkdocs build
+
+options: .venv/installed  ## write the options of a fit into signatures and docstrings, after a change
+	$(BIN)/python scripts/write_options.py
 
 test: .venv/installed-dev  ## run ruff, mypy and the tests that are not marked slow
 	$(BIN)/ruff check

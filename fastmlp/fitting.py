@@ -53,130 +53,160 @@ def fit(
 ) -> Model:
     """Train a two-layer ReLU network by gradient descent.
 
-    The net is ``h2 = act(x w1 + b1) w2 + b2`` with ``act(z) = z if z > 0 else negative_slope * z``. Every epoch updates
-    all parameters at once, ``p <- p - lr * d objective / d p`` unless an optimiser says otherwise, for the objective
-    ``1 / (2 sum s) * sum_i s_i |h2_i - y_i|^2`` with the sample weights s.
+    The network is ``h2 = act(x w1 + b1) w2 + b2`` with ``act(z) = z if z > 0 else negative_slope * z``. The objective
+    is ``1 / (2 sum s) * sum_i s_i |h2_i - y_i|^2`` with the sample weights s. Every epoch updates all parameters at
+    once: ``p <- p - lr * d objective / d p``, or as the optimiser says.
 
     Parameters
     ----------
     x : array_like of shape (n,) or (n, n_in)
-        Inputs: anything that `numpy.asarray` makes real numbers of. Never changed.
+        Inputs.
+        Any array that `numpy.asarray` turns into real numbers. It is not modified.
     y : array_like of shape (n,) or (n, n_out)
-        Targets, likewise. `Model.predict` answers in as many dimensions.
+        Targets.
+        `Model.predict` returns arrays of as many dimensions.
     hidden : int, default 1000
-        Number of hidden units; ignored when `init` holds weights.
+        Number of hidden units.
+        Ignored when `init` gives weights.
     epochs : int, default 32000
-        Number of updates.
+        Number of epochs.
+        An epoch is one update, or one pass over the samples with `batch_size`.
     lr : float, mapping, callable or "auto", default "auto"
-        Learning rate, in the coordinates trained in. A mapping gives "w1", "b1", "w2", "b2" a rate each and names every
-        trained group; 0 freezes a group. A callable is asked for the rate of each epoch, counted from 0. "auto" is
-        1 / lambda_max of the objective's Gauss-Newton matrix at the start: half of the rate above which gradient
-        descent on the linearised net diverges; with Adam 1e-3.
+        Learning rate.
+        A mapping gives each of "w1", "b1", "w2" and "b2" its own rate and must name every trained group; 0 freezes a
+        group. A callable takes the epoch, counted from 0, and returns its rate. "auto" is 1 / lambda_max, where
+        lambda_max is the largest eigenvalue of the objective's Gauss-Newton matrix at the start; this is half of the
+        rate above which gradient descent on the linearised network diverges. With Adam, "auto" is 1e-3. Rates apply
+        in the coordinates of the training, which `standardize` chooses.
     init : "balanced", "he", "glorot", a float, a Model or (w1, b1, w2, b2), default "balanced"
-        "balanced": w1, b1, w2 normal with standard deviation (hidden * (n_in + 1))^(-1/4). "he": sqrt(2 / fan_in) and
-        zero biases; "glorot": sqrt(2 / (fan_in + fan_out)) and zero biases. A float: normal with that deviation for w1,
-        b1 and w2. b2 starts at 0. A Model, or a tuple of arrays shaped as the model's, is where training starts. A
-        Model goes on in the coordinates, at the rate and with the slope that it was trained with wherever
-        `standardize`, `lr` and `negative_slope` are left at their defaults.
+        Initial weights, or the rule by which they are drawn.
+        "balanced" draws w1, b1 and w2 from a normal distribution of standard deviation (hidden * (n_in + 1))^(-1/4).
+        "he" draws w1 and w2 with standard deviation sqrt(2 / fan_in), "glorot" with sqrt(2 / (fan_in + fan_out)); the
+        biases are 0. A float is the standard deviation of w1, b1 and w2. In all these cases b2 starts at 0. A tuple
+        gives the weights, shaped as those of a Model. A Model continues its training: if `standardize`, `lr` and
+        `negative_slope` are left at their defaults, its coordinates, rate and slope are kept.
     rng : None, int, sequence of int, Generator, BitGenerator or SeedSequence, default None
-        Where initial weights come from, as in `numpy.random.default_rng`; None is fresh entropy.
+        Source of the random numbers, as in `numpy.random.default_rng`.
+        Initial weights and mini-batches are drawn from it. With None, every call gives another result.
     standardize : bool or None, default None
-        Whether to train on inputs and targets of weighted mean 0 and standard deviation 1 per column and fold the maps
-        into the returned weights. None means yes when both `lr` and `init` are automatic ("auto" and "balanced"), and
-        no otherwise. Inputs are shifted only with a hidden bias, targets only with an output bias; otherwise they are
-        scaled to root mean square 1.
-    hidden_bias, output_bias : bool, default True
-        Whether b1 and b2 are trained; otherwise they are 0.
+        Whether to train on standardised inputs and targets.
+        Every column is shifted to mean 0 and scaled to standard deviation 1, both weighted by `sample_weight`. The
+        returned weights act on the data as they were given. Inputs are shifted only with a hidden bias and targets
+        only with an output bias; otherwise they are scaled to root mean square 1. By default, the data are
+        standardised if both `lr` and `init` are automatic ("auto" and "balanced").
+    hidden_bias : bool, default True
+        Whether to train b1; if not, it is 0.
+    output_bias : bool, default True
+        Whether to train b2; if not, it is 0.
     negative_slope : float, default 0.0
-        The slope of the activation below 0.
-    sample_weight : array_like of shape (n,), optional
-        Weights of the samples, at least 0; ones by default.
+        Slope of the activation below 0; 0 is ReLU.
+    sample_weight : array_like of shape (n,) or None, default None
+        Weights of the samples, at least 0; all equal by default.
     optimizer : {"sgd", "adam"}, default "sgd"
-        "sgd" is gradient descent as in torch.optim.SGD, "adam" is torch.optim.Adam with its default betas and epsilon.
+        Optimiser, "sgd" or "adam".
+        "sgd" is gradient descent as in torch.optim.SGD. "adam" is torch.optim.Adam with its default betas and epsilon.
     momentum : float, default 0.0
-        Heavy-ball momentum of "sgd", from 0 up to 1, not included.
+        Heavy-ball momentum of "sgd".
+        At least 0 and below 1.
     nesterov : bool, default False
-        Whether the momentum is Nesterov's, which needs `momentum` above 0.
+        Whether to use Nesterov momentum.
+        Requires `momentum` above 0.
     weight_decay : float, default 0.0
-        L2 penalty added to the gradient, of weights and biases alike, as PyTorch does.
-    batch_size : int, optional
-        Samples in a mini-batch. Every epoch takes all samples in a fresh order drawn from `rng`, an update per batch;
-        each batch divides by its own weights' sum. None, or at least the number of samples: all of them at once.
+        Factor of the L2 penalty.
+        The penalty is added to the gradient, for weights and biases alike, as in PyTorch.
+    batch_size : int or None, default None
+        Number of samples in a mini-batch; all samples by default.
+        Every epoch visits all samples in a new order drawn from `rng`, with one update per batch. The gradient of a
+        batch is divided by the sum of the weights in that batch. With at least the number of samples there are no
+        batches.
     algorithm : {"auto", "univariate", "dense", "reference"}, default "auto"
-        The engine. "univariate" takes nets of one input, at a cost per epoch that depends little on the width, and not
-        on the number of samples where units are few. "dense" takes any net and is compiled too; "reference" is NumPy.
-        They agree to rounding, as long as the rate is stable. "auto" is "univariate" for one input and at most 32
-        outputs, without `batch_size`, else "dense".
-    dtype : {None, numpy.float32, numpy.float64}, default None
-        Of the data and of the returned weights; None: float32 if x and y both are, else float64. "univariate" computes
-        in float64 whatever it is, the others in this dtype. Weights in float32 cannot hold a large offset of x: one
-        of 1e5 times its spread can add percents to the RMSE, one of 1e6 times multiply it. Subtract it first.
-    threads : int, optional
-        Threads of "dense"; the other algorithms take one. A number given decides the last bits of the result. None:
-        as many as there are cores, as far as an update is long enough to pay; outside the main thread, and in a process
-        that multiprocessing or joblib started, one, which gives the same bits.
-    record_every : int, optional
-        Spacing in epochs of the recorded RMSE; by default the smallest that gives at most a million records, or with
-        `validation` at most a thousand.
-    snapshots : iterable of int, optional
-        Epochs, from 0 to `epochs`, at which to keep the model in ``model.history.snapshots``.
+        Engine that trains the network.
+        "univariate" trains networks of one input; the time per epoch hardly depends on the width or, with few units,
+        on the number of samples. "dense" is compiled and trains any network. "reference" is plain NumPy. They agree
+        to rounding as long as the rate is stable. "auto" is "univariate" for one input and at most 32 outputs without
+        `batch_size`, and "dense" otherwise.
+    dtype : numpy.float32, numpy.float64 or None, default None
+        Floating-point type of the data and of the returned weights.
+        By default, float32 if both x and y are float32, and float64 otherwise. "univariate" always computes in float64,
+        the other engines in this type. Weights in float32 cannot represent a large offset of x: an offset of 1e5 times
+        the spread of x can add several percent to the RMSE, and one of 1e6 times can multiply it. Subtract it first.
+    threads : int or None, default None
+        Number of threads of "dense"; the other engines use one.
+        Setting it changes the order of summation and so the last bits. By default, "dense" uses as many threads as
+        there are cores if an update is long enough to benefit. Outside the main thread, and in processes started by
+        multiprocessing or joblib, it uses one thread, which gives the same bits.
+    record_every : int or None, default None
+        Number of epochs between two recorded RMSEs.
+        By default, the smallest that gives at most a million records, or at most a thousand with `validation`.
+    snapshots : iterable of int or None, default None
+        Epochs, from 0 to `epochs`, after which to keep a copy of the model.
+        ``model.history.snapshots`` holds the copies.
     stop_at_crossing : bool, default False
-        Whether to end the fit right after the first update that changes any unit's set of active samples, that update
-        included. Needs the algorithm "univariate".
-    validation : a tuple (x, y) or (x, y, sample_weight), optional
-        Samples that are not trained on; ``model.history.val_rmse`` has the RMSE on them at the recorded epochs.
-    patience : int, optional
-        Epochs without an improvement after which training stops, at a recorded epoch. What should improve is the
-        validation RMSE or, without validation, the RMSE. However a training with patience ends, the weights of the
-        recorded epoch where that was lowest are returned; ``model.info.best_epoch`` names it.
+        Whether to stop after the first update that changes the set of active samples of a unit.
+        Requires the algorithm "univariate".
+    validation : tuple (x, y) or (x, y, sample_weight), or None, default None
+        Validation samples, which are not trained on.
+        ``model.history.val_rmse`` holds the RMSE on them at the recorded epochs.
+    patience : int or None, default None
+        Number of epochs without improvement after which training stops.
+        The RMSE on `validation` has to improve, or without `validation` the RMSE on the training samples. It is checked
+        at recorded epochs. The weights of the recorded epoch with the lowest RMSE are returned, however training ends;
+        ``model.info.best_epoch`` is that epoch.
     min_delta : float, default 0.0
-        What the RMSE has to fall by, below that at the last improvement, to be an improvement; in y's units.
-    checkpoint : str or os.PathLike, optional
-        A file in which to keep where training stands, for this fit alone. It is replaced as a whole, so that whatever
-        happens one complete state is there; `fastmlp.load` reads the model so far from it.
+        Smallest decrease of the RMSE that counts as an improvement.
+        The decrease is measured in the units of y, from the RMSE at the last improvement. Requires `patience`.
+    checkpoint : str, os.PathLike or None, default None
+        File in which to save the state of the training.
+        Every fit needs a file of its own. The file is replaced as a whole and so is always complete. `fastmlp.load`
+        reads the model so far from it.
     checkpoint_every : float, default 60.0
-        Seconds between two writes of that file, which is written at the end too.
+        Seconds between two checkpoints.
+        The last checkpoint is written when training ends.
     resume : bool, default False
-        Whether to go on from the file, on as many cores bitwise as if training had never stopped; from the start if
-        there is none. Data, settings and the version of fastmlp have to be the same; of a callable `lr` only the first
-        rate is compared, and of `rng` nothing when it is None. Of the state in the file no more is checked than that it
-        is whole: resume from your own files only.
-    callback : callable, optional
-        Called with a `CallbackInfo` after every chunk of epochs: of 50 - 100 ms, shorter at first and before snapshots.
-        Training stops when it returns True; its exceptions propagate.
+        Whether to resume from `checkpoint`, if that file exists.
+        On the same number of cores, the result is bitwise that of an uninterrupted training. Data, options and the
+        version of fastmlp must be the same. Of a callable `lr` only the first rate is compared; an `rng` of None is not
+        compared. The contents are trusted: resume only from your own files.
+    callback : callable or None, default None
+        Function to call while training.
+        It takes a `CallbackInfo` and is called after every chunk of epochs. A chunk takes 50 to 100 ms, less at the
+        start and before snapshots. Training stops when the function returns True. Its exceptions propagate.
     progress : bool or None, default None
-        Whether to show a progress bar; None: on a terminal, for runs of more than about two seconds.
+        Whether to show a progress bar.
+        By default, a bar is shown on a terminal if the fit takes longer than about two seconds.
 
     Returns
     -------
     Model
-        The trained net with its ``history`` and ``info``.
+        The trained network with its ``history`` and ``info``.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong kind or value, or `checkpoint` of another call; before anything is computed.
+        If an argument has the wrong type or value, or if `checkpoint` belongs to another call. Nothing is computed in
+        that case.
     FileFormatError
         If the file to resume from is damaged.
     OSError
-        If the checkpoint cannot be written; the one before is untouched.
+        If the checkpoint cannot be written. The previous checkpoint remains.
     MemoryError
-        If a size needs more than this machine's memory.
+        If a size needs more memory than this machine has.
     DivergenceError
-        If the RMSE stops being finite; it carries the last model whose RMSE was.
+        If the RMSE becomes infinite or undefined. The error has the last model with a finite RMSE.
 
     Warns
     -----
     RuntimeWarning
-        If Ctrl-C ended the training; the model so far is returned.
+        If Ctrl-C ended the training. The model so far is returned.
 
     Notes
     -----
-    On sin(x) at 100 points, with everything else at its default, plain descent ends at an RMSE of 1e-3 and momentum 0.9
-    at 1e-4 (below 2e-4 from each of the seeds 0 to 9). Adam whose rate falls from 3e-3 to 0 gets to 5e-5; at a constant
-    rate its RMSE leaps to 1e-2 now and then. With one input an epoch of these costs more than a plain one, 6 and 11 us
-    where that takes 1.1, because no two units go through the same map: a second takes plain descent to 7e-5, momentum
-    to 5e-5, falling Adam to 3e-5. ``scripts/compare_optimizers.py`` makes the table.
+    On sin(x) at 100 points and with all other options at their defaults, gradient descent reaches an RMSE of 1e-3, and
+    momentum 0.9 reaches 1e-4 (below 2e-4 for each of the seeds 0 to 9). Adam reaches 5e-5 if its rate falls from 3e-3
+    to 0; at a constant rate its RMSE rises to 1e-2 from time to time. With one input, an epoch takes 1.1 us for plain
+    gradient descent, 6 us with momentum and 11 us with Adam, because momentum and Adam update every unit by a map of
+    its own. In one second, gradient descent reaches 7e-5, momentum 5e-5 and Adam with a falling rate 3e-5.
+    ``scripts/compare_optimizers.py`` makes this table.
 
     Examples
     --------

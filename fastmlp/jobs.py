@@ -19,7 +19,7 @@ READS_RECORDS = ("validation", "patience")  # options by which a fit depends on 
 
 
 def checked_jobs(
-    x: object, y: object, jobs: object, common: Mapping[str, Any]
+    x: object, y: object, jobs: object, options: FitOptions
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Check the arguments of `fastmlp.fit_many`.
 
@@ -31,20 +31,16 @@ def checked_jobs(
         The arguments of all networks, x and y among them, but for `rng`.
     """
     own = _mappings(jobs)
-    _require_known("common arguments", common)
     # An iterator is consumed once but needed for every network.
-    shared = {name: tuple(value) if isinstance(value, Iterator) else value for name, value in common.items()}
+    shared = {name: tuple(value) if isinstance(value, Iterator) else value for name, value in vars(options).items()}
     shared |= {"x": x, "y": y}
     for name in ("x", "y"):
         missing = [i for i, job in enumerate(own) if shared[name] is None and name not in job]
         if missing:
             got = f"None and no {name} in job {missing[0]}"
             raise ValueError(checks.wording(name, "given, or part of every job", got))
-    if shared.get("checkpoint") is not None:
-        rule = "given in the jobs, a file for each net"
-        raise ValueError(checks.wording("checkpoint", rule, repr(shared["checkpoint"])))
     _require_separate_generators(own)
-    seeds = _seeds(shared.pop("rng", None), len(own))
+    seeds = _seeds(shared.pop("rng"), len(own))
     # A job may make valid what is refused without it, such as momentum for a common nesterov=True.
     refusal = _refusal({}, shared) if x is not None and y is not None else None
     if refusal is not None and own and str(_refusal(own[0], shared)) == str(refusal):
@@ -56,10 +52,10 @@ def job_config(job: Mapping[str, Any], common: Mapping[str, Any]) -> FitConfig:
     """Return the configuration of one network; raise the errors of `fastmlp.fit`."""
     arguments = {**common, **job, "progress": False}
     x, y = arguments.pop("x"), arguments.pop("y")
-    if arguments.get("threads") is None:
+    if arguments["threads"] is None:
         arguments["threads"] = 1  # the other cores have networks of their own, and the bits would depend on the number
-    if all(arguments.get(name) is None for name in ("record_every", *READS_RECORDS)):
-        arguments["record_every"] = arguments.get("epochs", FitOptions.epochs)
+    if all(arguments[name] is None for name in ("record_every", *READS_RECORDS)):
+        arguments["record_every"] = arguments["epochs"]
     return configured(x, y, FitOptions(**arguments))
 
 
@@ -72,15 +68,12 @@ def _mappings(jobs: object) -> list[dict[str, Any]]:
     for i, job in enumerate(jobs):
         if not isinstance(job, Mapping):
             raise TypeError(checks.wording(f"jobs[{i}]", "a mapping of arguments of fastmlp.fit", repr(job)))
-        _require_known(f"jobs[{i}]", job)
+        for key in job:
+            if key not in ARGUMENTS:
+                rule = "a mapping of arguments of fastmlp.fit other than progress"
+                raise TypeError(checks.wording(f"jobs[{i}]", rule, f"the key {key!r}"))
         own.append(dict(job))
     return own
-
-
-def _require_known(name: str, arguments: Mapping[str, Any]) -> None:
-    for key in arguments:
-        if key not in ARGUMENTS:
-            raise TypeError(checks.wording(name, "arguments of fastmlp.fit other than progress", repr(key)))
 
 
 def _require_separate_generators(own: Iterable[Mapping[str, Any]]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy.typing as npt
@@ -10,7 +10,10 @@ import numpy.typing as npt
 from fastmlp import checks
 from fastmlp.jobs import checked_jobs
 from fastmlp.models.ensemble import Ensemble
+from fastmlp.models.model import Model
 from fastmlp.parallel_fits import train_jobs
+from fastmlp.starting.options import FitOptions
+from fastmlp.training.watching import CallbackInfo
 
 
 def fit_many(
@@ -18,45 +21,128 @@ def fit_many(
     y: npt.ArrayLike | None,
     jobs: Iterable[Mapping[str, Any]],
     *,
+    hidden: int = 1000,
+    epochs: int = 32000,
+    lr: float | Mapping[str, float] | Callable[[int], float] | str = "auto",
+    init: str | float | Model | tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike] = "balanced",
+    rng: Any = None,
+    standardize: bool | None = None,
+    hidden_bias: bool = True,
+    output_bias: bool = True,
+    negative_slope: float = 0.0,
+    sample_weight: npt.ArrayLike | None = None,
+    optimizer: str = "sgd",
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+    batch_size: int | None = None,
+    algorithm: str = "auto",
+    dtype: npt.DTypeLike | None = None,
+    threads: int | None = None,
+    record_every: int | None = None,
+    snapshots: Iterable[int] | None = None,
+    stop_at_crossing: bool = False,
+    validation: tuple[npt.ArrayLike, ...] | None = None,
+    patience: int | None = None,
+    min_delta: float = 0.0,
+    checkpoint_every: float = 60.0,
+    resume: bool = False,
+    callback: Callable[[CallbackInfo], bool | None] | None = None,
     progress: bool | None = None,
-    **common: Any,
 ) -> Ensemble:
-    """Train many nets, each by `fastmlp.fit`, and return them in the order of the jobs.
+    """Train many networks, each as `fastmlp.fit` does, and return them in the order of the jobs.
 
-    The nets are trained by threads on all cores. Within ``joblib.parallel_config("dask")``, ``("loky")`` or whatever
-    backend is active they are trained there, and its ``n_jobs`` is the number of workers. Every net is bitwise the one
-    that `fastmlp.fit` returns for its arguments and ``threads=1``, however many workers there are.
+    By default, threads on all cores train the networks. Within ``joblib.parallel_config("dask")``, ``("loky")`` or
+    another backend of joblib, they are trained there; ``n_jobs`` is the number of workers. Every network is bitwise the
+    one that `fastmlp.fit` returns for its arguments with ``threads=1``, whatever the number of workers.
 
     Parameters
     ----------
     x, y : array_like or None
-        The samples, as in `fastmlp.fit`; None where every job brings its own.
+        Samples, as in `fastmlp.fit`.
+        None if every job has its own.
     jobs : iterable of mappings
-        For each net the arguments of `fastmlp.fit` that are its own; they take precedence over the common ones. A
-        Generator serves one job only: in which order nets draw from it would depend on the workers.
-    progress : bool or None, default None
-        Whether to show a progress bar over nets; None: on a terminal, if it takes more than about two seconds.
-    **common
-        Arguments of `fastmlp.fit` for all nets. Of `rng` job i gets the i-th child: for an int n
-        ``numpy.random.SeedSequence(n, spawn_key=(i,))``. Without `threads` each net takes one. Without `record_every`,
-        histories hold the start and the end only, but those of nets with a stopping rule on recorded epochs, which are
+        Arguments of `fastmlp.fit` for each network.
+        They take precedence over the options below, which are common to all networks and described in `fastmlp.fit`. A
+        job may also have ``x``, ``y`` and ``checkpoint``. Two jobs must not share a Generator, because the order in
+        which networks draw from it would depend on the workers.
+    hidden : int, default 1000
+        Number of hidden units.
+    epochs : int, default 32000
+        Number of epochs.
+    lr : float, mapping, callable or "auto", default "auto"
+        Learning rate.
+    init : "balanced", "he", "glorot", a float, a Model or (w1, b1, w2, b2), default "balanced"
+        Initial weights, or the rule by which they are drawn.
+    rng : None, int, sequence of int, Generator, BitGenerator or SeedSequence, default None
+        Source of the random numbers of all networks.
+        Job i draws from the i-th child, which for an int n is ``numpy.random.SeedSequence(n, spawn_key=(i,))``.
+    standardize : bool or None, default None
+        Whether to train on standardised inputs and targets.
+    hidden_bias : bool, default True
+        Whether to train b1; if not, it is 0.
+    output_bias : bool, default True
+        Whether to train b2; if not, it is 0.
+    negative_slope : float, default 0.0
+        Slope of the activation below 0; 0 is ReLU.
+    sample_weight : array_like of shape (n,) or None, default None
+        Weights of the samples, at least 0; all equal by default.
+    optimizer : {"sgd", "adam"}, default "sgd"
+        Optimiser, "sgd" or "adam".
+    momentum : float, default 0.0
+        Heavy-ball momentum of "sgd".
+    nesterov : bool, default False
+        Whether to use Nesterov momentum.
+    weight_decay : float, default 0.0
+        Factor of the L2 penalty.
+    batch_size : int or None, default None
+        Number of samples in a mini-batch; all samples by default.
+    algorithm : {"auto", "univariate", "dense", "reference"}, default "auto"
+        Engine that trains the network.
+    dtype : numpy.float32, numpy.float64 or None, default None
+        Floating-point type of the data and of the returned weights.
+    threads : int or None, default None
+        Number of threads of each network; one by default.
+    record_every : int or None, default None
+        Number of epochs between two recorded RMSEs.
+        By default, only the first and the last epoch are recorded or, with `validation` or `patience`, the same epochs
         as in `fastmlp.fit`.
+    snapshots : iterable of int or None, default None
+        Epochs, from 0 to `epochs`, after which to keep a copy of the model.
+    stop_at_crossing : bool, default False
+        Whether to stop after the first update that changes the set of active samples of a unit.
+    validation : tuple (x, y) or (x, y, sample_weight), or None, default None
+        Validation samples, which are not trained on.
+    patience : int or None, default None
+        Number of epochs without improvement after which training stops.
+    min_delta : float, default 0.0
+        Smallest decrease of the RMSE that counts as an improvement.
+    checkpoint_every : float, default 60.0
+        Seconds between two checkpoints.
+    resume : bool, default False
+        Whether to resume from `checkpoint`, if that file exists.
+    callback : callable or None, default None
+        Function to call while training.
+    progress : bool or None, default None
+        Whether to show a progress bar that counts networks.
+        By default, a bar is shown on a terminal if the work takes longer than about two seconds.
 
     Returns
     -------
     Ensemble
-        The nets; those that diverged or whose arguments were refused are in its `failures` with the error.
+        The networks.
+        Where training diverged or arguments were refused, `Ensemble.failures` holds the error.
 
     Raises
     ------
     TypeError, ValueError
-        If the jobs are not mappings of arguments of `fastmlp.fit`, or if the common ones are refused; before anything
-        is computed. Whatever the backend raises if no net came back.
+        If the jobs are not mappings of arguments of `fastmlp.fit`, or if an option is refused. Nothing is computed in
+        that case. If no network could be trained because the backend failed, its error is raised.
 
     Warns
     -----
     RuntimeWarning
-        If Ctrl-C or a failure of the backend ended the work early; the nets done are returned.
+        If Ctrl-C or a failure of the backend ended the work early. The finished networks are returned.
 
     Examples
     --------
@@ -69,6 +155,36 @@ def fit_many(
     >>> mean.shape, std.shape
     ((2,), (2,))
     """
+    options = FitOptions(
+        hidden=hidden,
+        epochs=epochs,
+        lr=lr,
+        init=init,
+        rng=rng,
+        standardize=standardize,
+        hidden_bias=hidden_bias,
+        output_bias=output_bias,
+        negative_slope=negative_slope,
+        sample_weight=sample_weight,
+        optimizer=optimizer,
+        momentum=momentum,
+        nesterov=nesterov,
+        weight_decay=weight_decay,
+        batch_size=batch_size,
+        algorithm=algorithm,
+        dtype=dtype,
+        threads=threads,
+        record_every=record_every,
+        snapshots=snapshots,
+        stop_at_crossing=stop_at_crossing,
+        validation=validation,
+        patience=patience,
+        min_delta=min_delta,
+        checkpoint_every=checkpoint_every,
+        resume=resume,
+        callback=callback,
+        progress=progress,
+    )
     progress = checks.optional_flag("progress", progress)
-    own, shared = checked_jobs(x, y, jobs, common)
+    own, shared = checked_jobs(x, y, jobs, options)
     return train_jobs(own, shared, progress)

@@ -7,6 +7,7 @@ checks of data under the names that its users know.
 from __future__ import annotations
 
 import numbers
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -20,6 +21,7 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 import fastmlp
 from fastmlp import checks
 from fastmlp.engines.engine import Array
+from fastmlp.models.model import Model
 
 DEFAULT_PATIENCE = 10  # the share of the epochs that patience is when early stopping and not given: a tenth
 
@@ -30,19 +32,42 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
     Parameters
     ----------
     hidden : int, default 1000
-        As in `fastmlp.fit`, like all that follow up to `batch_size`.
+        Number of hidden units.
     epochs : int, default 32000
+        Number of epochs.
     lr : float, mapping, callable or "auto", default "auto"
+        Learning rate.
     init : "balanced", "he", "glorot", a float, a Model or (w1, b1, w2, b2), default "balanced"
+        Initial weights, or the rule by which they are drawn.
     standardize : bool or None, default None
-    hidden_bias, output_bias : bool, default True
-    negative_slope, momentum, weight_decay, min_delta : float, default 0.0
+        Whether to train on standardised inputs and targets.
+    hidden_bias : bool, default True
+        Whether to train b1; if not, it is 0.
+    output_bias : bool, default True
+        Whether to train b2; if not, it is 0.
+    negative_slope : float, default 0.0
+        Slope of the activation below 0; 0 is ReLU.
     optimizer : {"sgd", "adam"}, default "sgd"
+        Optimiser, "sgd" or "adam".
+    momentum : float, default 0.0
+        Heavy-ball momentum of "sgd".
     nesterov : bool, default False
+        Whether to use Nesterov momentum.
+    weight_decay : float, default 0.0
+        Factor of the L2 penalty.
+    batch_size : int or None, default None
+        Number of samples in a mini-batch; all samples by default.
     algorithm : {"auto", "univariate", "dense", "reference"}, default "auto"
-    threads, record_every, batch_size : int or None, default None
+        Engine that trains the network.
+    threads : int or None, default None
+        Number of threads of "dense"; the other engines use one.
+    record_every : int or None, default None
+        Number of epochs between two recorded RMSEs.
     patience : int or None, default None
-        As there; None is a tenth of the epochs with `early_stopping`, and otherwise never stops.
+        Number of epochs without improvement after which training stops.
+        By default, a tenth of `epochs` with `early_stopping`; without it, training runs to the last epoch.
+    min_delta : float, default 0.0
+        Smallest decrease of the RMSE that counts as an improvement.
     early_stopping : bool, default False
         Whether to hold out a part of the samples, to stop when the error on it no longer falls, and to keep the weights
         that were best on it.
@@ -97,8 +122,8 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         self,
         hidden: int = 1000,
         epochs: int = 32000,
-        lr: Any = "auto",
-        init: Any = "balanced",
+        lr: float | Mapping[str, float] | Callable[[int], float] | str = "auto",
+        init: str | float | Model | tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike] = "balanced",
         standardize: bool | None = None,
         hidden_bias: bool = True,
         output_bias: bool = True,

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 import fastmlp
 from fastmlp.checks import counted, wording
-from fastmlp.cli.arguments import parser
+from fastmlp.cli.arguments import OPTIONS, parser
 from fastmlp.engines.engine import Array
 from fastmlp.files.atomic import replacing
 from fastmlp.files.tables import STANDARD_INPUT, Table, TableError, listed, read_table
@@ -120,8 +120,7 @@ def _samples(table: Table, inputs: list[str], targets: list[str], weight: str | 
 def _trained(
     args: argparse.Namespace, samples: tuple[Array, ...], validation: tuple[Array, ...] | None
 ) -> fastmlp.Model:
-    options = {name: getattr(args, name) for name in ("hidden", "epochs", "lr", "negative_slope", "optimizer")}
-    options |= {name: getattr(args, name) for name in ("momentum", "weight_decay", "batch_size", "patience")}
+    options = {name: getattr(args, name) for name in OPTIONS}
     x, y, *weight = samples
     try:
         return fastmlp.fit(
