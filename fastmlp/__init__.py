@@ -11,8 +11,8 @@ from fastmlp.models.fit_info import FitInfo
 from fastmlp.models.history import History
 from fastmlp.models.loading import load
 from fastmlp.models.model import Model
-from fastmlp.training.loop import DivergenceError
-from fastmlp.training.watching import CallbackInfo
+from fastmlp.training.callback import CallbackInfo
+from fastmlp.training.divergence import DivergenceError
 from fastmlp.versions import show_versions
 
 __all__ = [

@@ -22,7 +22,7 @@ from fastmlp.starting.coordinates import Coordinates
 from fastmlp.starting.problem import make_problem, require_finite_model, shape_of
 from fastmlp.starting.rate import group_rates
 from fastmlp.starting.start import find_starts
-from fastmlp.training.recording import Recorder
+from fastmlp.training.recording import recorded_rmse
 
 MOST_WORK = 5 * 10**7  # epochs times samples and units of a batch, which nothing interrupts for about half a second
 FEWEST = 8  # networks for which a batch is faster than single fits
@@ -105,7 +105,7 @@ def train_batch(config: FitConfig, coordinates: Coordinates, rngs: Sequence[np.r
     with np.errstate(over="ignore", invalid="ignore"):
         nets = maps.fold(trained.weights, dtype)
         is_sound = trained.is_sound & _are_finite(nets)
-        rmse = Recorder(config.epochs, config.epochs, maps.y_scale, counts_crossings=True).rmse(trained.squared_error)
+        rmse = recorded_rmse(trained.squared_error, maps.y_scale)
     info = fit_info(
         config,
         maps,

@@ -45,8 +45,12 @@ class Samples:
 
 def wording(name: str, rule: str, got: str, remedy: str = "") -> str:
     """Return the text of an error."""
-    shown = got if len(got) <= MAX_SHOWN else got[:MAX_SHOWN] + "..."
-    return f"{name} must be {rule}, got {shown}.{' ' if remedy else ''}{remedy}"
+    return f"{name} must be {rule}, got {shortened(got)}.{' ' if remedy else ''}{remedy}"
+
+
+def shortened(text: str) -> str:
+    """Return the text, cut off after MAX_SHOWN characters."""
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
 
 
 def counted(number: int, noun: str) -> str:

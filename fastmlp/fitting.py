@@ -14,7 +14,7 @@ from fastmlp.engines.engine import Rates, Settings
 from fastmlp.models.model import Model
 from fastmlp.pipeline import configured, train
 from fastmlp.starting.options import FitOptions
-from fastmlp.training.watching import CallbackInfo
+from fastmlp.training.callback import CallbackInfo
 
 
 def fit(

@@ -13,7 +13,7 @@ from fastmlp.models.ensemble import Ensemble
 from fastmlp.models.model import Model
 from fastmlp.parallel_fits import train_jobs
 from fastmlp.starting.options import FitOptions
-from fastmlp.training.watching import CallbackInfo
+from fastmlp.training.callback import CallbackInfo
 
 
 def fit_many(

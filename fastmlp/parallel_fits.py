@@ -23,7 +23,9 @@ from fastmlp.models.ensemble import Ensemble
 from fastmlp.models.model import Model
 from fastmlp.pipeline import train
 from fastmlp.starting.config import FitConfig
-from fastmlp.training.watching import CallbackInfo, Interrupt, progress_bar
+from fastmlp.training.callback import CallbackInfo
+from fastmlp.training.interrupt import Interrupt
+from fastmlp.training.progress import progress_bar
 
 TASKS_PER_WORKER = 32  # few enough that tasks cost nothing beside their networks, many enough that workers end together
 MOST_PER_TASK = 256  # networks, so that the progress bar moves

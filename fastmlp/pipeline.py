@@ -8,7 +8,7 @@ coordinates  starting/coordinates.py                           Coordinates: the 
 start        starting/start.py                                 Start: initial weights and learning rate
 problem      starting/problem.py                               Problem: the data in the dtype of the fit
 engine       engines/choosing.py, starting/update_rule.py      Engine
-loop         training/loop.py                                  Outcome, and the history of the recorder
+loop         training/loop.py                                  TrainingSummary, and the recorder's history
 model        models/model.py                                   Model
 ===========  ================================================  =========================================
 
@@ -40,11 +40,11 @@ from fastmlp.starting.scaling import Standardization
 from fastmlp.starting.start import Start, find_starts
 from fastmlp.starting.update_rule import engine_settings
 from fastmlp.training.checkpoints import Checkpoint, Resumed
-from fastmlp.training.loop import Outcome, TrainingLoop
+from fastmlp.training.interrupt import Interrupt
+from fastmlp.training.loop import TrainingLoop, TrainingSummary
 from fastmlp.training.recording import Recorder
-from fastmlp.training.stopping import Stopping
+from fastmlp.training.stopping import StoppingRule
 from fastmlp.training.validation import validation_rmse
-from fastmlp.training.watching import Interrupt
 from fastmlp.versions import versions
 
 
@@ -89,16 +89,16 @@ def train(config: FitConfig) -> Model:
         compile_seconds = time.perf_counter() - compiling
         engine = engine_type(problem, start.weights, settings)
 
-        def make_model(weights: Weights, outcome: Outcome, history: History | None = None) -> Model:
+        def make_model(weights: Weights, summary: TrainingSummary, history: History | None = None) -> Model:
             info = fit_info(
                 config,
                 coordinates.maps,
                 start.lr,
                 method=engine.method,
-                epochs_run=outcome.epochs_run,
-                best_epoch=outcome.best_epoch,
-                stop_reason=outcome.stop_reason,
-                crossings=outcome.crossings,
+                epochs_run=summary.epochs_run,
+                best_epoch=summary.best_epoch,
+                stop_reason=summary.stop_reason,
+                crossings=summary.crossings,
                 live_units=engine.live_units,
                 fit_seconds=time.perf_counter() - started - compile_seconds,
                 compile_seconds=compile_seconds,
@@ -112,16 +112,16 @@ def train(config: FitConfig) -> Model:
             counts_crossings=engine.counts_crossings,
             validates=config.validation is not None,
         )
-        stopping = Stopping(config.stop_at_crossing, config.patience, config.min_delta)
-        loop = TrainingLoop(engine, config.epochs, recorder, make_model, start.lr, stopping, validate)
+        stopping = StoppingRule(config.stop_at_crossing, config.patience, config.min_delta)
+        loop = TrainingLoop(engine, recorder, make_model, stopping, validate)
         if checkpoint is not None:
             checkpoint.begin(start.weights, seed)
         if saved is not None:
-            _go_on(loop, saved, config)
+            _resume(loop, saved, config)
         # If Ctrl-C came before the rate was found, there is nothing to resume.
         kept = None if start.lr is None else checkpoint
-        outcome = loop.run(interrupt, config.snapshots, config.callback, config.progress, kept)
-    return make_model(engine.weights(), outcome, recorder.history())
+        summary = loop.run(interrupt, config.snapshots, config.callback, config.progress, kept)
+    return make_model(engine.weights(), summary, recorder.history())
 
 
 def coordinates_of(config: FitConfig) -> Coordinates:
@@ -180,16 +180,16 @@ def _drawn_start(config: FitConfig, coordinates: Coordinates, interrupt: Interru
 
 def _saved_start(config: FitConfig, saved: Resumed) -> tuple[Start, int]:
     """Return the start of the fit that a checkpoint belongs to, and the seed of its mini-batches."""
-    info = saved.standing.model.info
+    info = saved.state.model.info
     assert info is not None
     lr = info.lr if config.lr is None else config.lr  # no file can hold a callable
     return Start(saved.start, lr), saved.seed
 
 
-def _go_on(loop: TrainingLoop, saved: Resumed, config: FitConfig) -> None:
-    """Let the loop go on from a checkpoint; on another processor the arrays of the engine may have other shapes."""
+def _resume(loop: TrainingLoop, saved: Resumed, config: FitConfig) -> None:
+    """Continue from a checkpoint; on another processor the arrays of the engine may have other shapes."""
     try:
-        loop.go_on(saved.standing)
+        loop.resume(saved.state)
     except (IndexError, KeyError, TypeError, ValueError) as error:
         assert config.checkpoint is not None
         refuse(config.checkpoint, f"a checkpoint written by a processor like this one ({error})")

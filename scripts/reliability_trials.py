@@ -28,7 +28,7 @@ import joblib
 import numpy as np
 
 import fastmlp
-from fastmlp.training import loop
+from fastmlp.training import chunks, loop
 
 ALGORITHMS = ("univariate", "dense", "reference")
 ANSWER_SECONDS = 1.0  # after Ctrl-C, the fit must return within this time
@@ -184,7 +184,7 @@ def kills(times: int, folder: Path) -> Trial:
     """Kill a process that writes a checkpoint after every chunk; the next process resumes from the file."""
     rng = np.random.default_rng(0)
     path = folder / "run.npz"
-    chunk_seconds, loop.CHUNK_SECONDS = loop.CHUNK_SECONDS, 0.01
+    chunk_seconds, chunks.CHUNK_SECONDS = chunks.CHUNK_SECONDS, 0.01
     options: dict[str, Any] = {"hidden": 200, "epochs": 10**5, "rng": 0, "algorithm": "dense", "record_every": 100}
     fastmlp.fit(X, Y, **options | {"epochs": 1})
     fell: Counter[str] = Counter()
@@ -217,7 +217,7 @@ def kills(times: int, folder: Path) -> Trial:
             reached = epochs
     got = fastmlp.fit(X, Y, checkpoint=path, resume=True, **options)
     n_lost += not same(got, fastmlp.fit(X, Y, **options))
-    loop.CHUNK_SECONDS = chunk_seconds
+    chunks.CHUNK_SECONDS = chunk_seconds
     n_lost += [entry.name for entry in folder.iterdir()] != ["run.npz"]
     where = ", ".join(f"{fell[name]} {name}" for name in STAGES if fell[name])
     return Trial("kill -9 while checkpointing", times, n_lost, f"fell: {where}; the last run ended with the same bits")
@@ -356,7 +356,7 @@ def _bad_inputs() -> Trial:
                     warnings.simplefilter("error")
                     fastmlp.fit(**(arguments | {name: value}))
             except (TypeError, ValueError, MemoryError, ArithmeticError) as error:
-                worded = " must be " in str(error)
+                worded = " must be " in str(error) or isinstance(error, fastmlp.DivergenceError)
                 counts["refused"] += worded
                 if not worded:
                     lost.append(f"{name}={str(value)[:20]!r}: {type(error).__name__}: {error}")

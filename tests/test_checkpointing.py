@@ -11,7 +11,7 @@ import pytest
 
 import fastmlp
 from fastmlp.files import archives
-from fastmlp.training import loop
+from fastmlp.training import chunks
 from fastmlp.training.checkpoints import Checkpoint
 
 ENGINES = pytest.mark.parametrize("algorithm", ["univariate", "dense", "reference"])
@@ -32,7 +32,7 @@ def noisy():
 @pytest.fixture
 def short_chunks(monkeypatch):
     """Fits in chunks of 8 epochs, whatever these take."""
-    monkeypatch.setattr(loop._Pace, "measure", lambda self, n_epochs, seconds: setattr(self, "n_epochs", 8))
+    monkeypatch.setattr(chunks.ChunkLength, "measure", lambda self, n_epochs, seconds: setattr(self, "n_epochs", 8))
     monkeypatch.setattr("fastmlp.files.atomic.os.fsync", lambda descriptor: None)  # ten milliseconds each
 
 
@@ -206,7 +206,7 @@ def test_other_data_or_settings_are_refused(sine, tmp_path, changed):
     bump = np.where(np.arange(100) == 50, 1 + 1e-15, 1.0)
     other = {"y": y * bump, "sample_weight": bump}
     changed = {name: other.get(name, value) for name, value in changed.items()}
-    with pytest.raises(ValueError, match=r"checkpoint must be of the same data, settings .* resume=False"):
+    with pytest.raises(ValueError, match=r"checkpoint must be of the same data, options .* resume=False"):
         fastmlp.fit(**(options | changed), resume=True)
     assert path.read_bytes() == before
 
@@ -294,7 +294,7 @@ def test_a_full_disk_ends_the_fit_and_keeps_the_old_file(sine, tmp_path, monkeyp
 
 def test_the_file_is_written_every_so_often(sine, tmp_path, monkeypatch, short_chunks):
     written = []
-    monkeypatch.setattr(Checkpoint, "write", lambda self, standing: written.append(standing.here.epoch))
+    monkeypatch.setattr(Checkpoint, "write", lambda self, state: written.append(state.engine.epoch))
     for seconds, n_least, n_most in ((0.0, 10, 3000), (1e9, 1, 1)):
         written.clear()
         fastmlp.fit(*sine, hidden=20, epochs=3000, rng=0, checkpoint=tmp_path / "m", checkpoint_every=seconds)
@@ -304,8 +304,8 @@ def test_the_file_is_written_every_so_often(sine, tmp_path, monkeypatch, short_c
 
 KILLED = """
 import sys, fastmlp, numpy as np
-from fastmlp.training import loop
-loop.CHUNK_SECONDS = 1e-3
+from fastmlp.training import chunks
+chunks.CHUNK_SECONDS = 1e-3
 x = np.linspace(-3, 3, 50)
 fastmlp.fit(x, np.sin(x), hidden=50, epochs=20_000, rng=0, algorithm="dense", checkpoint=sys.argv[1], resume=True,
             checkpoint_every=0, callback=lambda info: print(info.epoch, flush=True))

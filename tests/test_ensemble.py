@@ -151,7 +151,7 @@ def test_a_checkpoint_of_a_job_belongs_to_its_own_rng(sine, tmp_path):
     again = fastmlp.fit(*sine, **single, **jobs[0], **common)
     assert_identical([again], first.models)
     other = fastmlp.fit_many(*sine, jobs, rng=1, **common)
-    assert str(other.failures[0]).startswith("checkpoint must be of the same data, settings and version")
+    assert str(other.failures[0]).startswith("checkpoint must be of the same data, options and version")
     path.unlink()
     fresh = fastmlp.fit_many(*sine, jobs, **common)
     assert_identical(fastmlp.fit_many(*sine, jobs, **common).models, fresh.models)

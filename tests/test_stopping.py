@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import fastmlp
-from fastmlp.training import loop
-from fastmlp.training.stopping import Stopping
+from fastmlp.training import chunks
+from fastmlp.training.stopping import StoppingRule
 
 ENGINES = pytest.mark.parametrize("algorithm", ["univariate", "dense", "reference"])
 
@@ -89,7 +89,7 @@ def test_patience_does_not_depend_on_chunks(noisy, algorithm, with_validation, m
     }
     models = []
     for seconds in (1e-6, 1e-3, 1.0):
-        monkeypatch.setattr(loop, "CHUNK_SECONDS", seconds)
+        monkeypatch.setattr(chunks, "CHUNK_SECONDS", seconds)
         held_out = validation if with_validation else None
         models.append(fastmlp.fit(x, y, validation=held_out, patience=50, record_every=3, **options))
     assert models[0].info.stop_reason == "patience"
@@ -105,7 +105,9 @@ def test_patience_does_not_depend_on_chunks(noisy, algorithm, with_validation, m
 @pytest.mark.parametrize("n_chunk", [1, 4, 100])
 def test_a_run_that_patience_does_not_end_returns_the_best_weights_too(noisy, n_chunk, monkeypatch):
     x, y, validation = noisy
-    monkeypatch.setattr(loop._Pace, "measure", lambda self, n_epochs, seconds: setattr(self, "n_epochs", n_chunk))
+    monkeypatch.setattr(
+        chunks.ChunkLength, "measure", lambda self, n_epochs, seconds: setattr(self, "n_epochs", n_chunk)
+    )
     options = {"hidden": 50, "lr": 0.05, "rng": 0, "algorithm": "dense", "record_every": 10}
     model = fastmlp.fit(x, y, epochs=1005, validation=validation, patience=10**6, **options)
     assert model.info.stop_reason == "epochs"
@@ -125,8 +127,8 @@ def rule(errors, *, patience, min_delta=0.0):
     """Feed errors one at a time and all at once; return the end and the best epoch."""
     results = []
     for pieces in ([[i] for i in range(len(errors))], [range(len(errors))]):
-        stopping = Stopping(patience=patience, min_delta=min_delta)
-        ends = (stopping.ends_at(epochs, [errors[i] for i in epochs]) for epochs in pieces)
+        stopping = StoppingRule(patience=patience, min_delta=min_delta)
+        ends = (stopping.observe(epochs, [errors[i] for i in epochs]) for epochs in pieces)
         results.append((next((end for end in ends if end is not None), None), stopping.best_epoch))
     assert results[0] == results[1]
     return results[0]

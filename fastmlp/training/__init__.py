@@ -1,4 +1,4 @@
-"""The loop that drives an engine: recording, stopping, checkpoints, callbacks, Ctrl-C.
+"""The training loop: it runs an engine and records, stops, saves, and calls back.
 
-May import `models` and what that may import.
+May import `models` and the folders below it.
 """

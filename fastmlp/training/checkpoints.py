@@ -1,6 +1,7 @@
-"""A fit as a file, from which it goes on as if it had never stopped.
+"""Checkpoints: files from which an interrupted fit resumes.
 
-The file is that of the model so far, which `fastmlp.load` reads, with the members and the fact "resume" besides.
+A checkpoint is the file of the model so far, which `fastmlp.load` reads. Members whose names start with "resume" are
+added to it.
 """
 
 from __future__ import annotations
@@ -30,80 +31,99 @@ IRRELEVANT = {"callback", "progress", "checkpoint", "checkpoint_every", "resume"
 
 
 class EngineState(NamedTuple):
-    """Where an engine stood: its state, and the epochs that it had done."""
+    """The state of an engine after a number of epochs; `arrays` is that of `Engine.state`."""
 
-    state: Mapping[str, Array]
+    arrays: Mapping[str, Array]
     epoch: int
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Where a fit stands.
+    """The state of a training loop.
 
-    model has the history so far, at recorded epochs, and its snapshots. best is a place at or before the best epoch,
-    None where nobody asks for it; stopping is the state of `Stopping`; ended says why training has
-    ended, None if it can go on.
+    Attributes
+    ----------
+    model : Model
+        The current model. Its history has the recorded epochs so far and the snapshots.
+    engine : EngineState
+        The current state of the engine.
+    best : EngineState or None
+        With patience, the state of the engine at or before the best epoch.
+    stopping : ndarray
+        The state of the `StoppingRule`.
+    ended_by : str or None
+        Why training has ended: "crossing" or "patience". None if it can continue.
     """
 
     model: Model
-    here: EngineState
+    engine: EngineState
     best: EngineState | None
     stopping: Array
-    ended: str | None
+    ended_by: str | None
 
 
 class Resumed(NamedTuple):
-    """What a checkpoint holds: where the fit stands, and the weights and the seed that its engine was made with."""
+    """The contents of a checkpoint: the state of the loop, and the initial weights and the seed of the engine."""
 
-    standing: TrainingState
+    state: TrainingState
     start: Weights
     seed: int
 
 
 class Checkpoint:
-    """The file of one fit."""
+    """The checkpoint file of one fit."""
 
-    def __init__(self, path: Path, seconds: float, call: FitConfig) -> None:
-        """Take the path, how long to wait between two writes, and the checked call that the file belongs to."""
+    def __init__(self, path: Path, seconds: float, config: FitConfig) -> None:
+        """Remove what killed writers of this file left behind.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        seconds : float
+            Seconds between two writes.
+        config : FitConfig
+            The fit that the file belongs to.
+        """
         self._path = path
         self._seconds = seconds
-        self._digest = digest(call)
+        self._digest = digest(config)
         remove_leftovers(path)
 
     def begin(self, start: Weights, seed: int) -> None:
-        """Take what the engine is made with, and the time."""
+        """Take the initial weights and the seed of the engine, and start the clock."""
         self._start, self._seed = start, seed
         self._written = time.monotonic()
 
     def is_due(self) -> bool:
-        """Return whether the last write is long enough ago."""
+        """Return whether the file is to be written again."""
         return time.monotonic() - self._written >= self._seconds
 
-    def write(self, standing: TrainingState) -> None:
+    def write(self, state: TrainingState) -> None:
         """Replace the file."""
-        facts = {"digest": self._digest, "seed": self._seed, "epoch": standing.here.epoch, "ended": standing.ended}
+        facts = {"digest": self._digest, "seed": self._seed, "epoch": state.engine.epoch, "ended": state.ended_by}
         groups = {
             "start": self._start._asdict(),
-            "engine": standing.here.state,
-            "rule": {"stopping": standing.stopping},
+            "engine": state.engine.arrays,
+            "rule": {"stopping": state.stopping},
         }
-        if standing.best is not None:
-            facts["best_epoch"] = standing.best.epoch
-            groups["best"] = standing.best.state
+        if state.best is not None:
+            facts["best_epoch"] = state.best.epoch
+            groups["best"] = state.best.arrays
         arrays = {f"{group}/{name}": array for group, held in groups.items() for name, array in held.items()}
-        model = standing.model
+        model = state.model
         write_model(self._path, model_contents(model, model.history, model.info), Contents(facts, arrays))
         self._written = time.monotonic()
 
     def read(self) -> Resumed | None:
-        """Return what was written, None if there is no file.
+        """Return the contents of the file, or None if there is no file.
 
         Raises
         ------
         ValueError
-            If it belongs to another call.
+            If the file belongs to another fit.
         FileFormatError
-            If it is damaged, or no checkpoint.
+            If the file is damaged or no checkpoint.
         """
         if not self._path.exists():
             return None
@@ -113,28 +133,28 @@ class Checkpoint:
         facts, arrays = resume
         try:
             if facts["digest"] != self._digest:
-                rule = "of the same data, settings and version of fastmlp as this call"
-                remedy = "Give another path, or resume=False to start afresh."
-                raise ValueError(wording("checkpoint", rule, f"{self._path}, which is of another", remedy))
+                rule = "of the same data, options and version of fastmlp as this call"
+                remedy = "Give another path, or resume=False to start again."
+                raise ValueError(wording("checkpoint", rule, f"{self._path}, which belongs to another call", remedy))
             groups: dict[str, dict[str, Array]] = {"start": {}, "engine": {}, "rule": {}, "best": {}}
             for label, array in arrays.items():
                 group, _, name = label.partition("/")
                 groups[group][name] = array
             best = EngineState(groups["best"], facts["best_epoch"]) if groups["best"] else None
-            here = EngineState(groups["engine"], facts["epoch"])
-            standing = TrainingState(model, here, best, groups["rule"]["stopping"], facts["ended"])
-            return Resumed(standing, Weights(**groups["start"]), facts["seed"])
+            engine = EngineState(groups["engine"], facts["epoch"])
+            state = TrainingState(model, engine, best, groups["rule"]["stopping"], facts["ended"])
+            return Resumed(state, Weights(**groups["start"]), facts["seed"])
         except (KeyError, TypeError) as error:
             refuse(self._path, f"a checkpoint of fastmlp that holds together ({error})")
 
 
-def digest(call: FitConfig) -> str:
-    """Return what tells calls apart that could give other results."""
+def digest(config: FitConfig) -> str:
+    """Return a hash that differs between fits whose results could differ."""
     known = hashlib.sha256(versions()["fastmlp"].encode())
-    for field in fields(call):
-        value = getattr(call, field.name)
-        if field.name == "rng" and not call.is_seeded:
-            value = None  # fresh entropy, by which no call could be known again
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if field.name == "rng" and not config.is_seeded:
+            value = None  # fresh entropy differs in every call
         if field.name not in IRRELEVANT:
             known.update(field.name.encode())
             _add(known, value)
@@ -142,7 +162,7 @@ def digest(call: FitConfig) -> str:
 
 
 def _add(known: Any, value: Any) -> None:
-    """Add a value of a call to a digest."""
+    """Add a value of a configuration to a hash."""
     known.update(type(value).__name__.encode())
     if isinstance(value, np.ndarray):
         known.update(f"{value.dtype}{value.shape}".encode())
@@ -159,6 +179,6 @@ def _add(known: Any, value: Any) -> None:
         for entry in value:
             _add(known, entry)
     elif callable(value):
-        _add(known, float(value(0)))  # a schedule: two of them are told apart by their first rate at most
+        _add(known, float(value(0)))  # of a schedule only the first rate is compared
     else:
         known.update(repr(value).encode() + b"\0")

@@ -1,4 +1,4 @@
-"""When training ends before its last epoch, and which epoch was the best."""
+"""Rules that end training before its last epoch."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from fastmlp.engines.engine import Array, Record
 
 
 @dataclass
-class Stopping:
-    """The rules of one fit, and what it has seen of its errors.
+class StoppingRule:
+    """The stopping rules of one fit, and the errors seen so far.
 
     Attributes
     ----------
     at_crossing : bool
-        Whether the first update that changes any unit's set of active samples is the last.
+        Whether to stop after the first update that changes the set of active samples of a unit.
     patience : int or None
-        Epochs without an improvement after which training ends; None: it does not.
+        Number of epochs without improvement after which to stop. None never stops.
     min_delta : float
-        What an error must fall by, below that of the last improvement, to be one.
-    best_epoch, best_error : int and float
-        The recorded epoch of the lowest error so far, the first of several.
+        Smallest decrease of the error, from that of the last improvement, that counts as an improvement.
+    best_epoch, best_error : int, float
+        The recorded epoch with the lowest error so far, the first of several, and that error.
     """
 
     at_crossing: bool = False
@@ -36,15 +36,15 @@ class Stopping:
     _improved_error: float = math.inf
 
     def first_crossing(self, record: Record) -> int | None:
-        """Return the first row of a record after an update that crossed, if that ends the fit."""
+        """Return the first row of a record after an update with a crossing, if a crossing ends the fit."""
         if not self.at_crossing or record.crossings[-1] == record.crossings[0]:
             return None
         return int(np.argmax(record.crossings > record.crossings[0]))
 
-    def ends_at(self, epochs: Iterable[int], errors: Iterable[float]) -> int | None:
-        """Take the errors of recorded epochs, in turn; return the epoch that patience ends with, if one of them.
+    def observe(self, epochs: Iterable[int], errors: Iterable[float]) -> int | None:
+        """Take the errors of recorded epochs in order; return the epoch at which patience runs out, if any does.
 
-        An epoch may be given again.
+        The same epoch may be given again.
         """
         if self.patience is None:
             return None
@@ -58,10 +58,10 @@ class Stopping:
         return None
 
     def state(self) -> Array:
-        """Return what was seen so far; the epochs stay below 2^53."""
+        """Return what was seen so far. Epochs are exact in float64 because they stay below 2^53."""
         return np.array([self.best_epoch, self.best_error, self._improved_epoch, self._improved_error])
 
     def restore(self, state: Array) -> None:
-        """Go back to a state."""
+        """Return to an earlier state."""
         best_epoch, self.best_error, improved_epoch, self._improved_error = state.tolist()
         self.best_epoch, self._improved_epoch = int(best_epoch), int(improved_epoch)

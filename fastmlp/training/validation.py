@@ -1,4 +1,4 @@
-"""The error on samples that are not trained on, fast enough to be asked for a thousand times."""
+"""The RMSE on validation samples."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from fastmlp.nets.net import root_mean_square
 
 
 def validation_rmse(data: Samples, negative_slope: float, *, is_compiled: bool) -> Callable[[Weights], float]:
-    """Return what gives the RMSE on some samples of a net, whose weights are those of a `Model`.
+    """Return a function that maps the weights of a `Model` to its RMSE on some samples.
 
-    To rounding it is `Model.rmse`. If is_compiled, it does not take time in proportion to samples times units for nets
-    of one input.
+    It agrees with `Model.rmse` to rounding. For networks of one input it is fast if is_compiled: its time grows with
+    the sum of samples and units, not with their product.
     """
     if data.x.shape[1] > 1 or not is_compiled:
         return lambda weights: Model(*weights, negative_slope).rmse(data.x, data.y, data.sample_weight)

@@ -22,7 +22,7 @@ import fastmlp
 from fastmlp.engines.univariate import choice
 from fastmlp.engines.univariate.methods import PatternMoments, PrefixSums
 from fastmlp.engines.univariate.stretches import Stretches
-from fastmlp.training import loop
+from fastmlp.training import chunks
 
 TOLERANCE = 1e-10
 TOLERANCES = {"stretches": 1e-9, "float32": 1e-4}
@@ -217,13 +217,13 @@ def _forced(method: str | None) -> Iterator[None]:
 @contextmanager
 def _chunks(way: str) -> Iterator[None]:
     """Let the loop hand over to the caller after every epoch or so."""
-    kept = loop.CHUNK_SECONDS
+    kept = chunks.CHUNK_SECONDS
     if way != "whole":
-        loop.CHUNK_SECONDS = 0.0
+        chunks.CHUNK_SECONDS = 0.0
     try:
         yield
     finally:
-        loop.CHUNK_SECONDS = kept
+        chunks.CHUNK_SECONDS = kept
 
 
 def _compared(call: Call, training: Training, maps: Maps, model: fastmlp.Model, *, n_orders: int) -> Verdict:

@@ -1,0 +1,39 @@
+"""The error of a fit that diverged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fastmlp.checks import shortened
+
+if TYPE_CHECKING:
+    from fastmlp.models.model import Model
+
+
+class DivergenceError(ArithmeticError):
+    """Training diverged: the RMSE became infinite or undefined.
+
+    Attributes
+    ----------
+    epoch : int
+        First epoch whose RMSE is not finite.
+    lr : float, dict, callable or None
+        Learning rate.
+    model : Model
+        Model after the epoch before, whose RMSE is finite; the initial model if `epoch` is 0.
+    """
+
+    def __init__(self, epoch: int, lr: float | dict[str, float] | Callable[[int], float] | None, model: Model) -> None:
+        if epoch == 0:
+            text = "The initial weights have an infinite or undefined RMSE. Rescale x, y or init."
+        else:
+            remedy = 'Use a smaller lr, or lr="auto" with init="balanced"; less momentum or weight_decay helps too.'
+            text = f"Training diverged at epoch {epoch} with lr={shortened(str(lr))}. {remedy}"
+        super().__init__(text)
+        self.epoch = epoch
+        self.lr = lr
+        self.model = model
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.epoch, self.lr, self.model)
