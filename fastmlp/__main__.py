@@ -1,4 +1,4 @@
-"""``python -m fastmlp`` is the command ``fastmlp``."""
+"""Run the command ``fastmlp`` as ``python -m fastmlp``."""
 
 import sys
 

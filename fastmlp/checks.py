@@ -1,6 +1,7 @@
-"""Every input error, worded one way: ``<name> must be <rule>, got <value>.`` and the remedy where there is one.
+"""Checks of arguments.
 
-A wrong kind is a TypeError, a wrong value a ValueError, a size beyond physical memory a MemoryError.
+Errors read ``<name> must be <rule>, got <value>.``, followed by a remedy if there is one. A wrong type is a TypeError,
+a wrong value a ValueError, and a size beyond the physical memory a MemoryError.
 """
 
 from __future__ import annotations
@@ -23,9 +24,20 @@ RATES = 'a positive number, a mapping from "w1", "b1", "w2", "b2", a function of
 
 @dataclass(frozen=True)
 class Samples:
-    """Data that passed: x (n, n_in), y (n, n_out), sample_weight (n,) summing to 1, all float64 and the fit's own.
+    """Checked copies of the samples of a fit.
 
-    x_ndim and y_ndim are the numbers of dimensions given; dtype is float32 when both x and y were, else float64.
+    Attributes
+    ----------
+    x : ndarray of float64, shape (n, n_in)
+        Inputs.
+    y : ndarray of float64, shape (n, n_out)
+        Targets.
+    sample_weight : ndarray of float64, shape (n,)
+        Weights, whose sum is 1.
+    x_ndim, y_ndim : int
+        Number of dimensions that x and y had before.
+    dtype : numpy.dtype
+        float32 if both x and y were float32, else float64.
     """
 
     x: Array
@@ -36,7 +48,7 @@ class Samples:
     dtype: np.dtype[Any]
 
     def of_positive_weight(self) -> Samples:
-        """Return the samples that count; the others may hold values that no arithmetic should meet."""
+        """Return the samples of positive weight. The others may hold values that would overflow."""
         counted = self.sample_weight > 0
         if counted.all():
             return self
@@ -44,7 +56,7 @@ class Samples:
 
 
 def wording(name: str, rule: str, got: str, remedy: str = "") -> str:
-    """Return the text of an error."""
+    """Return the text of an error: "<name> must be <rule>, got <got>. <remedy>"."""
     return f"{name} must be {rule}, got {shortened(got)}.{' ' if remedy else ''}{remedy}"
 
 
@@ -54,12 +66,12 @@ def shortened(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return how many there are of something, "1 row" or "2 rows"."""
+    """Return a number with its noun: "1 row", "2 rows"."""
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def samples(x: object, y: object, sample_weight: object = None, *, name: str = "") -> Samples:
-    """Check the data of a fit or of a score; `name` is put before x, y and sample_weight in errors."""
+    """Check and copy the samples of a fit or of a score. Errors put `name` before x, y and sample_weight."""
     x_name, y_name, weight_name = f"{name}x", f"{name}y", f"{name}sample_weight"
     x_raw, y_raw = _numbers(x_name, x), _numbers(y_name, y)
     for label, array in ((x_name, x_raw), (y_name, y_raw)):
@@ -80,13 +92,27 @@ def samples(x: object, y: object, sample_weight: object = None, *, name: str = "
 
 
 def inputs(x: object, n_in: int, names: Sequence[str] | None = None) -> tuple[Array, int]:
-    """Check x of a trained net; return it as float64 (n, n_in) with the number of dimensions it came in.
+    """Check the inputs of a trained network.
 
-    Columns that have names of their own, as those of a data frame, must have those of the net's inputs, if it has any.
+    Parameters
+    ----------
+    x : array_like of shape (n,) or (n, n_in)
+        Inputs. If x has names of columns, as a data frame has, they must be `names`.
+    n_in : int
+        Number of inputs of the network.
+    names : sequence of str, optional
+        Names of the inputs of the network.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, n_in)
+        A copy of x.
+    int
+        Number of dimensions of x.
     """
-    own = getattr(x, "columns", None)
-    if names is not None and own is not None and all(isinstance(name, str) for name in own):
-        given = tuple(map(str, own))
+    columns_of_x = getattr(x, "columns", None)
+    if names is not None and columns_of_x is not None and all(isinstance(name, str) for name in columns_of_x):
+        given = tuple(map(str, columns_of_x))
         if given != tuple(names):
             raise ValueError(wording("the columns of x", f"those of the fit in their order, {names}", f"{given}"))
     array = _numbers("x", x)
@@ -99,7 +125,8 @@ def inputs(x: object, n_in: int, names: Sequence[str] | None = None) -> tuple[Ar
 
 
 def _real_array(name: str, value: object) -> Array:
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # numpy.asarray would uncover what is masked
+    """Check an array of real numbers, of any shape."""
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # numpy.asarray would ignore the mask
         got = f"{int(np.ma.getmaskarray(value).sum())} masked"
         raise ValueError(wording(name, "an array without masked entries", got, "Leave those samples out."))
     try:
@@ -113,11 +140,12 @@ def _real_array(name: str, value: object) -> Array:
 
 
 def common_dtype(*arrays: Array) -> np.dtype[Any]:
-    """Return float32 if all arrays are, in whatever byte order, else float64."""
+    """Return float32 if all arrays are float32, in either byte order, and float64 otherwise."""
     return np.dtype(np.float32 if all(array.dtype.type is np.float32 for array in arrays) else np.float64)
 
 
 def _numbers(name: str, value: object) -> Array:
+    """Check an array of real numbers with one or two dimensions."""
     array = _real_array(name, value)
     if array.ndim not in (1, 2):
         raise ValueError(wording(name, "an array of one or two dimensions", counted(array.ndim, "dimension")))
@@ -125,7 +153,7 @@ def _numbers(name: str, value: object) -> Array:
 
 
 def _columns(name: str, array: Array) -> Array:
-    """Copy to float64 (n, columns); what is beyond float64 counts as infinite."""
+    """Return a copy as finite float64 of shape (n, n_columns). Values beyond float64 count as infinite."""
     with np.errstate(over="ignore"):
         copied = np.array(array, dtype=np.float64, order="C")
     _require_finite(name, copied)
@@ -133,6 +161,7 @@ def _columns(name: str, array: Array) -> Array:
 
 
 def _require_finite(name: str, array: Array) -> None:
+    """Check that all entries are finite."""
     finite = np.isfinite(array)
     if not finite.all():
         position = np.unravel_index(int(np.argmin(finite)), array.shape)
@@ -141,6 +170,7 @@ def _require_finite(name: str, array: Array) -> None:
 
 
 def _weights_of_samples(name: str, sample_weight: object, n_samples: int) -> Array:
+    """Return weights of the samples as float64 with sum 1; equal weights for None."""
     if sample_weight is None:
         return np.full(n_samples, 1 / n_samples)
     weight = _numbers(name, sample_weight)
@@ -152,12 +182,12 @@ def _weights_of_samples(name: str, sample_weight: object, n_samples: int) -> Arr
         raise ValueError(wording(name, "at least 0", f"{weight[position]} at position {position}"))
     if not weight.any():
         raise ValueError(wording(name, "positive for at least one sample", "zeros"))
-    weight = weight.astype(np.float64) / float(weight.max())  # so that the sum cannot overflow
+    weight = weight.astype(np.float64) / float(weight.max())  # the sum cannot overflow then
     return np.asarray(weight / weight.sum())
 
 
 def count(name: str, value: object, minimum: int = 1) -> int:
-    """Check a whole number of at least `minimum`."""
+    """Check an integer that is at least `minimum`."""
     if isinstance(value, (bool, np.bool_, np.ndarray)) or not hasattr(value, "__index__"):
         raise TypeError(wording(name, "an integer", repr(value)))
     number = operator.index(value)
@@ -167,7 +197,7 @@ def count(name: str, value: object, minimum: int = 1) -> int:
 
 
 def epoch_count(name: str, value: object) -> int:
-    """Check a positive number of epochs, which must fit into the int64 of a history."""
+    """Check a positive number of epochs. It must fit into int64, the type of `History.epoch`."""
     number = count(name, value)
     if number > np.iinfo(np.int64).max:
         raise ValueError(wording(name, f"at most {np.iinfo(np.int64).max}", repr(number)))
@@ -188,7 +218,7 @@ def real(name: str, value: object) -> float:
 
 
 def at_least(name: str, value: object, minimum: float) -> float:
-    """Check a finite real number of at least `minimum`."""
+    """Check a finite real number that is at least `minimum`."""
     number = real(name, value)
     if number < minimum:
         raise ValueError(wording(name, f"at least {minimum:g}", repr(value)))
@@ -196,7 +226,7 @@ def at_least(name: str, value: object, minimum: float) -> float:
 
 
 def fractions(name: str, value: object) -> Array:
-    """Check a number, or an array of one dimension, within 0 and 1."""
+    """Check a number from 0 to 1, or a one-dimensional array of such numbers."""
     array = _real_array(name, value)
     if array.ndim > 1:
         raise ValueError(wording(name, "a number or an array of one dimension", counted(array.ndim, "dimension")))
@@ -221,7 +251,7 @@ def optional_flag(name: str, value: object) -> bool | None:
 
 
 def optional_names(name: str, value: Any, n_names: int) -> tuple[str, ...] | None:
-    """Check that many strings, or None."""
+    """Check None, or a sequence of `n_names` strings."""
     if value is None:
         return None
     rule = f"None or a sequence of {counted(n_names, 'string')}"
@@ -232,11 +262,11 @@ def optional_names(name: str, value: Any, n_names: int) -> tuple[str, ...] | Non
         raise TypeError(wording(name, rule, repr(value)))
     if len(given) != n_names:
         raise ValueError(wording(name, rule, f"{len(given)}"))
-    return tuple(map(str, given))  # numpy's strings are of a type of their own
+    return tuple(map(str, given))  # numpy.str_ becomes str
 
 
 def dtype(name: str, value: Any) -> np.dtype[Any]:
-    """Check numpy.float32 or numpy.float64, however it is spelled."""
+    """Check a dtype that is numpy.float32 or numpy.float64."""
     rule = "numpy.float32 or numpy.float64"
     try:
         checked: np.dtype[Any] = np.dtype(value)
@@ -248,7 +278,7 @@ def dtype(name: str, value: Any) -> np.dtype[Any]:
 
 
 def generator(name: str, value: Any) -> np.random.Generator:
-    """Check what `numpy.random.default_rng` takes, and call it."""
+    """Return the Generator that `numpy.random.default_rng` makes of a value."""
     try:
         return np.random.default_rng(value)
     except (TypeError, ValueError) as error:
@@ -256,7 +286,7 @@ def generator(name: str, value: Any) -> np.random.Generator:
 
 
 def choice(name: str, value: object, options: Iterable[str]) -> str:
-    """Check one of some strings."""
+    """Check that a value is one of some strings."""
     rule = "one of " + ", ".join(f'"{option}"' for option in options)
     if not isinstance(value, str):
         raise TypeError(wording(name, rule, repr(value)))
@@ -266,7 +296,7 @@ def choice(name: str, value: object, options: Iterable[str]) -> str:
 
 
 def learning_rate(lr: Any, trained: Mapping[str, bool]) -> float | dict[str, float] | Callable[[int], float] | None:
-    """Check lr, given which groups of parameters are trained; None stands for "auto"."""
+    """Check the option lr; return None for "auto". `trained` says which groups of parameters are trained."""
     if isinstance(lr, str):
         if lr != "auto":
             raise ValueError(wording("lr", RATES, repr(lr)))
@@ -298,7 +328,7 @@ def learning_rate(lr: Any, trained: Mapping[str, bool]) -> float | dict[str, flo
 
 
 def weights(given: Weights, name: str = "") -> Weights:
-    """Check four arrays that are the weights of a net; `name` is put before theirs in errors."""
+    """Check that four arrays are the weights of a network. Errors put `name` before w1, b1, w2 and b2."""
     names = [f"{name}{field}" for field in Weights._fields]
     arrays = Weights(*(_real_array(label, array) for label, array in zip(names, given, strict=True)))
     if arrays.w1.ndim != 2 or not arrays.w1.size:
@@ -318,7 +348,7 @@ def weights(given: Weights, name: str = "") -> Weights:
 
 
 def snapshots(value: object, epochs: int, n_bytes: int) -> list[int]:
-    """Check the epochs of snapshots, of n_bytes each; return them sorted and once each."""
+    """Check the epochs of snapshots that take n_bytes each; return them in ascending order without duplicates."""
     rule = f"integers from 0 to epochs ({epochs})"
     if value is None:
         return []
@@ -336,12 +366,12 @@ def snapshots(value: object, epochs: int, n_bytes: int) -> list[int]:
 
 
 def memory(name: str, got: str, n_bytes: int) -> None:
-    """Refuse a size whose arrays cannot fit into this machine's memory."""
+    """Check that arrays of n_bytes fit into the physical memory."""
     if n_bytes > physical_memory():
         needs = f"it needs {n_bytes >> 30} GiB of {physical_memory() / 2**30:.3g}"
         raise MemoryError(wording(name, "small enough for memory", f"{got} ({needs})"))
 
 
 def physical_memory() -> float:
-    """Return the bytes of this machine's memory; infinite where the system does not tell."""
+    """Return the size of the physical memory in bytes, infinite if the system does not report it."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf

@@ -1,7 +1,7 @@
-"""The net as a scikit-learn estimator; needs the extra ``fastmlp[sklearn]``.
+"""A scikit-learn estimator; requires the extra ``fastmlp[sklearn]``.
 
-`fastmlp.fit` does the work and checks its own options. This module speaks scikit-learn: parameters, attributes and
-checks of data under the names that its users know.
+`fastmlp.fit` trains and checks the options. This module adds the parameters, attributes and data checks that users of
+scikit-learn expect.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ from fastmlp import checks
 from fastmlp.engines.engine import Array
 from fastmlp.models.model import Model
 
-DEFAULT_PATIENCE = 10  # the share of the epochs that patience is when early stopping and not given: a tenth
+DEFAULT_PATIENCE = 10  # epochs divided by the default patience of early stopping
 
 
 class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type: ignore[misc]
-    """A two-layer ReLU network with the habits of scikit-learn.
+    """A two-layer ReLU network as a scikit-learn regressor.
+
+    The options that it shares with `fastmlp.fit` are described there.
 
     Parameters
     ----------
@@ -69,41 +71,45 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
     min_delta : float, default 0.0
         Smallest decrease of the RMSE that counts as an improvement.
     early_stopping : bool, default False
-        Whether to hold out a part of the samples, to stop when the error on it no longer falls, and to keep the weights
-        that were best on it.
+        Whether to hold out validation samples and to stop when the error on them no longer falls.
+        The weights with the smallest error on these samples are kept.
     validation_fraction : float, default 0.1
-        That part.
+        Fraction of the samples to hold out.
     warm_start : bool, default False
-        Whether `fit` goes on from the weights of the last fit. The rate that "auto" found, and the units trained in,
-        stay those of the first.
+        Whether `fit` continues from the weights of the previous fit.
+        The rate that "auto" found and the standardisation of the first fit are kept.
     random_state : int, RandomState or None, default None
-        Of the initial weights, of the samples held out and of the mini-batches. An int gives the weights that
-        ``rng`` gives in `fastmlp.fit`.
+        Source of the random numbers for initial weights, held-out samples and mini-batches.
+        An int gives the weights that it gives as `rng` in `fastmlp.fit`.
 
     Attributes
     ----------
     model_ : Model
-        The trained net, with its ``history``, ``info`` and the names of its inputs.
+        The trained network with its ``history``, its ``info`` and the names of its inputs.
     loss_curve_ : list of float
-        Half the mean squared error on the training samples at the recorded epochs after the start: at every epoch
-        unless `record_every` or early stopping says otherwise.
-    loss_, best_loss_ : float
-        The last of them, and the smallest; best_loss_ is None with early stopping.
+        Half the mean squared error on the training samples at the recorded epochs, without epoch 0.
+    loss_ : float
+        The last entry of `loss_curve_`.
+    best_loss_ : float or None
+        The smallest entry of `loss_curve_`; None with early stopping.
     validation_scores_ : list of float or None
-        R^2 on the samples held out at the same epochs (with several outputs: of all together); None without early
-        stopping.
+        R^2 on the held-out samples, over all outputs together, at the same epochs; None without early stopping.
     best_validation_score_ : float or None
-        The largest of them.
+        The largest entry of `validation_scores_`.
     n_iter_ : int
-        Epochs run.
+        Number of epochs run.
     t_ : int
-        Samples that training has seen, each as often as it was.
-    coefs_, intercepts_ : list of ndarray
-        [w1, w2] and [b1, b2].
-    n_features_in_, n_outputs_, n_layers_ : int
-        Numbers of inputs, of outputs, and of layers with the inputs: 3.
+        Number of samples seen in training, with repetitions.
+    coefs_ : list of ndarray
+        Weights [w1, w2].
+    intercepts_ : list of ndarray
+        Biases [b1, b2].
+    n_features_in_, n_outputs_ : int
+        Numbers of inputs and outputs.
+    n_layers_ : int
+        Number of layers, counting the inputs: 3.
     feature_names_in_ : ndarray of str
-        Names of the inputs, when X had names.
+        Names of the inputs, if X had names.
     out_activation_ : str
         "identity".
 
@@ -167,7 +173,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         self.random_state = random_state
 
     def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Train.
+        """Train the network.
 
         Parameters
         ----------
@@ -181,9 +187,10 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         Returns
         -------
         self
+            The fitted estimator.
         """
-        goes_on = checks.flag("warm_start", self.warm_start) and hasattr(self, "model_")
-        X, y, sample_weight = self._checked(X, y, sample_weight, reset=not goes_on)
+        continues = checks.flag("warm_start", self.warm_start) and hasattr(self, "model_")
+        X, y, sample_weight = self._checked(X, y, sample_weight, reset=not continues)
         seed = self._seed()
         validation = None
         patience = self.patience
@@ -191,7 +198,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
             X, y, sample_weight, validation = self._split(X, y, sample_weight, seed)
             if patience is None:
                 patience = max(1, checks.count("epochs", self.epochs) // DEFAULT_PATIENCE)
-        self._train(X, y, sample_weight, goes_on, seed, epochs=self.epochs, validation=validation, patience=patience)
+        self._train(X, y, sample_weight, continues, seed, epochs=self.epochs, validation=validation, patience=patience)
         history = self.model_.history
         assert history is not None
         assert self.model_.info is not None
@@ -209,10 +216,10 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Train for one epoch on these samples, from where the last call ended.
+        """Train for one epoch, starting from the weights of the previous call.
 
-        The rate that "auto" finds and the units trained in come from the samples of the first call. An optimiser's
-        memory does not last from call to call.
+        The rate that "auto" finds and the standardisation come from the samples of the first call. The optimiser's
+        state, such as momentum, is not kept between calls.
 
         Parameters
         ----------
@@ -226,11 +233,12 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         Returns
         -------
         self
+            The fitted estimator.
         """
-        goes_on = hasattr(self, "model_")
-        X, y, sample_weight = self._checked(X, y, sample_weight, reset=not goes_on)
-        self._train(X, y, sample_weight, goes_on, self._seed(), epochs=1, min_delta=0.0)
-        if not goes_on:
+        continues = hasattr(self, "model_")
+        X, y, sample_weight = self._checked(X, y, sample_weight, reset=not continues)
+        self._train(X, y, sample_weight, continues, self._seed(), epochs=1, min_delta=0.0)
+        if not continues:
             self.loss_curve_, self.n_iter_, self.t_ = [], 0, 0
             self.validation_scores_ = self.best_validation_score_ = None
         assert self.model_.history is not None
@@ -242,7 +250,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         return self
 
     def predict(self, X: Any) -> Array:
-        """Evaluate the net.
+        """Evaluate the network.
 
         Parameters
         ----------
@@ -252,13 +260,14 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         Returns
         -------
         ndarray of shape (n_samples,) or (n_samples, n_outputs)
+            Predicted targets.
         """
         check_is_fitted(self)
         X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
         return self.model_.predict(X)
 
     def _checked(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Array, Array, Array | None]:
-        """Check the samples as scikit-learn's estimators do."""
+        """Check the samples as other estimators of scikit-learn do."""
         dtypes = (np.float64, np.float32)
         X, y = validate_data(self, X, y, dtype=dtypes, multi_output=True, y_numeric=True, reset=reset)
         y = np.asarray(y, dtype=X.dtype)
@@ -267,6 +276,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         return X, y, None if sample_weight is None else np.asarray(sample_weight)
 
     def _seed(self) -> int:
+        """Return the seed that `random_state` stands for."""
         if isinstance(self.random_state, numbers.Integral):
             return checks.count("random_state", self.random_state, minimum=0)
         return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
@@ -278,7 +288,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         sample_weight: Array | None,
         seed: int,
     ) -> tuple[Array, Array, Array | None, tuple[Array, ...]]:
-        """Hold out a part of the samples."""
+        """Return the training samples and the held-out samples."""
         if not 0 < checks.real("validation_fraction", self.validation_fraction) < 1:
             rule = "above 0 and below 1"
             raise ValueError(checks.wording("validation_fraction", rule, repr(self.validation_fraction)))
@@ -291,14 +301,15 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         X: Array,
         y: Array,
         sample_weight: Array | None,
-        goes_on: bool,
+        continues: bool,
         seed: int,
         **options: Any,
     ) -> None:
+        """Call `fastmlp.fit` with the estimator's parameters, which `options` override, and set the attributes."""
         own = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_OF_FIT}
-        if goes_on:
+        if continues:
             own["init"] = self.model_
-        rng = [seed, self.n_iter_] if goes_on else seed  # else every epoch of `partial_fit` had the same batches
+        rng = [seed, self.n_iter_] if continues else seed  # every `partial_fit` has its own batches
         model = fastmlp.fit(X, y, sample_weight=sample_weight, rng=rng, progress=False, **own | options)
         self.model_ = replace(model, feature_names=getattr(self, "feature_names_in_", model.feature_names))
         self.coefs_ = [self.model_.w1, self.model_.w2]
@@ -312,7 +323,7 @@ _NOT_OF_FIT = ("early_stopping", "validation_fraction", "warm_start", "random_st
 
 
 def _r2(rmse: Array, validation: tuple[Array, ...]) -> Array:
-    """Return R^2 on the validation data of each RMSE on it; 0 / 0 counts as 1, as in scikit-learn."""
+    """Return the R^2 of each RMSE on the validation samples. 0 / 0 counts as 1, as in scikit-learn."""
     y = validation[1].reshape(len(validation[1]), -1).astype(np.float64)
     weights = validation[2] if len(validation) == 3 else None
     variance = np.average((y - np.average(y, axis=0, weights=weights)) ** 2, axis=0, weights=weights).mean()

@@ -1,4 +1,4 @@
-"""Versions and places: what a bug report needs to say."""
+"""Versions of the software and facts about the machine, for files and bug reports."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ PACKAGES = ("fastmlp", "numpy", "numba", "llvmlite", "matplotlib", "tqdm", "jobl
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Return the versions that the result of a fit can depend on, by name, without importing anything."""
+    """Return the versions, by name, on which the result of a fit can depend. Nothing is imported."""
     found = {name: importlib.metadata.version(name) for name in ("fastmlp", "numpy", "numba")}
     return found | {"python": platform.python_version()}
 
 
 def show_versions() -> None:
-    """Print versions, processor and compile cache: paste it into a bug report.
+    """Print the versions, the processor and the compile cache, for a bug report.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def show_versions() -> None:
 
 
 def installation() -> dict[str, str]:
-    """Return the versions, processor and compile cache by name."""
+    """Return the versions, the processor and the compile cache, by name."""
     import numba
     from llvmlite.binding import get_host_cpu_name
 

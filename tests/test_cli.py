@@ -127,7 +127,10 @@ def test_columns_are_found_by_their_names(data, run):
     Path("new.csv").write_text("b2,a2\n" + "\n".join(f"{b!r},{a!r}" for a, b in x.tolist()) + "\n")
     code, out, err = run("predict", "model.npz", "new.csv")
     assert (code, out) == (1, "")
-    assert "new.csv has no column 'a', 'b'; it has 'b2', 'a2'. Inputs of the net that are called otherwise there" in err
+    assert (
+        "new.csv has no column 'a', 'b'; it has 'b2', 'a2'. If they have other names there, give these with --inputs."
+        in err
+    )
     assert run("predict", "model.npz", "new.csv", "--inputs", "a2,b2") == (0, expected, "")
 
 
@@ -284,24 +287,28 @@ def test_a_table_of_another_kind_is_told_the_delimiters(data, run, text):
         ((*FIT, "--lr", "fast"), 2, "argument --lr: invalid rate: 'fast' (a number, or auto)"),
         ((*FIT, "--lr", "1e300"), 1, "Training diverged at epoch 1 with lr=1e+300."),
         ((*FIT, "--target", "z"), 2, "data.csv has no column 'z'; it has 'a', 'name', 'b', 'y', 'w'."),
-        ((*FIT, "--target", "a"), 2, "column 'a' must be used once, got it twice."),
+        ((*FIT, "--target", "a"), 2, "column 'a' must be used only once."),
         (
             (*FIT[:4], *FIT[6:], "--inputs", "a", "--weight", "b"),
             1,
             "column 'b' must be weights of at least 0 that are not all 0.",
         ),
         ((*FIT, "--plot", "fit.docx"), 2, "--plot must end in one of"),
-        ((*FIT, "--out", "./data.csv"), 2, "data.csv must be the name of another file than one that is read."),
-        ((*FIT, "--validation", "v.csv", "--plot", "v.csv"), 2, "v.csv must be the name of another file than one that"),
-        ((*FIT, "--out", "fit.png", "--plot", "fit.png"), 2, "--plot must be another file than --out, got 'fit.png'."),
+        ((*FIT, "--out", "./data.csv"), 2, "data.csv must not be a file that is read."),
+        ((*FIT, "--validation", "v.csv", "--plot", "v.csv"), 2, "v.csv must not be a file that is read."),
+        (
+            (*FIT, "--out", "fit.png", "--plot", "fit.png"),
+            2,
+            "--plot and --out must be different files, got 'fit.png' for both.",
+        ),
         (
             ("predict", "m.npz", "data.csv", "--out", "data.csv"),
             2,
-            "data.csv must be the name of another file than one",
+            "data.csv must not be a file that is read.",
         ),
-        ((*FIT, "--out", ""), 1, "'' must be the name of a file in a folder"),
-        ((*FIT, "--plot", ""), 1, "'' must be the name of a file in a folder"),
-        ((*FIT, "--out", "nowhere/model.npz"), 1, "nowhere/model.npz must be the name of a file in a folder"),
+        ((*FIT, "--out", ""), 1, "'' must be the name of a file in a writable folder"),
+        ((*FIT, "--plot", ""), 1, "'' must be the name of a file in a writable folder"),
+        ((*FIT, "--out", "nowhere/model.npz"), 1, "nowhere/model.npz must be the name of a file in a writable folder"),
         (("fit", "none.csv", *FIT[2:]), 1, "No such file or directory: 'none.csv'"),
         (("predict", "data.csv", "data.csv"), 1, "data.csv must be"),
         (("predict", "data.csv", "m.npz"), 2, "the model must be named before the table, got data.csv before m.npz."),
@@ -333,7 +340,7 @@ def test_the_inputs_of_a_prediction_must_be_columns_each_named_once(data, run):
     code, _, err = run("predict", "model.npz", "data.csv", "--inputs", "a,z")
     assert (code, "data.csv has no column 'z'" in err) == (2, True)
     code, _, err = run("predict", "model.npz", "data.csv", "--inputs", "a,a")
-    assert (code, "column 'a' must be used once, got it twice." in err) == (2, True)
+    assert (code, "column 'a' must be used only once." in err) == (2, True)
 
 
 def test_nothing_takes_the_place_of_a_device(data, run):
@@ -342,7 +349,7 @@ def test_nothing_takes_the_place_of_a_device(data, run):
     for command in ((*FIT, "--out", "pipe"), ("predict", "model.npz", "data.csv", "--out", "pipe")):
         code, out, err = run(*command)
         assert (code, out) == (1, "")
-        assert "pipe must be the name of a file in a folder that can be written to." in err
+        assert "pipe must be the name of a file in a writable folder." in err
     with pytest.raises(OSError, match="Not a regular file"), replacing("pipe"):
         pass
     assert Path("pipe").is_fifo()

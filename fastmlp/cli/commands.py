@@ -1,7 +1,7 @@
-"""The command ``fastmlp``: fit a table, predict, look at a model, compile ahead of time.
+"""The command ``fastmlp``: fit a table, predict, describe a model, compile ahead of time.
 
-Results go to standard output, and with --json nothing else does; what happens meanwhile goes to standard error. The
-exit code is 0, or 1 where the command failed, or 2 where it was given wrongly.
+Results go to standard output; messages and warnings go to standard error. The exit code is 0 on success, 1 if the
+command failed, and 2 if it was used wrongly.
 """
 
 from __future__ import annotations
@@ -26,20 +26,26 @@ from fastmlp.files.tables import STANDARD_INPUT, Table, TableError, listed, read
 from fastmlp.models.history import record_at
 from fastmlp.versions import installation
 
-FAILED, WRONGLY_GIVEN = 1, 2
+FAILED, USED_WRONGLY = 1, 2
 INFO_FACTS = ("algorithm", "method", "lr", "epochs_run", "best_epoch", "stop_reason", "fit_seconds", "compile_seconds")
 
 
 class UsageError(Exception):
-    """The command was given wrongly; the message says how."""
+    """The command was used wrongly."""
 
 
 class CommandError(Exception):
-    """The command failed; the message says why."""
+    """The command failed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code; arguments are those of the process by default."""
+    """Run the command and return its exit code.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        Arguments of the command; those of the process by default.
+    """
     args = parser().parse_args(arguments)
     command = f"fastmlp {args.command}"
 
@@ -53,8 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
     except UsageError as error:
         _tell(f"{command}: error: {error}")
-        return WRONGLY_GIVEN
-    except BrokenPipeError:  # nobody reads on; the interpreter must not flush into the pipe again
+        return USED_WRONGLY
+    except BrokenPipeError:  # the reader is gone; the interpreter must not flush into the pipe again
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except (CommandError, TableError, OSError, MemoryError, UnicodeEncodeError, fastmlp.DivergenceError) as error:
@@ -88,12 +94,12 @@ def _fit(args: argparse.Namespace) -> None:
 
 
 def _inputs(args: argparse.Namespace, table: Table) -> list[str]:
-    """Return the columns of the inputs; every column named must be there, and be named once."""
+    """Return the names of the input columns, after checking that every named column exists and is named once."""
     named = [*args.target, *([args.weight] if args.weight else [])]
     inputs = args.inputs or [name for name in table.names if name not in named]
     _check_columns(table, [*named, *inputs])
     if not inputs:
-        raise UsageError(f"{table.source} must have a column beside {listed(named)}, got none.")
+        raise UsageError(f"{table.source} must have an input column besides {listed(named)}.")
     return inputs
 
 
@@ -102,11 +108,11 @@ def _check_columns(table: Table, names: Sequence[str]) -> None:
         if name not in table.names:
             raise UsageError(table.missing_columns([name]))
         if names.count(name) > 1:
-            raise UsageError(f"column {name!r} must be used once, got it twice.")
+            raise UsageError(f"column {name!r} must be used only once.")
 
 
 def _samples(table: Table, inputs: list[str], targets: list[str], weight: str | None) -> tuple[Array, ...]:
-    """Return x and y, and the weights if a column of them is named."""
+    """Return x and y, and the sample weights if their column is named."""
     x, y = table.columns(inputs), table.columns(targets)
     samples = (x, y[:, 0] if len(targets) == 1 else y)
     if weight is None:
@@ -159,18 +165,18 @@ def _predict(args: argparse.Namespace) -> None:
 
 
 def _inputs_of(model: fastmlp.Model, table: Table, named: list[str] | None) -> Sequence[str]:
-    """Return the columns that a net takes: those named, or else those that it knows, or else all."""
+    """Return the input columns: those named, else those with the names of the fit, else all columns."""
     known = model.feature_names
     inputs = named or known or table.names
     if named is None and known is not None:
         missing = [name for name in known if name not in table.names]
         if missing:
-            remedy = "Inputs of the net that are called otherwise there can be named with --inputs."
+            remedy = "If they have other names there, give these with --inputs."
             raise TableError(f"{table.missing_columns(missing)} {remedy}")
     _check_columns(table, inputs)
     if len(inputs) != model.n_in:
         given = f"{table.source} has" if named is None else "--inputs names"
-        rule = f"the inputs of the net must be {counted(model.n_in, 'column')}, but {given} {len(inputs)}."
+        rule = f"the inputs of the model must be {counted(model.n_in, 'column')}, but {given} {len(inputs)}."
         raise UsageError(f"{rule} Name them with --inputs.")
     if known is not None and any(name in known and name != known[i] for i, name in enumerate(inputs)):
         raise UsageError(wording("--inputs", f"in the order of the fit ({listed(known)})", listed(inputs)))
@@ -178,7 +184,7 @@ def _inputs_of(model: fastmlp.Model, table: Table, named: list[str] | None) -> S
 
 
 def _predicted_names(model: fastmlp.Model) -> list[str]:
-    """Return headers that stand beside those of the table without a clash."""
+    """Return headers for the predictions that differ from those of the table."""
     if model.target_names is not None:
         return [f"predicted_{name}" for name in model.target_names]
     return ["predicted"] if model.n_out == 1 else [f"predicted_{k}" for k in range(1, model.n_out + 1)]
@@ -197,7 +203,7 @@ def _info(args: argparse.Namespace) -> None:
 
 
 def _warmup(args: argparse.Namespace) -> None:
-    _tell("compiling every kernel; a minute or two where the cache is empty")
+    _tell("compiling every kernel; this takes a minute or two if the cache is empty")
     fastmlp.warmup()
 
 
@@ -213,7 +219,7 @@ def _loaded(path: str) -> fastmlp.Model:
 
 
 def _facts(model: fastmlp.Model) -> dict[str, Any]:
-    """Return what there is to say of a model, in types that JSON has."""
+    """Return the facts about a model, in types that JSON has."""
     facts: dict[str, Any] = {name: getattr(model, name) for name in ("n_in", "n_hidden", "n_out", "negative_slope")}
     facts["dtype"] = str(model.w1.dtype)
     for fact, names in (("inputs", model.feature_names), ("targets", model.target_names)):
@@ -238,7 +244,7 @@ def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
         return
     width = max(len(name) for name in facts)
     text = "".join(f"{name:{width}} {_shown(fact)}\n" for name, fact in facts.items())
-    encoding = sys.stdout.encoding or "utf-8"  # a terminal may lack letters of the names
+    encoding = sys.stdout.encoding or "utf-8"  # some terminals cannot show every letter of the names
     sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
@@ -253,12 +259,12 @@ def _shown(fact: object) -> str:
 
 
 def _tell(text: str) -> None:
-    """Say in one line what happens."""
+    """Write a message in one line to standard error."""
     sys.stderr.write(" ".join(text.split()) + "\n")
 
 
 def _check_destinations(written: Sequence[str | None], read: Sequence[str | None]) -> None:
-    """Find out before hours of training whether their result can be written, and over nothing that is read."""
+    """Check before the training that the results can be written, and that they do not overwrite what is read."""
     sources = [Path(name).resolve() for name in read if name and name != STANDARD_INPUT]
     for name in written:
         if name is None:
@@ -266,20 +272,20 @@ def _check_destinations(written: Sequence[str | None], read: Sequence[str | None
         path = Path(name)
         is_taken = path.exists() and not path.is_file()
         if is_taken or not os.access(path.resolve().parent, os.W_OK):
-            raise CommandError(f"{name or repr(name)} must be the name of a file in a folder that can be written to.")
+            raise CommandError(f"{name or repr(name)} must be the name of a file in a writable folder.")
         if path.resolve() in sources:
-            raise UsageError(f"{path} must be the name of another file than one that is read.")
+            raise UsageError(f"{path} must not be a file that is read.")
 
 
 def _check_plot(plot: str, out: str) -> None:
-    """Find out likewise whether the picture has a format, and a file of its own."""
+    """Check that the picture has a known format and does not overwrite the model."""
     from matplotlib.backend_bases import FigureCanvasBase
 
     kinds = FigureCanvasBase.get_supported_filetypes()
     if Path(plot).suffix.lower().lstrip(".") not in kinds:
         raise UsageError(f"--plot must end in one of {', '.join(f'.{kind}' for kind in kinds)}, got {plot!r}.")
     if Path(plot).resolve() == Path(out).resolve():
-        raise UsageError(f"--plot must be another file than --out, got {plot!r}.")
+        raise UsageError(f"--plot and --out must be different files, got {plot!r} for both.")
 
 
 COMMANDS = {"fit": _fit, "predict": _predict, "info": _info, "warmup": _warmup, "versions": _versions}
