@@ -8,6 +8,7 @@ os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it one of scikit-learn'
 import hypothesis
 import numpy as np
 import pytest
+from PIL import Image
 
 # The first example of a property may compile a kernel; a time limit would measure that.
 hypothesis.settings.register_profile("fastmlp", deadline=None, max_examples=25, derandomize=True)
@@ -57,5 +58,20 @@ def assert_same_net():
         np.testing.assert_array_equal(got.history.epoch, expected.history.epoch)
         largest = expected.history.rmse.max()
         np.testing.assert_allclose(got.history.rmse, expected.history.rmse, rtol=0, atol=tolerance * largest)
+
+    return check
+
+
+@pytest.fixture
+def assert_drawn():
+    """Assert that a picture, in its last frame, has something in several colours on its background."""
+
+    def check(path):
+        with Image.open(path) as image:
+            image.seek(getattr(image, "n_frames", 1) - 1)
+            pixels = np.asarray(image.convert("RGB")).reshape(-1, 3)
+        drawn = pixels[(pixels != pixels[0]).any(axis=1)]
+        assert len(drawn) > 0.01 * len(pixels), path
+        assert len(np.unique(drawn, axis=0)) > 10, path
 
     return check

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import joblib
 import numpy as np
@@ -453,7 +452,6 @@ def test_ctrl_c_returns_the_nets_that_are_done(sine):
     def press(info):
         if info.epochs == 77:
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.2)
 
     jobs = [{}, {}, {"epochs": 77, "callback": press}, *[{"epochs": 10**8}] * 5]
     with joblib.parallel_config(n_jobs=1), pytest.warns(RuntimeWarning, match="fit_many was ended by Ctrl-C; 2 of 8"):

@@ -297,10 +297,8 @@ def test_info_says_what_was_done(sine):
         50,
     )
     assert (info.stop_reason, info.crossings) == ("epochs", int(model.history.crossings[-1]))
-    assert 0 <= info.live_units <= 500
+    assert info.live_units in range(501)
     dense = FAST(*sine, rng=0, algorithm="dense").info
     assert (dense.algorithm, dense.method, dense.crossings, dense.live_units) == ("dense", "few inputs", None, None)
-    assert info.fit_seconds > 0
-    assert info.compile_seconds >= 0
     assert set(info.versions) == {"fastmlp", "numpy", "numba", "python"}
     assert FAST(*sine, algorithm="reference").info.algorithm == "reference"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
@@ -14,14 +13,6 @@ SCRIPTS = Path(__file__).parent.parent / "scripts"
 def run(script, *arguments):
     command = [sys.executable, "-W", "error", str(SCRIPTS / script), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-def assert_drawn(path):
-    """Assert that a file is a picture with lines, text and colours on a mostly white ground."""
-    pixels = imread(path)[..., :3]
-    is_white = (pixels == 1).all(axis=-1)
-    assert 0.5 < is_white.mean() < 0.99
-    assert (np.ptp(pixels, axis=-1) > 0.3).mean() > 0.001  # coloured
 
 
 @pytest.fixture
@@ -51,7 +42,7 @@ def test_the_numpy_loops_are_the_reports_and_agree_with_fastmlp(monkeypatch):
         assert numpy_loop.difference_from_fastmlp(loop, x, np.sin(x), 50, 200) < 1e-12
 
 
-def test_a_formula_is_fitted_and_drawn(tmp_path):
+def test_a_formula_is_fitted_and_drawn(tmp_path, assert_drawn):
     arguments = ("--quick", "--hidden", 50, "--noise", 0.1, "--sampling", "uniform", "--domain", -1, 2)
     done = run("fit_function.py", "sin(3*x) + abs(x)/2", *arguments, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -192,7 +183,7 @@ def test_optimizers_are_compared():
     assert "must be positive" in done.stderr
 
 
-def test_an_ensemble_says_where_it_is_unsure(tmp_path):
+def test_an_ensemble_says_where_it_is_unsure(tmp_path, assert_drawn):
     done = run("uncertainty.py", "--nets", 12, "--epochs", 2000, "--torch-nets", 0, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("12 nets by") == 2
