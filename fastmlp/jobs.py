@@ -19,7 +19,7 @@ READS_RECORDS = ("validation", "patience")  # options by which a fit depends on 
 
 
 def checked_jobs(
-    x: object, y: object, jobs: object, common: Mapping[str, Any]
+    x: object, y: object, jobs: object, options: FitOptions
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """Check the arguments of `fastmlp.fit_many`.
 
@@ -32,7 +32,7 @@ def checked_jobs(
     """
     own = _mappings(jobs)
     # An iterator is consumed once but needed for every network.
-    shared = {name: tuple(value) if isinstance(value, Iterator) else value for name, value in common.items()}
+    shared = {name: tuple(value) if isinstance(value, Iterator) else value for name, value in vars(options).items()}
     shared |= {"x": x, "y": y}
     for name in ("x", "y"):
         missing = [i for i, job in enumerate(own) if shared[name] is None and name not in job]
@@ -52,10 +52,10 @@ def job_config(job: Mapping[str, Any], common: Mapping[str, Any]) -> FitConfig:
     """Return the configuration of one network; raise the errors of `fastmlp.fit`."""
     arguments = {**common, **job, "progress": False}
     x, y = arguments.pop("x"), arguments.pop("y")
-    if arguments.get("threads") is None:
+    if arguments["threads"] is None:
         arguments["threads"] = 1  # the other cores have networks of their own, and the bits would depend on the number
-    if all(arguments.get(name) is None for name in ("record_every", *READS_RECORDS)):
-        arguments["record_every"] = arguments.get("epochs", FitOptions.epochs)
+    if all(arguments[name] is None for name in ("record_every", *READS_RECORDS)):
+        arguments["record_every"] = arguments["epochs"]
     return configured(x, y, FitOptions(**arguments))
 
 

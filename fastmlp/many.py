@@ -185,5 +185,6 @@ def fit_many(
         callback=callback,
         progress=progress,
     )
-    own, shared = checked_jobs(x, y, jobs, vars(options))
-    return train_jobs(own, shared, checks.optional_flag("progress", progress))
+    progress = checks.optional_flag("progress", progress)
+    own, shared = checked_jobs(x, y, jobs, options)
+    return train_jobs(own, shared, progress)

@@ -8,7 +8,7 @@ coordinates  starting/coordinates.py                           Coordinates: the 
 start        starting/start.py                                 Start: initial weights and learning rate
 problem      starting/problem.py                               Problem: the data in the dtype of the fit
 engine       engines/choosing.py, starting/update_rule.py      Engine
-loop         training/loop.py                                  TrainingSummary, and the history
+loop         training/loop.py                                  TrainingSummary, and the recorder's history
 model        models/model.py                                   Model
 ===========  ================================================  =========================================
 
@@ -187,7 +187,7 @@ def _saved_start(config: FitConfig, saved: Resumed) -> tuple[Start, int]:
 
 
 def _resume(loop: TrainingLoop, saved: Resumed, config: FitConfig) -> None:
-    """Let the loop go on from a checkpoint; on another processor the arrays of the engine may have other shapes."""
+    """Continue from a checkpoint; on another processor the arrays of the engine may have other shapes."""
     try:
         loop.resume(saved.state)
     except (IndexError, KeyError, TypeError, ValueError) as error:

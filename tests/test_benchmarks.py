@@ -41,7 +41,6 @@ def test_the_table_times_every_rival_that_is_installed(run):
     assert [line[-2] for line in cells] == [f"{row['crossings']:,}" for row in rows]
     rivals = {NUMPY, "NumPy, preallocated"} | ({"JAX, both cores"} if find_spec("jax") else set())
     assert all(row["seconds"].keys() == {"fastmlp"} | rivals for row in rows)
-    assert all(isinstance(row["crossings"], int) for row in rows)
     assert any(row["crossings"] > 0 for row in rows)
     assert [row["published"] is not None for row in rows] == [False] * 5 + [True] * 2
 

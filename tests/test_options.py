@@ -55,8 +55,8 @@ def test_public_functions_name_their_parameters():
 
 
 def public_methods(kind):
-    """Return the methods that a class of ours has under public names."""
-    return [member for name, member in vars(kind).items() if inspect.isfunction(member) and not name.startswith("_")]
+    """Return the methods of a class, inherited ones too, that have public names."""
+    return [member for name, member in inspect.getmembers(kind, inspect.isfunction) if not name.startswith("_")]
 
 
 def test_the_command_takes_the_declared_defaults():

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.image import imread
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
@@ -14,14 +13,6 @@ SCRIPTS = Path(__file__).parent.parent / "scripts"
 def run(script, *arguments):
     command = [sys.executable, "-W", "error", str(SCRIPTS / script), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
-
-
-def assert_drawn(path):
-    """Assert that a file is a picture with lines, text and colours on a mostly white ground."""
-    pixels = imread(path)[..., :3]
-    is_white = (pixels == 1).all(axis=-1)
-    assert 0.5 < is_white.mean() < 0.99
-    assert (np.ptp(pixels, axis=-1) > 0.3).mean() > 0.001  # coloured
 
 
 @pytest.fixture
