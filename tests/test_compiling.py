@@ -16,7 +16,7 @@ from llvmlite.binding import get_host_cpu_features
 
 import fastmlp
 from fastmlp.compiled import stamps
-from fastmlp.engines.dense import few_inputs, many_inputs
+from fastmlp.engines.dense.kernels import few_inputs, many_inputs
 from fastmlp.engines.reference import ReferenceEngine
 
 PACKAGE = Path(fastmlp.__file__).parent
