@@ -11,9 +11,11 @@ from fastmlp.compiled.jit import OPTIONS
 from fastmlp.compiled.registers import vectors
 from fastmlp.compiled.vectors import zeros
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
-from fastmlp.engines.univariate import choice, patterns
+from fastmlp.engines.univariate import choice
 from fastmlp.engines.univariate.codes import codes, plane_size
 from fastmlp.engines.univariate.engine import Univariate
+from fastmlp.engines.univariate.kernels import layout
+from fastmlp.engines.univariate.kernels import maps as map_kernels
 from fastmlp.engines.univariate.methods import PatternMoments, PrefixSums
 from fastmlp.engines.univariate.samples import sorted_samples
 from fastmlp.engines.univariate.stretches import Stretches
@@ -389,13 +391,13 @@ def alarms_of(units, product, samples_at, expected, passed, rule, outputs):
     maps, sums, errors, patterns_of = samples_at
     size = len(outputs) + 2
     n_units = units[0].size
-    patterns.settle(1, units, 0, n_units, maps, expected, patterns_of, outputs)
+    map_kernels.settle(1, units, 0, n_units, maps, expected, patterns_of, outputs)
     for k in range(size * size):
-        maps[k * patterns.LANES + 1] = product[k]
+        maps[k * layout.LANES + 1] = product[k]
     base = vectors(maps, 8)
     for k in range(2 * len(outputs)):
         base[k] = zeros(maps)
-    alarms = patterns.step_block(maps, sums, errors, patterns_of.beside, 0, base, passed, rule, False, outputs)
+    alarms = map_kernels.step_block(maps, sums, errors, patterns_of.beside, 0, base, passed, rule, False, outputs)
     return alarms >> 1 & 1 != 0
 
 
@@ -411,12 +413,12 @@ def test_no_unit_crosses_without_an_alarm_whatever_the_map(n_out):
         np.zeros(n_out),
         Settings(Rates(0.0, 0.0, 0.0, 0.0)),
     )
-    maps = np.zeros(patterns.LANES * method._n_fields)
-    block = np.zeros(2 * n_out * patterns.LANES)
+    maps = np.zeros(layout.LANES * method._n_fields)
+    block = np.zeros(2 * n_out * layout.LANES)
     at = maps, block, block.copy(), method._patterns
     counts = {"quiet": 0, "alarm": 0, "alarm in time": 0}
     for _ in range(4000):
-        units = np.zeros((size, 4 + patterns.WIDTH))[:, :4]  # vectors may begin at the last unit
+        units = np.zeros((size, 4 + layout.WIDTH))[:, :4]  # vectors may begin at the last unit
         units[:] = rng.normal(size=units.shape)
         units[0] = np.abs(units[0])
         units[1] = -units[0] * rng.uniform(x[0], x[1], 4)  # kinks between the first two samples: pattern 1

@@ -1,7 +1,7 @@
 """The one rule that chooses among the univariate methods: by sizes and by what was counted, never by clocks.
 
 Pattern moments count at every rebuild what an epoch costs them, and leave when training every unit by itself is cheaper
-(`patterns.rebuild`); stretches count the kinks that move, and leave likewise (`Stretches.train`). Prefix
+(`kernels.rebuilding.rebuild`); stretches count the kinks that move, and leave likewise (`Stretches.train`). Prefix
 sums count nothing; after a stay they let the other try again. Another optimiser than plain descent is trained by
 prefix sums throughout: only they need no more than gradients.
 """
@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastmlp.engines.engine import Shape
+from fastmlp.engines.univariate.kernels.layout import MAX_MAPS
 from fastmlp.engines.univariate.methods import Method, OptimizedSums, PatternMoments, PrefixSums
-from fastmlp.engines.univariate.patterns import MAX_MAPS
 from fastmlp.engines.univariate.stretches import Stretches
 
 METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches, OptimizedSums)

@@ -10,8 +10,8 @@ import numpy as np
 
 from fastmlp.compiled.vectors import aligned_zeros
 from fastmlp.engines.engine import Array
-from fastmlp.engines.univariate import patterns
-from fastmlp.engines.univariate.patterns import LANES, Classes, Patterns
+from fastmlp.engines.univariate.kernels import layout
+from fastmlp.engines.univariate.kernels.layout import LANES, Classes, Patterns
 from fastmlp.engines.univariate.samples import SortedSamples
 
 
@@ -58,8 +58,8 @@ def classes(samples: SortedSamples, n_out: int, slope: float) -> Classes:
     }
     below_active = is_prefix ^ is_first
     above_active = np.where(is_last, below_active, ~is_prefix)
-    places = np.empty((2 * n, patterns.N_PLACES), np.int64)
-    factors = np.zeros((2 * n, patterns.N_FACTORS))
+    places = np.empty((2 * n, layout.N_PLACES), np.int64)
+    factors = np.zeros((2 * n, layout.N_FACTORS))
     gain: dict[str, Array] = {}
     for side, its_code in code.items():
         in_prefixes = its_code > plane
@@ -70,18 +70,18 @@ def classes(samples: SortedSamples, n_out: int, slope: float) -> Classes:
             "TOTAL": 2 * n_out * in_prefixes,
         }
         for name, column in of_side.items():
-            places[:, getattr(patterns, f"{name}_{side}")] = column
-        factors[:, getattr(patterns, f"SIGN_{side}")] = (1 - slope) * np.where(in_prefixes, 1, -1)
+            places[:, getattr(layout, f"{name}_{side}")] = column
+        factors[:, getattr(layout, f"SIGN_{side}")] = (1 - slope) * np.where(in_prefixes, 1, -1)
         gain[side] = np.where(in_prefixes, 1.0, slope)
-    places[:, patterns.GUARDED] = below_active + 2 * above_active
-    places[:, patterns.MULTIPLICITY] = np.diff(samples.n_before)[s]
-    factors[:, patterns.X] = samples.x[s]
-    factors[:, patterns.X_BELOW] = samples.x[np.where(is_first, n - 1, s - 1)]
-    factors[:, patterns.X_ABOVE] = samples.x[np.where(is_last, 0, s + 1)]
+    places[:, layout.GUARDED] = below_active + 2 * above_active
+    places[:, layout.MULTIPLICITY] = np.diff(samples.n_before)[s]
+    factors[:, layout.X] = samples.x[s]
+    factors[:, layout.X_BELOW] = samples.x[np.where(is_first, n - 1, s - 1)]
+    factors[:, layout.X_ABOVE] = samples.x[np.where(is_last, 0, s + 1)]
     if n == 1:  # no other sample to guard a class: none is active at NaN, and none is to be
-        places[:, patterns.GUARDED] = 0
-        factors[:, [patterns.X_BELOW, patterns.X_ABOVE]] = np.nan
-    gains = aligned_zeros(2 * n, round_up(4 * n_out, patterns.WIDTH))
+        places[:, layout.GUARDED] = 0
+        factors[:, [layout.X_BELOW, layout.X_ABOVE]] = np.nan
+    gains = aligned_zeros(2 * n, round_up(4 * n_out, layout.WIDTH))
     gains[:, : 4 * n_out : 2] = (gain["ON"] - gain["OFF"])[:, None]
     gains[:, 1 : 4 * n_out : 2] = gain["OFF"][:, None]
     return Classes(places, factors, gains)

@@ -11,8 +11,8 @@ from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.jit import plain
 from fastmlp.compiled.vectors import aligned_zeros
 from fastmlp.engines.engine import BETA1, BETA2, EPSILON, Array, Settings
-from fastmlp.engines.univariate import patterns
 from fastmlp.engines.univariate.codes import classes, plane_size, round_up, tables
+from fastmlp.engines.univariate.kernels import layout, maps, moments, optimized, prefix_sums
 from fastmlp.engines.univariate.samples import SortedSamples
 
 FIRST_HORIZON = 128
@@ -67,7 +67,7 @@ class Method(Protocol):
 
 
 class _ByPattern:
-    """What both methods of `patterns` share: the tables of samples and patterns, and one pass over the samples."""
+    """What the methods by pattern share: the tables of samples and patterns, and one pass over the samples."""
 
     _kernel: Any
     _compiled: ClassVar[dict[int, Any]]  # by the number of outputs, on which alone the types of the arguments depend
@@ -78,18 +78,18 @@ class _ByPattern:
         self._n_codes = 2 * plane
         x, weight = (_padded(row, plane) for row in (samples.x, samples.weight))
         y = np.stack([_padded(column, plane) for column in samples.y.T])
-        self._samples = patterns.Samples(x, y, weight, samples.scatter, samples.n_before)
+        self._samples = layout.Samples(x, y, weight, samples.scatter, samples.n_before)
         self._patterns = tables(samples.x)
-        self._rule = patterns.Rule(*settings.rates, float(settings.negative_slope), samples.centre)
-        self._passed = patterns.Passed(
+        self._rule = layout.Rule(*settings.rates, float(settings.negative_slope), samples.centre)
+        self._passed = layout.Passed(
             sums=aligned_zeros(2 * n_out * self._n_codes),
             base=np.zeros(2 * n_out),
             errors=aligned_zeros(2 * n_out * plane),
             totals=np.zeros(4 * n_out),
             b2=b2.copy(),
         )
-        self._counters = np.zeros(patterns.N_COUNTERS, np.int64)
-        self._counters[patterns.CROSSINGS] = crossings
+        self._counters = np.zeros(layout.N_COUNTERS, np.int64)
+        self._counters[layout.CROSSINGS] = crossings
         self.squared_error = np.empty(n_out)
 
     def _held(self) -> tuple[Any, ...]:
@@ -122,18 +122,18 @@ class _ByPattern:
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
-        self._counters[patterns.LEAVES] = 0
+        self._counters[layout.LEAVES] = 0
         return self._run(self._held(), n_epochs, squared_error, crossings, is_moving=True)
 
     @property
     def crossings(self) -> int:
         """The (unit, sample) sign changes so far, those of the methods before included."""
-        return int(self._counters[patterns.CROSSINGS])
+        return int(self._counters[layout.CROSSINGS])
 
     @property
     def leaves(self) -> bool:
         """Whether by the counts of the last call another method is cheaper."""
-        return bool(self._counters[patterns.LEAVES])
+        return bool(self._counters[layout.LEAVES])
 
     def state(self) -> Mapping[str, Array]:
         """Return copies of what training goes on from, bitwise."""
@@ -188,7 +188,7 @@ class _UnitByUnit(_ByPattern):
 class PrefixSums(_UnitByUnit):
     """Units one by one, by plain gradient descent."""
 
-    _kernel = staticmethod(patterns.train_units)
+    _kernel = staticmethod(prefix_sums.train_units)
     _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
@@ -226,20 +226,20 @@ class PrefixSums(_UnitByUnit):
         order = np.argsort(code, axis=1, kind="stable")
         sorted_units = np.take_along_axis(units, order[:, None], axis=2)
         sorted_code = np.take_along_axis(code, order, axis=1)
-        counters = np.zeros((len(units), patterns.N_COUNTERS), np.int64)
+        counters = np.zeros((len(units), layout.N_COUNTERS), np.int64)
         ends = np.empty((len(units), 3, b2.shape[1]))
         held = sorted_units, sorted_code, b2, rates, ends, self._passed, counters
         squared_error, crossings = np.empty((n_epochs + 1, b2.shape[1])), np.empty(n_epochs + 1, np.int64)
         self._run(held, n_epochs + 1, squared_error, crossings, is_moving=False)
         np.put_along_axis(units, order[:, None], sorted_units, axis=2)
         np.put_along_axis(code, order, sorted_code, axis=1)
-        return ends, counters[:, patterns.CROSSINGS]
+        return ends, counters[:, layout.CROSSINGS]
 
 
 class OptimizedSums(_UnitByUnit):
     """Units one by one, by any optimiser and schedule; for samples that are not centred."""
 
-    _kernel = staticmethod(patterns.train_optimized)
+    _kernel = staticmethod(optimized.train_optimized)
     _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
@@ -253,7 +253,7 @@ class OptimizedSums(_UnitByUnit):
     ) -> None:
         super().__init__(samples, units, code, b2, settings, crossings)
         self._settings = settings
-        self._optimizer = patterns.Optimizer(
+        self._optimizer = layout.Optimizer(
             settings.optimizer == "adam",
             float(settings.weight_decay),
             float(settings.momentum),
@@ -263,7 +263,7 @@ class OptimizedSums(_UnitByUnit):
             EPSILON,
         )
         self._parameters = (*self._units, self._passed.b2)
-        self._memory = patterns.Memory(*(tuple(map(np.zeros_like, self._parameters)) for _ in patterns.Memory._fields))
+        self._memory = layout.Memory(*(tuple(map(np.zeros_like, self._parameters)) for _ in layout.Memory._fields))
         self._factors = np.ones(1)
         self._evaluate()
 
@@ -276,7 +276,7 @@ class OptimizedSums(_UnitByUnit):
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
-        self._factors = self._settings.factors(int(self._counters[patterns.EPOCH]), n_epochs)
+        self._factors = self._settings.factors(int(self._counters[layout.EPOCH]), n_epochs)
         return super().train(n_epochs, squared_error, crossings)
 
 
@@ -284,7 +284,7 @@ class PatternMoments(_ByPattern):
     """Units by pattern, and those that may cross a sample by class: O(patterns + live units) per epoch."""
 
     method = "pattern moments"
-    _kernel = staticmethod(patterns.train_moments)
+    _kernel = staticmethod(moments.train_moments)
     _compiled: ClassVar[dict[int, Any]] = {}
     _gather: ClassVar[dict[int, Any]] = {}
 
@@ -300,27 +300,27 @@ class PatternMoments(_ByPattern):
         super().__init__(samples, b2, settings, crossings)
         size, n_hidden = units.shape
         n_classes = 2 * samples.x.size
-        self._n_fields = plain(patterns.map_fields)(tuple(range(b2.size)))[-1]
+        self._n_fields = plain(maps.map_fields)(tuple(range(b2.size)))[-1]
 
         def indices(count: int) -> Array:
             return np.zeros(count, np.int64)
 
         # Every unit may be live, in a class and afterwards free; the last vector of each class is filled up.
-        n_filled = (patterns.WIDTH - 1) * min(n_classes, n_hidden // patterns.LEAST_CLASS)
-        room = round_up(2 * n_hidden + n_filled, patterns.WIDTH)
-        beyond = round_up(n_hidden + patterns.WIDTH, patterns.WIDTH)  # vectors may begin at the last unit
+        n_filled = (layout.WIDTH - 1) * min(n_classes, n_hidden // layout.LEAST_CLASS)
+        room = round_up(2 * n_hidden + n_filled, layout.WIDTH)
+        beyond = round_up(n_hidden + layout.WIDTH, layout.WIDTH)  # vectors may begin at the last unit
         self._settled_units, self._live_units, spare_units = (
             aligned_zeros(size, count) for count in (beyond, room, beyond)
         )
-        self._settled = patterns.Settled(
+        self._settled = layout.Settled(
             tuple(self._settled_units),
             indices(n_hidden),
             indices(self._n_codes),
             indices(self._n_codes),
             aligned_zeros(self._n_codes * self._n_fields),
-            indices(self._n_codes // patterns.LANES),
+            indices(self._n_codes // layout.LANES),
         )
-        self._live = patterns.Live(
+        self._live = layout.Live(
             tuple(self._live_units),
             indices(room),
             indices(room),
@@ -329,28 +329,28 @@ class PatternMoments(_ByPattern):
             indices(n_classes),
         )
         self._classes = classes(samples, b2.size, settings.negative_slope)
-        self._spare = patterns.Spare(
+        self._spare = layout.Spare(
             tuple(spare_units),
             indices(n_hidden),
             indices(n_hidden),
             np.zeros(beyond),
             indices(n_classes),
             np.zeros((1 + 2 * b2.size, self._n_codes)),
-            indices(self._n_codes // patterns.LANES),
-            aligned_zeros(n_classes, round_up(4 * b2.size, patterns.WIDTH)),
+            indices(self._n_codes // layout.LANES),
+            aligned_zeros(n_classes, round_up(4 * b2.size, layout.WIDTH)),
         )
         self._live_units[:, :n_hidden] = units
         self._live.origin[:n_hidden] = np.arange(n_hidden)
         self._live.code[:n_hidden] = code
-        self._counters[patterns.N_LIVE] = n_hidden
-        self._counters[patterns.HORIZON] = FIRST_HORIZON
+        self._counters[layout.N_LIVE] = n_hidden
+        self._counters[layout.HORIZON] = FIRST_HORIZON
         self._evaluate()
 
     @property
     def live_units(self) -> int:
         """The number of units trained as such, because they may cross a sample before the next rebuild."""
-        classed = self._live.class_count[: self._counters[patterns.N_CLASSES]].sum()
-        return int(classed + self._counters[patterns.N_LIVE] - self._counters[patterns.N_CLASSED])
+        classed = self._live.class_count[: self._counters[layout.N_CLASSES]].sum()
+        return int(classed + self._counters[layout.N_LIVE] - self._counters[layout.N_CLASSED])
 
     def _held(self) -> tuple[Any, ...]:
         return self._settled, self._live, self._spare, self._classes, self._passed, self._counters
@@ -358,7 +358,7 @@ class PatternMoments(_ByPattern):
     def _arrays(self) -> list[Array]:
         settled, live, passed = self._settled, self._live, self._passed
         # Of 100,000 units some 1,000 are live: to copy room for all of them in every chunk took 8 % of a fit.
-        n_live, n_classes = self._counters[[patterns.N_LIVE, patterns.N_CLASSES]]
+        n_live, n_classes = self._counters[[layout.N_LIVE, layout.N_CLASSES]]
         return [
             self._settled_units,
             *settled[1:],
@@ -376,7 +376,7 @@ class PatternMoments(_ByPattern):
         n_out, spare = self.squared_error.size, self._spare
         arguments = self._settled, self._live, spare, self._counters, self._classes, tuple(range(n_out))
         if n_out not in self._gather:
-            self._gather[n_out] = compiled(patterns.gather_units, arguments)
+            self._gather[n_out] = compiled(moments.gather_units, arguments)
         self._gather[n_out](*arguments)
         units, code = np.empty((2 + n_out, spare.origin.size)), np.empty_like(spare.code)
         for row, gathered in zip(units, spare.units, strict=True):
