@@ -1,42 +1,9 @@
-"""Kernels that train the units of a net of one input by what they are active on: one by one, or pattern by pattern.
+"""How the kernels of one input lay out their data: constants, bundles of arrays, and addresses.
 
-With the samples sorted, a unit z = w x + b is active on a prefix or a suffix of them: its *pattern*, one of 2 n. With
-the weighted errors e_io = s_i (h2_io - y_io) its gradient needs only S0 = sum e and S1 = sum e x over its active
-samples, which two running sums give for all patterns; and the outputs come back from running sums of sum v w and
-sum v b by pattern. A leaky net is negative_slope times the linear net plus (1 - negative_slope) times the ReLU net, so
-S = slope S_all + (1 - slope) S_active.
-
-**Prefix sums** (`train_units`): every unit in turn, O(n_samples + n_hidden) per epoch::
-
-    w -= rate_w sum_o v_o S1_o      b -= rate_b sum_o v_o S0_o      v_o -= rate_v (w S1_o + b S0_o)
-
-An optimiser that needs no more than these gradients runs on the same sums (`train_optimized`).
-
-**Pattern moments** (`train_moments`): this is one linear map for all units of a pattern, theta <- M theta with
-theta = (w, b, v). So a pattern keeps the product P of its maps and the second moment Q = sum theta theta^T of its units
-at its last rebuild: sum v w and sum v b are entries of P Q P^T. A unit is touched only when it may cross a sample:
-
-*Bound.* Let x be one of the two samples beside the kinks of a pattern, z(0) and theta(0) a unit at the rebuild, P the
-product since. Then z(t) = (x, 1, 0) P theta(0) = z(0) + sum_o delta_o v_o(0) + rest, with delta_o = x P_wo + P_bo and
-rest = (x, 1) E (w(0), b(0))^T, E = [[P_ww - 1, P_wb], [P_bw, P_bb - 1]]. By Cauchy and Schwarz, and since the spectral
-norm of a matrix does not exceed the sum of its moduli, |rest| <= sqrt(1 + x^2) excess |(w(0), b(0))| <= reach excess
-with excess = sum |E| and reach = sqrt(1 + x^2) (|w(0)| + |b(0)|). Choose K > 0 with margin = |z(0)| - reach K > 0
-(units for which there is none are live) and shares p_o >= 0 of sum 1. While excess < K and, for each o,
-sgn(z(0)) v_o(0) delta_o >= -p_o margin, the sum over o gives
-sgn(z(0)) z(t) >= |z(0)| - margin - reach excess = reach (K - excess) > 0: the unit has not crossed x. For a given o
-this is a lower or an upper bound of delta_o, the same in all epochs; the strictest over the units of a pattern are two
-numbers for each sample and output. They are checked on the true P of every epoch, so nothing is assumed of the errors
-to come: K and p_o only decide how soon a bound is reached. Rounding of P moves z by 1e-16 of its terms in an epoch, as
-it does in any engine. That the two samples beside the kink keep their signs is enough, since the rounded product w x is
-monotone in x; "all" and "none" have the first and the last sample.
-
-When a bound is reached (an *alarm*) the pattern applies P to its units, frees those that may cross, and starts anew.
-*Live* units, those that may cross before the next rebuild, are trained in *classes*: the units on either side of
-one sample share the sums of both their patterns, and their loop is SIMD. A unit that leaves its class is free and
-trained one by one until the next rebuild.
-
-Patterns have codes. The active samples k, k + 1, ... have code k (0: all, n: none); the first k (0 < k < n) have code
-plane + k, where plane is n + 1 rounded up to LANES. Sums by pattern lie in blocks of LANES codes, [block][field][lane].
+With the n samples sorted, a unit z = w x + b is active on a suffix or a prefix of them, its *pattern*. A pattern has a
+code: the active samples k, k + 1, ... have code k (0: all, n: none), the first k samples (0 < k < n) have code
+prefix_offset + k, where prefix_offset is n + 1 rounded up to LANES. What is kept by code lies in blocks of LANES codes,
+[block][field][lane], and so do running sums, by position among the samples.
 """
 
 from __future__ import annotations
@@ -45,185 +12,292 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastmlp.compiled.jit import inlined
 from fastmlp.compiled.vectors import n_lanes
+from fastmlp.engines.engine import Array, Rates
 
-LANES = 16  # of a block: two vectors where there are the widest; blocks of one take 1.15 times as long
-MAX_MAPS = 4  # outputs for which pattern moments pay: a map has (2 + n_out)^2 entries
+LANES = 16  # of a block: two of the widest vectors; with blocks of one vector an epoch takes 1.15 times as long
+WIDTH = n_lanes(np.dtype(np.float64))  # of a vector; the units of a class fill whole vectors
+LEAST_CLASS = 2  # units in a class; a single one is trained by itself: 10 ns against 20 for a class
 
-SAFETY = 1.5  # bounds are set for this many times the drift expected until the next rebuild
-SLACK = 0.1  # and for this part of it in the direction not expected
-LEAST_EXCESS = 1e-5
-WIDTH = n_lanes(np.dtype(np.float64))  # of a vector; the units of a class fill whole ones
-LEAST_CLASS = 2  # units; one is trained by itself: 10 ns against 20 for a class
-SHORTEST, LONGEST = 8, 2**16  # epochs between rebuilds
+MAX_MAP_OUTPUTS = 4  # outputs up to which pattern moments pay: a map has (2 + n_out)^2 entries
+# Room that kernels take on the stack for as many outputs.
+MAX_ROWS = 2 + MAX_MAP_OUTPUTS  # of a unit: w, b, v_0, v_1, ...
+MAX_LINES = 2 * MAX_MAP_OUTPUTS  # slope and intercept for each output
+MAX_CLASS_LINES = 2 * MAX_LINES  # of active units and of all
+MAX_STEPS = 4 * MAX_MAP_OUTPUTS  # entries of a map besides 1
+MAX_ENTRIES = MAX_ROWS**2  # of a map
+MAX_MOMENTS = MAX_ROWS * (MAX_ROWS + 1) // 2  # the upper triangle of a symmetric matrix
 
-# Nanoseconds, measured (benchmarks/NOTES.md): they weigh counts, so that choices depend on nothing else.
-COST_OF_BLOCK, COST_OF_FAR_BLOCK = 40.0, 80.0  # where all blocks fit into the second-level cache, and where not
-NEAR_BLOCKS = 250
-COST_OF_LIVE = 2.0  # in a class
-COST_OF_REBUILD = 15.0  # per unit
-COST_OF_CODE = 10.0  # of a rebuild, per code; measured 50, but with few units most live ones are single
-COST_OF_UNIT = 7.0  # by itself
+Units = Any  # rows w, b, v_0, v_1, ... of (n_hidden,): a tuple of arrays or an array
+Vectors = Any  # room on the stack made by `vectors`
 
-# Columns of `Classes`. ..._ON are of units that have the class's sample active, ..._OFF of those that have not: where
-# their pattern lies among errors, sums, totals; its code. GUARDED: bit 0, 1 set if the sample below, above is active.
-(
-    ERROR_ON,
-    ERROR_OFF,
-    SUM_ON,
-    SUM_OFF,
-    TOTAL_ON,
-    TOTAL_OFF,
-    GUARDED,
-    MULTIPLICITY,
-    CODE_ON,
-    CODE_OFF,
-) = range(10)
-N_PLACES = 10
-SIGN_ON, SIGN_OFF, X, X_BELOW, X_ABOVE = range(5)
-N_FACTORS = 8
+COUNTERS = np.dtype(
+    [
+        ("crossings", np.int64),  # sign changes so far
+        ("epoch", np.int64),
+        ("next_rebuild", np.int64),  # an epoch
+        ("horizon", np.int64),  # epochs between rebuilds
+        ("n_blocks", np.int64),  # of codes in use
+        ("n_classes", np.int64),
+        ("n_classed", np.int64),  # places that live units in classes take
+        ("n_live", np.int64),  # places that all live units take
+        ("leaves", np.int64),  # 1 if training every unit by itself is cheaper
+        ("last_rebuild", np.int64),  # an epoch
+        ("n_live_rebuilt", np.int64),  # n_live after the last rebuild
+    ],
+    align=True,
+)
 
-# What the entries of `counters` count.
-(
-    CROSSINGS,
-    EPOCH,
-    NEXT_REBUILD,
-    HORIZON,
-    N_BLOCKS,
-    N_CLASSES,
-    N_CLASSED,
-    N_LIVE,
-    LEAVES,
-    LAST_REBUILD,
-    N_LOOSE,
-) = range(11)
-N_COUNTERS = 11
-
-
-class Samples(NamedTuple):
-    """Sorted samples: x, weight (plane,), y (n_out, plane), padded with zeros; scatter (n_out,), n_before (n + 1,)."""
-
-    x: Any
-    y: Any
-    weight: Any
-    scatter: Any
-    n_before: Any
+# What does not change of a class. ..._on is of units that have the class's sample active, ..._off of those that have
+# not: the code of their pattern, the addresses of its sums.
+CLASS = np.dtype(
+    [
+        ("x", np.float64),  # the class's sample, and its neighbours
+        ("x_below", np.float64),
+        ("x_above", np.float64),
+        ("below_active", np.int64),  # 1 if units of the class have the neighbour active, else 0
+        ("above_active", np.int64),
+        ("multiplicity", np.int64),  # samples of the problem merged into the class's
+        ("code_on", np.int64),
+        ("code_off", np.int64),
+        ("line_on", np.int64),
+        ("line_off", np.int64),
+        ("error_on", np.int64),
+        ("error_off", np.int64),
+        ("total_on", np.int64),
+        ("total_off", np.int64),
+        ("sign_on", np.float64),  # of the running sum in S
+        ("sign_off", np.float64),
+    ],
+    align=True,
+)
 
 
-class Patterns(NamedTuple):
-    """By side (left, right of the kinks) and code: the x beside them, whether it is active, sqrt(1 + x^2)."""
+class Data(NamedTuple):
+    """What training reads and never changes.
 
-    beside: Any
-    active: Any
-    reach: Any
+    Attributes
+    ----------
+    x, weight : ndarray, shape (prefix_offset,)
+        Samples in ascending order and their weights, padded with zeros.
+    y : ndarray, shape (n_out, prefix_offset)
+        Targets, padded likewise.
+    scatter : ndarray, shape (n_out,)
+        Weighted mean square of the targets that were merged about their mean.
+    n_before : ndarray of int64, shape (n_samples + 1,)
+        How many samples of the problem lie before each merged one.
+    neighbour_x, neighbour_active, neighbour_norm : ndarray, shape (2, 2 prefix_offset)
+        By side (left, right of the kinks) and code: the sample x beside the kinks of a pattern, whether its units are
+        active there, and sqrt(1 + x^2).
+    negative_slope, centre : float
+        The slope of the activation below 0, and what was subtracted from x.
+    outputs : tuple of n_out integers
+        Its length tells the compiler the number of outputs.
+    """
+
+    x: Array
+    y: Array
+    weight: Array
+    scatter: Array
+    n_before: Array
+    neighbour_x: Array
+    neighbour_active: Array
+    neighbour_norm: Array
+    negative_slope: float
+    centre: float
+    outputs: tuple[int, ...]
 
 
-class Rule(NamedTuple):
-    """The rates of w, b, v and b2, the negative slope, and the centre that x was shifted by."""
+class Record(NamedTuple):
+    """What an epoch writes: squared_error (n_epochs, n_out), crossings (n_epochs,), the sign changes so far."""
 
-    rate_w: Any
-    rate_b: Any
-    rate_v: Any
-    rate_b2: Any
-    slope: Any
-    centre: Any
+    squared_error: Array
+    crossings: Array
+
+
+class RunningSums(NamedTuple):
+    """What one pass over the samples reads and writes.
+
+    A unit adds v w to the slope and v b to the intercept of the line that an output is between two samples.
+
+    Attributes
+    ----------
+    lines : ndarray, shape (2 prefix_offset * 2 n_out,)
+        [block of codes][2 o + (0: slope, 1: intercept)][lane]: the sum over the units of a pattern.
+    first_line : ndarray, shape (2 n_out,)
+        The line left of all samples, without b2.
+    errors : ndarray, shape (prefix_offset * 2 n_out,)
+        [block][2 o + (0: e, 1: e x)][lane]: running sums of the weighted errors over the samples before a position.
+    totals : ndarray, shape (4 n_out,)
+        These sums over all samples, then negative_slope times them.
+    """
+
+    lines: Array
+    first_line: Array
+    errors: Array
+    totals: Array
+
+
+class Nets(NamedTuple):
+    """Nets whose units are trained one by one.
+
+    Attributes
+    ----------
+    units : ndarray, shape (n_nets, 2 + n_out, n_hidden)
+        Rows w, b + centre w, v_0, v_1, ...
+    codes : ndarray of int64, shape (n_nets, n_hidden)
+    b2 : ndarray, shape (n_nets, n_out)
+    rates : ndarray, shape (n_nets, 4)
+        Of w1, b1, w2, b2.
+    ends : ndarray, shape (n_nets, 3, n_out)
+        Written: the first error, the last, and the largest, which is infinite if one is not finite.
+    counters : ndarray of COUNTERS, shape (n_nets,)
+    """
+
+    units: Array
+    codes: Array
+    b2: Array
+    rates: Array
+    ends: Array
+    counters: Array
+
+
+class OptimizedNet(NamedTuple):
+    """A net whose units are trained one by one by an optimiser.
+
+    Attributes
+    ----------
+    parameters : tuple of ndarray
+        w, b, v_0, v_1, ... of shape (n_hidden,) and b2 (n_out,).
+    codes : ndarray of int64, shape (n_hidden,)
+    gradient, first, second : tuple of ndarray
+        As parameters: the gradient; the velocity, or for Adam the running mean of the gradient; for Adam that of its
+        square.
+    counters : record of COUNTERS
+        epoch counts the steps of the optimiser.
+    """
+
+    parameters: tuple[Array, ...]
+    codes: Array
+    gradient: tuple[Array, ...]
+    first: tuple[Array, ...]
+    second: tuple[Array, ...]
+    counters: np.record
 
 
 class Optimizer(NamedTuple):
-    """Which optimiser and its numbers; momentum is not Adam's, the last three are."""
+    """An optimiser and its numbers; momentum is SGD's, the three behind it are Adam's.
 
-    is_adam: Any
-    weight_decay: Any
-    momentum: Any
-    is_nesterov: Any
-    beta1: Any
-    beta2: Any
-    epsilon: Any
-
-
-class Memory(NamedTuple):
-    """Per row of parameters (w, b, v_0, ..., b2): the gradient, which is overwritten, and what an optimiser remembers.
-
-    first: the velocity, or for Adam the mean gradient; second: for Adam the mean of its square.
+    factors (n_epochs,) is what a schedule multiplies the rates by in each epoch.
     """
 
-    gradient: Any
-    first: Any
-    second: Any
+    is_adam: bool
+    weight_decay: float
+    momentum: float
+    is_nesterov: bool
+    beta1: float
+    beta2: float
+    epsilon: float
+    rates: Rates
+    factors: Array
 
 
-class Passed(NamedTuple):
-    """One pass over the samples; all overwritten.
+class MappedUnits(NamedTuple):
+    """Units trained through the maps of their patterns, as they were at the last rebuild, in the order of their codes.
 
-    sums [block of codes][2 o + (0: v w, 1: v b)][lane]: by pattern. base (2 n_out,): their sum as it acts left of all
-    samples. errors [block][2 o + (0: e, 1: e x)][lane]: running sums over the samples before position k. totals
-    (4 n_out,): over all samples, then negative_slope times these. b2 (n_out,).
+    Attributes
+    ----------
+    units : tuple of ndarray, shape (n_hidden and a vector more,)
+        w, b, v_0, v_1, ...
+    origin : ndarray of int64, shape (n_hidden,)
+        The number of each unit in the caller's order.
+    first, n_units : ndarray of int64, shape (2 prefix_offset,)
+        The units of each code.
+    maps : ndarray, shape (2 prefix_offset * n_fields,)
+        [block][field][lane], see `maps.map_fields`.
+    block_id : ndarray of int64
+        The blocks in use.
     """
 
-    sums: Any
-    base: Any
-    errors: Any
-    totals: Any
-    b2: Any
+    units: tuple[Array, ...]
+    origin: Array
+    first: Array
+    n_units: Array
+    maps: Array
+    block_id: Array
 
 
-class Settled(NamedTuple):
-    """Units trained through the maps of their patterns, as at the last rebuild, in the order of their codes.
+class LiveUnits(NamedTuple):
+    """Units trained as such: counters.n_classed places are divided among classes, free units lie behind them.
 
-    units: a tuple of arrays (n_hidden and a vector more,), w, b, v_0, ...; origin (n_hidden,): their places in the
-    caller's order; first, count by code. maps [block][field][lane] holds P, Q and bounds (see `map_fields`), block_id
-    the blocks in use.
+    Class s < n holds suffixes that begin at s or s + 1, class n + s prefixes of length s + 1 or s. A unit stays in its
+    class while two samples keep their signs: the neighbours of sample s; at an end, where one is missing, the sample at
+    the other end. Where there is one sample only, no unit leaves.
+
+    Attributes
+    ----------
+    units, origin
+        As in `MappedUnits`, twice as long.
+    code : ndarray of int64
+        Of the free units.
+    class_id, class_first, class_count : ndarray of int64, shape (2 n_samples,)
+        The classes in use and their units.
+    table : recarray of CLASS, shape (2 n_samples,)
+    lines : ndarray, shape (2 n_samples, 4 n_out and more)
+        [class in use][2 k + (0: active units, 1: all units)], k as in `RunningSums.lines`; overwritten in an epoch.
+    gains : ndarray, shape (2 n_samples, 4 n_out and more)
+        By class, how its lines count left of all samples.
     """
 
-    units: Any
-    origin: Any
-    first: Any
-    count: Any
-    maps: Any
-    block_id: Any
+    units: tuple[Array, ...]
+    origin: Array
+    code: Array
+    class_id: Array
+    class_first: Array
+    class_count: Array
+    table: Any
+    lines: Array
+    gains: Array
 
 
-class Live(NamedTuple):
-    """Units trained as such: N_CLASSED of them sorted into classes, the free ones behind them.
+class Scratch(NamedTuple):
+    """Arrays that a rebuild, or an epoch, overwrites.
 
-    units, origin as in `Settled`, twice as long; code of the free ones; class_id, class_first, class_count (2 n,).
+    Attributes
+    ----------
+    units, origin, code
+        All units as they are now.
+    level : ndarray, shape (n_hidden and a vector more,)
+        How soon each unit may cross a sample, see `maps.write_levels`.
+    class_next : ndarray of int64, shape (2 n_samples,)
+        Where the next unit of each class goes, -1 if its units stay free.
+    forecast : ndarray, shape (1 + 2 n_out, 2 prefix_offset)
+        What is expected of each map, see `maps.forecast_map`.
+    alarms : ndarray of int64
+        For each block in use one bit for each lane.
     """
 
-    units: Any
-    origin: Any
-    code: Any
-    class_id: Any
-    class_first: Any
-    class_count: Any
+    units: tuple[Array, ...]
+    origin: Array
+    code: Array
+    level: Array
+    class_next: Array
+    forecast: Array
+    alarms: Array
 
 
-class Classes(NamedTuple):
-    """What does not change of each class: places (2 n, N_PLACES) and factors (2 n, N_FACTORS), rows of the table.
+class MomentNet(NamedTuple):
+    """A net whose units are divided into mapped and live ones; b2 (n_out,), counters a record of COUNTERS."""
 
-    gains (2 n, 4 n_out and more): how `Spare.moved` counts left of all samples.
-
-    Class s < n holds suffixes that begin at s or s + 1, class n + s prefixes of length s + 1 or s. Units stay in it
-    while two samples keep their signs: the neighbours of sample s; at an end, where one is missing, the sample at the
-    other end. Where there is one sample only, nothing makes them leave.
-    """
-
-    places: Any
-    factors: Any
-    gains: Any
+    mapped: MappedUnits
+    live: LiveUnits
+    scratch: Scratch
+    b2: Array
+    counters: np.record
 
 
-class Spare(NamedTuple):
-    """Scratch: units, origin, code and looseness of all units; count by class; expected by code; alarms by block.
-
-    moved [class in use][2 k + (0: active, 1: all)]: sums k of a class, over its active units and over all; filled up to
-    whole vectors.
-    """
-
-    units: Any
-    origin: Any
-    code: Any
-    looseness: Any
-    class_count: Any
-    expected: Any
-    alarms: Any
-    moved: Any
+@inlined
+def address_of(code: Any, n_fields: Any) -> Any:
+    """Return where the first field of a code lies in [block][field][lane]; the next follow at a distance of LANES."""
+    return (code // LANES) * n_fields * LANES + code % LANES
