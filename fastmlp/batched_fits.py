@@ -72,7 +72,7 @@ def _is_batchable(config: FitConfig) -> bool:
 
 def _batch_size(config: FitConfig, coordinates: Coordinates) -> int:
     """Return how many networks to train at a time; 0 if single fits are faster."""
-    from fastmlp.engines.univariate.alike import is_for  # imports numba
+    from fastmlp.engines.univariate.batched_fits import is_for  # imports numba
 
     n_samples, n_out = coordinates.y.shape
     n_hidden = config.architecture.n_hidden
@@ -90,7 +90,7 @@ def train_batch(config: FitConfig, coordinates: Coordinates, rngs: Sequence[np.r
     ValueError
         If the data, the initial weights or a rate overflow in the dtype.
     """
-    from fastmlp.engines.univariate import alike
+    from fastmlp.engines.univariate import batched_fits
 
     started = time.perf_counter()
     maps, dtype = coordinates.maps, config.dtype
@@ -101,7 +101,7 @@ def train_batch(config: FitConfig, coordinates: Coordinates, rngs: Sequence[np.r
     shape = shape_of(problem.x, config.architecture.n_hidden, config.architecture.n_out)
     settings = settings_of(config, starts[0], 0, shape)  # of the starts, it depends on the rate only
     rates = np.array([group_rates(start.lr, config.architecture, dtype) for start in starts])
-    trained = alike.train_alike(problem, stacked, settings, rates, config.epochs)
+    trained = batched_fits.train_batch(problem, stacked, settings, rates, config.epochs)
     with np.errstate(over="ignore", invalid="ignore"):
         nets = maps.fold(trained.weights, dtype)
         is_sound = trained.is_sound & _are_finite(nets)

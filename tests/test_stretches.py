@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastmlp.engines.engine import Problem, Rates, Settings
-from fastmlp.engines.univariate.codes import plane_size
+from fastmlp.engines.univariate.codes import prefix_offset
 from fastmlp.engines.univariate.samples import sorted_samples
 from fastmlp.engines.univariate.stretches import Stretches, running_sums
 
@@ -29,13 +29,13 @@ class Start(NamedTuple):
 def codes(active):
     """Code the active sets of masks (n_samples, n_hidden)."""
     n, count = active.shape[0], active.sum(axis=0)
-    return np.where((count == 0) | (count == n) | active[-1], n - count, plane_size(n) + count)
+    return np.where((count == 0) | (count == n) | active[-1], n - count, prefix_offset(n) + count)
 
 
 def masks(code, n):
     """Undo `codes`."""
     i = np.arange(n)[:, None]
-    return np.where(code >= plane_size(n), i < code - plane_size(n), i >= code)
+    return np.where(code >= prefix_offset(n), i < code - prefix_offset(n), i >= code)
 
 
 def start(x, y, w1, b1, w2, b2, rates=ALL_RATES, slope=0.0, sample_weight=None):

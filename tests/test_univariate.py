@@ -11,9 +11,11 @@ from fastmlp.compiled.jit import OPTIONS
 from fastmlp.compiled.registers import vectors
 from fastmlp.compiled.vectors import zeros
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
-from fastmlp.engines.univariate import choice, patterns
-from fastmlp.engines.univariate.codes import codes, plane_size
+from fastmlp.engines.univariate import choice
+from fastmlp.engines.univariate.codes import codes, prefix_offset
 from fastmlp.engines.univariate.engine import Univariate
+from fastmlp.engines.univariate.kernels.layout import LANES, MAX_LINES, WIDTH
+from fastmlp.engines.univariate.kernels.maps import start_map, step_block
 from fastmlp.engines.univariate.methods import PatternMoments, PrefixSums
 from fastmlp.engines.univariate.samples import sorted_samples
 from fastmlp.engines.univariate.stretches import Stretches
@@ -384,25 +386,21 @@ def test_any_small_problem_equals_reference_at_every_epoch(drawn):
 
 
 @numba.njit(**OPTIONS)
-def alarms_of(units, product, samples_at, expected, passed, rule, outputs):
-    """Settle units on pattern 1 of three samples, let P be `product`, and return whether there is an alarm."""
-    maps, sums, errors, patterns_of = samples_at
-    size = len(outputs) + 2
-    n_units = units[0].size
-    patterns.settle(1, units, 0, n_units, maps, expected, patterns_of, outputs)
-    for k in range(size * size):
-        maps[k * patterns.LANES + 1] = product[k]
-    base = vectors(maps, 8)
-    for k in range(2 * len(outputs)):
-        base[k] = zeros(maps)
-    alarms = patterns.step_block(maps, sums, errors, patterns_of.beside, 0, base, passed, rule, False, outputs)
-    return alarms >> 1 & 1 != 0
+def has_alarm(units, product, maps, forecast, sums, rates, data):
+    """Start the map of pattern 1 with these units, let P be `product`, and return whether it has reached a bound."""
+    start_map(1, units, (0, units[0].size), maps, forecast, data)
+    for k in range(product.size):
+        maps[k * LANES + 1] = product[k]
+    first_line = vectors(maps, MAX_LINES)
+    for k in range(2 * len(data.outputs)):
+        first_line[k] = zeros(maps)
+    return step_block(0, maps, first_line, sums, rates, data) >> 1 & 1 != 0
 
 
 @pytest.mark.parametrize("n_out", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_no_unit_crosses_without_an_alarm_whatever_the_map(n_out):
     rng = np.random.default_rng(n_out)
-    outputs, size = tuple(range(n_out)), 2 + n_out
+    size = 2 + n_out
     x = np.array([-0.4, 0.7, 1.5])
     method = PatternMoments(
         sorted_samples(Problem(x[:, None], np.zeros((3, n_out)), np.full(3, 1 / 3)), may_centre=False),
@@ -411,21 +409,19 @@ def test_no_unit_crosses_without_an_alarm_whatever_the_map(n_out):
         np.zeros(n_out),
         Settings(Rates(0.0, 0.0, 0.0, 0.0)),
     )
-    maps = np.zeros(patterns.LANES * method._n_fields)
-    block = np.zeros(2 * n_out * patterns.LANES)
-    at = maps, block, block.copy(), method._patterns
+    net = method._net
+    tables = net.mapped.maps, net.scratch.forecast, method._sums, method._rates, method._data
     counts = {"quiet": 0, "alarm": 0, "alarm in time": 0}
     for _ in range(4000):
-        units = np.zeros((size, 4 + patterns.WIDTH))[:, :4]  # vectors may begin at the last unit
+        units = np.zeros((size, 4 + WIDTH))[:, :4]  # vectors may begin at the last unit
         units[:] = rng.normal(size=units.shape)
         units[0] = np.abs(units[0])
         units[1] = -units[0] * rng.uniform(x[0], x[1], 4)  # kinks between the first two samples: pattern 1
-        expected = np.zeros((1 + 2 * n_out, method._n_codes))
-        expected[0] = rng.choice([1e-3, 1e-1])
-        expected[1:] = rng.normal(size=(2 * n_out, 1)) * rng.choice([1e-2, 1e-1, 1.0])
+        net.scratch.forecast[0] = rng.choice([1e-3, 1e-1])
+        net.scratch.forecast[1:] = rng.normal(size=(2 * n_out, 1)) * rng.choice([1e-2, 1e-1, 1.0])
         product = np.eye(size) + rng.choice([1e-3, 1e-2, 1e-1]) * rng.normal(size=(size, size))
         product[:2, :2] = np.eye(2) + rng.choice([1e-4, 1e-2]) * rng.normal(size=(2, 2))
-        alarm = alarms_of(tuple(units), product.ravel(), at, expected, method._passed, method._rule, outputs)
+        alarm = has_alarm(tuple(units), product.ravel(), *tables)
         w, b = (product @ units)[:2]
         crossed = ((w * x[0] > -b) | ~(w * x[1] > -b)).any()
         counts["alarm" if alarm else "quiet"] += 1
@@ -440,4 +436,4 @@ def test_codes_name_every_pattern_once():
     n = 5
     first, stop = zip(*([(k, n) for k in range(n)] + [(0, k) for k in range(n)]), strict=True)
     got = codes(np.array(first), np.array(stop), n)
-    assert sorted(got) == [*range(n + 1), *range(plane_size(n) + 1, plane_size(n) + n)]
+    assert sorted(got) == [*range(n + 1), *range(prefix_offset(n) + 1, prefix_offset(n) + n)]

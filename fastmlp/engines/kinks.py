@@ -1,4 +1,4 @@
-"""Where the units of a net of one input switch among sorted samples."""
+"""The range of sorted samples on which each unit of a net of one input is active."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from fastmlp.engines.engine import Array
 
 
 def active_ranges(x: Array, w1: Array, b1: Array) -> tuple[Array, Array]:
-    """Find each unit's active samples, which are a suffix or a prefix of the sorted ones.
+    """Find the active samples of each unit, which are a suffix or a prefix of the sorted samples.
 
-    Decided by the mask's own rule, ``x w1 > -b1``: the rounded product is monotone in x, whereas a rounded kink
-    -b1 / w1 may fall on the wrong side of a sample.
+    The rule is that of the mask, ``x w1 > -b1``, whose rounded product is monotone in x. A rounded kink -b1 / w1 may
+    fall on the wrong side of a sample.
 
     Parameters
     ----------
     x : ndarray of shape (n_samples,)
         Ascending; at least one.
     w1, b1 : ndarray of shape (n_hidden,)
-        Of x's dtype, in which the rule is evaluated.
+        Of the dtype of x, in which the rule is evaluated.
 
     Returns
     -------

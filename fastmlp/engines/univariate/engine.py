@@ -1,4 +1,4 @@
-"""The engine for nets of one input: which method trains when, and the weights in the caller's terms."""
+"""The engine for nets of one input, which chooses the method that trains and changes it during a fit."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp.engines.engine import Array, Engine, Problem, Rates, Record, Settings, Shape, Status, Weights
-from fastmlp.engines.kinks import active_ranges
 from fastmlp.engines.univariate import choice
-from fastmlp.engines.univariate.codes import codes, tables
+from fastmlp.engines.univariate.centring import CentredUnits, centred_units, uncentred_weights
 from fastmlp.engines.univariate.methods import Method, OptimizedSums, PrefixSums
-from fastmlp.engines.univariate.samples import SortedSamples, sorted_samples
+from fastmlp.engines.univariate.samples import sorted_samples
 
 
 def each_univariate_kernel() -> Iterator[tuple[type[Engine], Shape]]:
@@ -31,23 +30,19 @@ class Univariate:
     def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
         self._dtype = problem.x.dtype
         self._settings = replace(settings, rates=Rates(*map(float, settings.rates)))
-        # Without a hidden bias to train there is nothing to gain, and b1 must stay what it is to the last bit. Another
-        # optimiser than plain descent would act on b + centre w, not on b.
+        # Centring gains nothing without a hidden bias to train, and b1 must then stay what it is to the last bit.
+        # An optimiser other than plain descent would act on b + centre w instead of b.
         self._samples = sorted_samples(problem, may_centre=settings.rates.b1 != 0 and settings.is_plain)
-        w1, b1, w2, b2 = (np.asarray(w, self._dtype).astype(np.float64) for w in weights)
-        code = codes(*active_ranges(self._samples.raw_x, w1[0], b1), self._samples.x.size)
-        with np.errstate(over="ignore", invalid="ignore"):
-            beta, self._rest = centred(self._samples, w1[0], b1, code)
-            units = np.concatenate([w1, [beta], w2.T])
+        units, code, b2, self._rest = centred_units(self._samples, weights, self._dtype)
         self._epoch = 0
         self._stay = choice.FIRST_STAY
-        self._until = 0  # the epoch at which prefix sums have stayed long enough
-        self._shape = Shape(self._samples.x.size, 1, b1.size, b2.size)
-        self._method: Method = self._entered(_first_method(self._shape, settings), units, code, b2, 0)
+        self._until = 0  # the epoch up to which prefix sums train
+        self._shape = Shape(self._samples.x.size, 1, code.size, b2.size)
+        self._method: Method = self._start(_first_method(self._shape, settings), units, code, b2, 0)
         self._squared_error = self._method.squared_error.copy()
         self._crossings = 0
 
-    def _entered(self, method: type[Method], units: Array, code: Array, b2: Array, crossings: int) -> Method:
+    def _start(self, method: type[Method], units: Array, code: Array, b2: Array, crossings: int) -> Method:
         return method(self._samples, units, code, b2, self._settings, crossings)
 
     @property
@@ -68,7 +63,7 @@ class Univariate:
         while n_done < n_epochs:
             n_wanted = n_epochs - n_done
             if isinstance(self._method, PrefixSums) and self._epoch == self._until:
-                self._go_on()
+                self._follow()
             if isinstance(self._method, PrefixSums):
                 n_wanted = min(n_wanted, self._until - self._epoch)
             rows = slice(n_done + 1, n_done + 1 + n_wanted)
@@ -79,20 +74,20 @@ class Univariate:
             if n_held < n_more or (n_more < n_wanted and not self._method.leaves):
                 return n_done, Status.DIVERGED
             if self._method.leaves:
-                self._go_on()
+                self._follow()
         self._squared_error = record.squared_error[n_done].copy()
         self._crossings = int(record.crossings[n_done])
         return n_done, Status.TRAINED
 
     def _held_by_dtype(self, squared_error: Array) -> int:
-        """Return how many epochs pass before the first whose error the dtype of the problem cannot hold."""
+        """Return the number of epochs before the first whose error the dtype of the problem cannot hold."""
         largest = float(np.finfo(self._dtype).max)
         if np.sqrt(squared_error.max(initial=0.0)) <= largest:
             return len(squared_error)
         return int(np.argmax(~(np.sqrt(squared_error) <= largest).all(axis=1)))
 
-    def _go_on(self) -> None:
-        """Let the next method take over; prefix sums stay twice as long each time."""
+    def _follow(self) -> None:
+        """Go on with the next method. Prefix sums stay twice as long each time."""
         following = choice.next_method(type(self._method), self._shape)
         self._switch(following)
         if following is PrefixSums:
@@ -103,18 +98,15 @@ class Univariate:
         if type(self._method) is method:
             return
         units, code = self._method.units()
-        self._method = self._entered(method, units, code, self._method.b2, self._method.crossings)
+        self._method = self._start(method, units, code, self._method.b2, self._method.crossings)
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
-        units, _ = self._method.units()
-        with np.errstate(over="ignore", invalid="ignore"):
-            b1 = uncentred(self._samples, units[0], units[1]) + self._rest  # never -0.0, which kernels make of 0
-        w1, w2 = units[:1], units[2:].T
-        return Weights(*(np.array(w, self._dtype, order="C") for w in (w1, b1, w2, self._method.b2)))
+        units = CentredUnits(*self._method.units(), self._method.b2, self._rest)
+        return uncentred_weights(self._samples, units, self._dtype)
 
     def state(self) -> Mapping[str, Array]:
-        """Return copies of the method's arrays, and of what decides when it changes."""
+        """Return copies of the arrays of the method, and of the numbers that decide when it changes."""
         held = np.array(
             [self._epoch, self._stay, self._until, self._crossings, choice.METHODS.index(type(self._method))]
         )
@@ -143,28 +135,3 @@ def _compile(method: type[Method], n_out: int, optimizer: str) -> None:
 
 def _first_method(shape: Shape, settings: Settings) -> type[Method]:
     return choice.first_method(shape) if settings.is_plain else OptimizedSums
-
-
-def centred(samples: SortedSamples, w: Array, b: Array, code: Array) -> tuple[Array, Array]:
-    """Return beta = b + centre w, and what must be added to beta - centre w for b to come back to the last bit.
-
-    A unit whose kink lies so near a sample that centring puts it on the other side than the data as given do gets the
-    nearest beta on the right side.
-    """
-    if samples.centre == 0:
-        return b, np.zeros(b.size)  # long doubles take 7 us to add for 1,000 units
-    beta = (b + np.longdouble(samples.centre) * w).astype(np.float64)
-    patterns = tables(samples.x)
-    for x, is_active in zip(patterns.beside[:, code], patterns.active[:, code], strict=True):
-        tie = -(w * x)
-        beta = np.where(is_active, np.maximum(beta, np.nextafter(tie, np.inf)), np.minimum(beta, tie))
-    return beta, b - uncentred(samples, w, beta)
-
-
-def uncentred(samples: SortedSamples, w: Array, beta: Array) -> Array:
-    """Return beta - centre w in long double; in two products that are exact, since the centre is a float32."""
-    if samples.centre == 0:
-        return beta
-    mantissa, exponent = np.frexp(w)
-    high = np.ldexp(mantissa.astype(np.float32).astype(np.float64), exponent)
-    return np.asarray((beta.astype(np.longdouble) - samples.centre * high) - samples.centre * (w - high))

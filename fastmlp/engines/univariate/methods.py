@@ -1,4 +1,4 @@
-"""The methods by which a net of one input is trained: how units and patterns lie in memory for each kernel."""
+"""The methods that train nets of one input by the patterns of their units, and the arrays that kernels take."""
 
 from __future__ import annotations
 
@@ -11,18 +11,38 @@ from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.jit import plain
 from fastmlp.compiled.vectors import aligned_zeros
 from fastmlp.engines.adam import BETA1, BETA2, EPSILON
-from fastmlp.engines.engine import Array, Settings
-from fastmlp.engines.univariate import patterns
-from fastmlp.engines.univariate.codes import classes, plane_size, round_up, tables
+from fastmlp.engines.engine import Array, Rates, Settings
+from fastmlp.engines.univariate.codes import classes, neighbours, prefix_offset, round_up
+from fastmlp.engines.univariate.kernels.layout import (
+    COUNTERS,
+    LANES,
+    LEAST_CLASS,
+    WIDTH,
+    Data,
+    LiveUnits,
+    MappedUnits,
+    MomentNet,
+    Nets,
+    OptimizedNet,
+    Optimizer,
+    Record,
+    RunningSums,
+    Scratch,
+)
+from fastmlp.engines.univariate.kernels.maps import map_fields
+from fastmlp.engines.univariate.kernels.moments import gather_units, train_moments
+from fastmlp.engines.univariate.kernels.optimized import train_optimized
+from fastmlp.engines.univariate.kernels.prefix_sums import train_units
 from fastmlp.engines.univariate.samples import SortedSamples
 
-FIRST_HORIZON = 128
+FIRST_HORIZON = 128  # epochs until the second rebuild
 
 
 class Method(Protocol):
-    """A way to train units, given by (w, b + centre w, v_0, v_1, ...) and the codes of their patterns.
+    """A way to train the units of one net.
 
-    Codes are those of `fastmlp.engines.univariate.codes`; the constructor copies and evaluates the start.
+    The constructor takes the units (2 + n_out, n_hidden), rows w, b + centre w, v_0, v_1, ..., and the codes of their
+    patterns (n_hidden,); it copies them and evaluates the start.
     """
 
     method: str
@@ -43,7 +63,10 @@ class Method(Protocol):
         """A copy of the output bias (n_out,)."""
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
-        """Fill (n_epochs, n_out) and (n_epochs,) rows; return the epochs done: fewer on divergence, or on leaving."""
+        """Train for n_epochs and overwrite their squared_error (n_epochs, n_out) and crossings (n_epochs,).
+
+        Return the number of epochs done, which is smaller on divergence, and where `leaves` is then set.
+        """
 
     @property
     def live_units(self) -> int | None:
@@ -68,82 +91,83 @@ class Method(Protocol):
 
 
 class _ByPattern:
-    """What both methods of `patterns` share: the tables of samples and patterns, and one pass over the samples."""
+    """What the methods that go by patterns share: tables of samples and patterns, running sums, counters."""
 
     _kernel: Any
     _compiled: ClassVar[dict[int, Any]]  # by the number of outputs, on which alone the types of the arguments depend
 
     def __init__(self, samples: SortedSamples, b2: Array, settings: Settings, crossings: int) -> None:
-        n, n_out = samples.x.size, b2.size
-        plane = plane_size(n)
-        self._n_codes = 2 * plane
-        x, weight = (_padded(row, plane) for row in (samples.x, samples.weight))
-        y = np.stack([_padded(column, plane) for column in samples.y.T])
-        self._samples = patterns.Samples(x, y, weight, samples.scatter, samples.n_before)
-        self._patterns = tables(samples.x)
-        self._rule = patterns.Rule(*settings.rates, float(settings.negative_slope), samples.centre)
-        self._passed = patterns.Passed(
-            sums=aligned_zeros(2 * n_out * self._n_codes),
-            base=np.zeros(2 * n_out),
-            errors=aligned_zeros(2 * n_out * plane),
-            totals=np.zeros(4 * n_out),
-            b2=b2.copy(),
+        n_out = b2.size
+        offset = prefix_offset(samples.x.size)
+        x, weight = (_padded(row, offset) for row in (samples.x, samples.weight))
+        y = np.stack([_padded(column, offset) for column in samples.y.T])
+        slope = float(settings.negative_slope)
+        self._data = Data(
+            *(x, y, weight, samples.scatter, samples.n_before),
+            *neighbours(samples.x),
+            slope,
+            samples.centre,
+            tuple(range(n_out)),
         )
-        self._counters = np.zeros(patterns.N_COUNTERS, np.int64)
-        self._counters[patterns.CROSSINGS] = crossings
+        self._rates = Rates(*map(float, settings.rates))
+        self._sums = RunningSums(
+            lines=aligned_zeros(2 * offset * 2 * n_out),
+            first_line=np.zeros(2 * n_out),
+            errors=aligned_zeros(offset * 2 * n_out),
+            totals=np.zeros(4 * n_out),
+        )
+        self._b2 = b2.copy()
+        self._counts, self._counters = _counters(1)
+        self._counters[0].crossings = crossings
         self.squared_error = np.empty(n_out)
 
-    def _held(self) -> tuple[Any, ...]:
-        """Return the kernel's arguments before squared_error."""
+    def _run(self, record: Record, *, is_moving: bool) -> int:
+        """Call the kernel; return the number of epochs done."""
         raise NotImplementedError
 
     def _arrays(self) -> list[Array]:
         """Return the arrays that make up the state besides the counters, which say how much of them is in use."""
         raise NotImplementedError
 
-    def _run(
-        self, held: tuple[Any, ...], n_epochs: int, squared_error: Array, crossings: Array, *, is_moving: bool
-    ) -> int:
+    def _call(self, *arguments: Any) -> int:
         n_out = self.squared_error.size
-        tables = self._samples, self._patterns, self._rule, tuple(range(n_out))
-        arguments = (*held, squared_error, crossings, *tables, is_moving, n_epochs)
         if n_out not in self._compiled:  # to find the types of all arrays takes 1 ms
             self._compiled[n_out] = compiled(self._kernel, arguments)
         return int(self._compiled[n_out](*arguments))
 
     def _evaluate(self) -> None:
-        squared_error = np.empty((1, self.squared_error.size))
-        self._run(self._held(), 1, squared_error, np.empty(1, np.int64), is_moving=False)
-        self.squared_error[:] = squared_error[0]
+        record = Record(np.empty((1, self.squared_error.size)), np.empty(1, np.int64))
+        self._run(record, is_moving=False)
+        self.squared_error[:] = record.squared_error[0]
 
     @property
     def b2(self) -> Array:
         """A copy of the output bias (n_out,)."""
-        return np.array(self._passed.b2)
+        return np.array(self._b2)
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
-        self._counters[patterns.LEAVES] = 0
-        return self._run(self._held(), n_epochs, squared_error, crossings, is_moving=True)
+        self._counters[0].leaves = 0
+        return self._run(Record(squared_error[:n_epochs], crossings[:n_epochs]), is_moving=True)
 
     @property
     def crossings(self) -> int:
         """The (unit, sample) sign changes so far, those of the methods before included."""
-        return int(self._counters[patterns.CROSSINGS])
+        return int(self._counters[0].crossings)
 
     @property
     def leaves(self) -> bool:
         """Whether by the counts of the last call another method is cheaper."""
-        return bool(self._counters[patterns.LEAVES])
+        return bool(self._counters[0].leaves)
 
     def state(self) -> Mapping[str, Array]:
         """Return copies of what training goes on from, bitwise."""
         arrays = {f"{k}": array.copy() for k, array in enumerate(self._arrays())}
-        return {"counters": self._counters.copy(), **arrays}
+        return {"counters": self._counts.copy(), **arrays}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
-        self._counters[:] = state["counters"]
+        self._counts[:] = state["counters"]
         for k, array in enumerate(self._arrays()):
             array[...] = state[f"{k}"]
 
@@ -174,9 +198,9 @@ class _UnitByUnit(_ByPattern):
             self._order,
             self._units,
             self._code,
-            self._passed.errors,
-            self._passed.totals,
-            self._passed.b2,
+            self._sums.errors,
+            self._sums.totals,
+            self._b2,
         ]
 
     def units(self) -> tuple[Array, Array]:
@@ -189,7 +213,7 @@ class _UnitByUnit(_ByPattern):
 class PrefixSums(_UnitByUnit):
     """Units one by one, by plain gradient descent."""
 
-    _kernel = staticmethod(patterns.train_units)
+    _kernel = staticmethod(train_units)
     _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
@@ -204,18 +228,10 @@ class PrefixSums(_UnitByUnit):
         super().__init__(samples, units, code, b2, settings, crossings)
         self._evaluate()
 
-    def _held(self) -> tuple[Any, ...]:
-        n_out = self.squared_error.size
-        rates, ends = np.array([self._rule[:4]]), np.empty((1, 3, n_out))
-        return (
-            self._units[None],
-            self._code[None],
-            self._passed.b2[None],
-            rates,
-            ends,
-            self._passed,
-            self._counters[None],
-        )
+    def _run(self, record: Record, *, is_moving: bool) -> int:
+        rates, ends = np.array([self._rates]), np.empty((1, 3, self.squared_error.size))
+        nets = Nets(self._units[None], self._code[None], self._b2[None], rates, ends, self._counters)
+        return self._call(nets, self._sums, record, self._data, is_moving)
 
     def train_each(self, units: Array, code: Array, b2: Array, rates: Array, n_epochs: int) -> tuple[Array, ...]:
         """Train other nets on the same samples, each as `train` does one.
@@ -227,20 +243,19 @@ class PrefixSums(_UnitByUnit):
         order = np.argsort(code, axis=1, kind="stable")
         sorted_units = np.take_along_axis(units, order[:, None], axis=2)
         sorted_code = np.take_along_axis(code, order, axis=1)
-        counters = np.zeros((len(units), patterns.N_COUNTERS), np.int64)
-        ends = np.empty((len(units), 3, b2.shape[1]))
-        held = sorted_units, sorted_code, b2, rates, ends, self._passed, counters
-        squared_error, crossings = np.empty((n_epochs + 1, b2.shape[1])), np.empty(n_epochs + 1, np.int64)
-        self._run(held, n_epochs + 1, squared_error, crossings, is_moving=False)
+        counters = _counters(len(units))[1]
+        nets = Nets(sorted_units, sorted_code, b2, rates, np.empty((len(units), 3, b2.shape[1])), counters)
+        record = Record(np.empty((n_epochs + 1, b2.shape[1])), np.empty(n_epochs + 1, np.int64))
+        self._call(nets, self._sums, record, self._data, False)
         np.put_along_axis(units, order[:, None], sorted_units, axis=2)
         np.put_along_axis(code, order, sorted_code, axis=1)
-        return ends, counters[:, patterns.CROSSINGS]
+        return nets.ends, np.array(counters.crossings)
 
 
 class OptimizedSums(_UnitByUnit):
     """Units one by one, by any optimiser and schedule; for samples that are not centred."""
 
-    _kernel = staticmethod(patterns.train_optimized)
+    _kernel = staticmethod(train_optimized)
     _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
@@ -254,7 +269,7 @@ class OptimizedSums(_UnitByUnit):
     ) -> None:
         super().__init__(samples, units, code, b2, settings, crossings)
         self._settings = settings
-        self._optimizer = patterns.Optimizer(
+        self._optimizer = Optimizer(
             settings.optimizer == "adam",
             float(settings.weight_decay),
             float(settings.momentum),
@@ -262,22 +277,24 @@ class OptimizedSums(_UnitByUnit):
             BETA1,
             BETA2,
             EPSILON,
+            self._rates,
+            np.ones(1),
         )
-        self._parameters = (*self._units, self._passed.b2)
-        self._memory = patterns.Memory(*(tuple(map(np.zeros_like, self._parameters)) for _ in patterns.Memory._fields))
-        self._factors = np.ones(1)
+        parameters = (*self._units, self._b2)
+        gradient, first, second = (tuple(map(np.zeros_like, parameters)) for _ in range(3))
+        self._net = OptimizedNet(parameters, self._code, gradient, first, second, self._counters[0])
         self._evaluate()
 
-    def _held(self) -> tuple[Any, ...]:
-        optimizer = self._memory, self._optimizer, self._factors
-        return self._parameters, self._code, *optimizer, self._passed, self._counters
+    def _run(self, record: Record, *, is_moving: bool) -> int:
+        return self._call(self._net, self._optimizer, self._sums, record, self._data, is_moving)
 
     def _arrays(self) -> list[Array]:
-        return [*super()._arrays(), *self._memory.first, *self._memory.second]
+        return [*super()._arrays(), *self._net.first, *self._net.second]
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
-        self._factors = self._settings.factors(int(self._counters[patterns.EPOCH]), n_epochs)
+        factors = self._settings.factors(int(self._counters[0].epoch), n_epochs)
+        self._optimizer = self._optimizer._replace(factors=factors)
         return super().train(n_epochs, squared_error, crossings)
 
 
@@ -285,7 +302,7 @@ class PatternMoments(_ByPattern):
     """Units by pattern, and those that may cross a sample by class: O(patterns + live units) per epoch."""
 
     method = "pattern moments"
-    _kernel = staticmethod(patterns.train_moments)
+    _kernel = staticmethod(train_moments)
     _compiled: ClassVar[dict[int, Any]] = {}
     _gather: ClassVar[dict[int, Any]] = {}
 
@@ -301,89 +318,96 @@ class PatternMoments(_ByPattern):
         super().__init__(samples, b2, settings, crossings)
         size, n_hidden = units.shape
         n_classes = 2 * samples.x.size
-        self._n_fields = plain(patterns.map_fields)(tuple(range(b2.size)))[-1]
+        n_codes = 2 * prefix_offset(samples.x.size)
 
         def indices(count: int) -> Array:
             return np.zeros(count, np.int64)
 
         # Every unit may be live, in a class and afterwards free; the last vector of each class is filled up.
-        n_filled = (patterns.WIDTH - 1) * min(n_classes, n_hidden // patterns.LEAST_CLASS)
-        room = round_up(2 * n_hidden + n_filled, patterns.WIDTH)
-        beyond = round_up(n_hidden + patterns.WIDTH, patterns.WIDTH)  # vectors may begin at the last unit
-        self._settled_units, self._live_units, spare_units = (
-            aligned_zeros(size, count) for count in (beyond, room, beyond)
+        n_filled = (WIDTH - 1) * min(n_classes, n_hidden // LEAST_CLASS)
+        room = round_up(2 * n_hidden + n_filled, WIDTH)
+        beyond = round_up(n_hidden + WIDTH, WIDTH)  # vectors may begin at the last unit
+        self._mapped_units, self._live_units = aligned_zeros(size, beyond), aligned_zeros(size, room)
+        mapped = MappedUnits(
+            units=tuple(self._mapped_units),
+            origin=indices(n_hidden),
+            first=indices(n_codes),
+            n_units=indices(n_codes),
+            maps=aligned_zeros(n_codes * plain(map_fields)(b2.size).n_fields),
+            block_id=indices(n_codes // LANES),
         )
-        self._settled = patterns.Settled(
-            tuple(self._settled_units),
-            indices(n_hidden),
-            indices(self._n_codes),
-            indices(self._n_codes),
-            aligned_zeros(self._n_codes * self._n_fields),
-            indices(self._n_codes // patterns.LANES),
+        table, gains = classes(samples, b2.size, self._data.negative_slope)
+        live = LiveUnits(
+            units=tuple(self._live_units),
+            origin=indices(room),
+            code=indices(room),
+            class_id=indices(n_classes),
+            class_first=indices(n_classes),
+            class_count=indices(n_classes),
+            table=table,
+            lines=aligned_zeros(*gains.shape),
+            gains=gains,
         )
-        self._live = patterns.Live(
-            tuple(self._live_units),
-            indices(room),
-            indices(room),
-            indices(n_classes),
-            indices(n_classes),
-            indices(n_classes),
+        scratch = Scratch(
+            units=tuple(aligned_zeros(size, beyond)),
+            origin=indices(n_hidden),
+            code=indices(n_hidden),
+            level=np.zeros(beyond),
+            class_next=indices(n_classes),
+            forecast=np.zeros((1 + 2 * b2.size, n_codes)),
+            alarms=indices(n_codes // LANES),
         )
-        self._classes = classes(samples, b2.size, settings.negative_slope)
-        self._spare = patterns.Spare(
-            tuple(spare_units),
-            indices(n_hidden),
-            indices(n_hidden),
-            np.zeros(beyond),
-            indices(n_classes),
-            np.zeros((1 + 2 * b2.size, self._n_codes)),
-            indices(self._n_codes // patterns.LANES),
-            aligned_zeros(n_classes, round_up(4 * b2.size, patterns.WIDTH)),
-        )
+        self._net = MomentNet(mapped, live, scratch, self._b2, self._counters[0])
         self._live_units[:, :n_hidden] = units
-        self._live.origin[:n_hidden] = np.arange(n_hidden)
-        self._live.code[:n_hidden] = code
-        self._counters[patterns.N_LIVE] = n_hidden
-        self._counters[patterns.HORIZON] = FIRST_HORIZON
+        live.origin[:n_hidden] = np.arange(n_hidden)
+        live.code[:n_hidden] = code
+        self._net.counters.n_live = n_hidden
+        self._net.counters.horizon = FIRST_HORIZON
         self._evaluate()
 
     @property
     def live_units(self) -> int:
         """The number of units trained as such, because they may cross a sample before the next rebuild."""
-        classed = self._live.class_count[: self._counters[patterns.N_CLASSES]].sum()
-        return int(classed + self._counters[patterns.N_LIVE] - self._counters[patterns.N_CLASSED])
+        counters = self._net.counters
+        classed = self._net.live.class_count[: counters.n_classes].sum()
+        return int(classed + counters.n_live - counters.n_classed)
 
-    def _held(self) -> tuple[Any, ...]:
-        return self._settled, self._live, self._spare, self._classes, self._passed, self._counters
+    def _run(self, record: Record, *, is_moving: bool) -> int:
+        return self._call(self._net, self._sums, record, self._rates, self._data, is_moving)
 
     def _arrays(self) -> list[Array]:
-        settled, live, passed = self._settled, self._live, self._passed
+        mapped, live = self._net.mapped, self._net.live
         # Of 100,000 units some 1,000 are live: to copy room for all of them in every chunk took 8 % of a fit.
-        n_live, n_classes = self._counters[[patterns.N_LIVE, patterns.N_CLASSES]]
+        n_live, n_classes = self._net.counters.n_live, self._net.counters.n_classes
         return [
-            self._settled_units,
-            *settled[1:],
+            self._mapped_units,
+            *mapped[1:],
             self._live_units[:, :n_live],
             *(array[:n_live] for array in (live.origin, live.code)),
             *(array[:n_classes] for array in (live.class_id, live.class_first, live.class_count)),
-            self._spare.expected,
-            passed.errors,
-            passed.totals,
-            passed.b2,
+            self._net.scratch.forecast,
+            self._sums.errors,
+            self._sums.totals,
+            self._b2,
         ]
 
     def units(self) -> tuple[Array, Array]:
         """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
-        n_out, spare = self.squared_error.size, self._spare
-        arguments = self._settled, self._live, spare, self._counters, self._classes, tuple(range(n_out))
+        n_out, scratch = self.squared_error.size, self._net.scratch
         if n_out not in self._gather:
-            self._gather[n_out] = compiled(patterns.gather_units, arguments)
-        self._gather[n_out](*arguments)
-        units, code = np.empty((2 + n_out, spare.origin.size)), np.empty_like(spare.code)
-        for row, gathered in zip(units, spare.units, strict=True):
-            row[spare.origin] = gathered[: spare.origin.size]
-        code[spare.origin] = spare.code
+            self._gather[n_out] = compiled(gather_units, (self._net,))
+        self._gather[n_out](self._net)
+        units, code = np.empty((2 + n_out, scratch.origin.size)), np.empty_like(scratch.code)
+        for row, gathered in zip(units, scratch.units, strict=True):
+            row[scratch.origin] = gathered[: scratch.origin.size]
+        code[scratch.origin] = scratch.code
         return units, code
+
+
+def _counters(n_nets: int) -> tuple[Array, Any]:
+    """Return the counters of nets as plain integers, and as the records that they are."""
+    counts = np.zeros(n_nets * (COUNTERS.itemsize // 8), np.int64)
+    return counts, counts.view(COUNTERS).view(np.recarray)
 
 
 def _padded(row: Array, size: int) -> Array:

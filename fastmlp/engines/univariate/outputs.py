@@ -1,9 +1,9 @@
-"""What a net of one input gives at sorted samples, without a product of samples and units."""
+"""The outputs of a net of one input at sorted samples, without a product of samples and units."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,29 +12,33 @@ from fastmlp.compiled.jit import njit
 from fastmlp.engines.engine import Array, Weights
 
 
+class Lines(NamedTuple):
+    """Scratch: steps of slope and intercept at each sample (n_samples + 1, n_out), their totals (2, n_out)."""
+
+    slopes: Array
+    intercepts: Array
+    totals: Array
+
+
 @njit
-def evaluate(
-    x: Any, w1: Any, b1: Any, w2: Any, b2: Any, slope: Any, rises: Any, offsets: Any, totals: Any, h2: Any
-) -> None:
-    """Write h2 = act(x w1 + b1) w2 + b2 to h2 (n_samples, n_out), in O(n_samples + n_hidden log n_samples).
+def evaluate(x: Array, weights: Weights, slope: float, lines: Lines, h2: Array) -> None:
+    """Overwrite h2 (n_samples, n_out) with act(x w1 + b1) w2 + b2, in O(n_samples + n_hidden log n_samples).
 
-    A unit is active where x w1 > -b1, which is a suffix or a prefix of the samples since the rounded product is
-    monotone. From sample to sample only the units that switch between them are added to the sums over active units of
-    w2 w1 and of w2 (b1 + c w1), the line about a sample c in the middle, about which they cancel least.
-
-    x (n_samples,) ascending; w1, b1 (n_hidden,), w2 (n_hidden, n_out), b2 (n_out,); rises, offsets
-    (n_samples + 1, n_out) and totals (2, n_out) are scratch.
+    x (n_samples,) is ascending. A unit is active where x w1 > -b1, which is a suffix or a prefix of the samples since
+    the rounded product is monotone. From sample to sample only the units that switch change the sums over active units
+    of w2 w1 and of w2 (b1 + c w1): the line about a sample c in the middle, about which they cancel least.
     """
     n, n_out = h2.shape
     centre = x[n // 2]
     longest = 1
     while 2 * longest <= n:
         longest *= 2
-    rises[:] = 0
-    offsets[:] = 0
+    slopes, intercepts, totals = lines.slopes, lines.intercepts, lines.totals
+    slopes[:] = 0
+    intercepts[:] = 0
     totals[:] = 0
-    for j in range(w1.size):
-        w, threshold = w1[j], -b1[j]
+    for j in range(weights.b1.size):
+        w, threshold = weights.w1[0, j], -weights.b1[j]
         is_rising = w > 0
         kink = 0  # samples before it: inactive ones if rising, else active ones
         step = longest
@@ -46,24 +50,24 @@ def evaluate(
         first, stop = (kink, n) if is_rising else (0, kink)
         offset = w * centre - threshold
         for o in range(n_out):
-            rise, height = w2[j, o] * w, w2[j, o] * offset
+            rise, height = weights.w2[j, o] * w, weights.w2[j, o] * offset
             totals[0, o] += rise
             totals[1, o] += height
-            rises[first, o] += rise
-            rises[stop, o] -= rise
-            offsets[first, o] += height
-            offsets[stop, o] -= height
+            slopes[first, o] += rise
+            slopes[stop, o] -= rise
+            intercepts[first, o] += height
+            intercepts[stop, o] -= height
     for o in range(n_out):
         rise, offset = 0.0, 0.0
         for i in range(n):
-            rise += rises[i, o]
-            offset += offsets[i, o]
+            rise += slopes[i, o]
+            offset += intercepts[i, o]
             slanted = slope * totals[0, o] + (1.0 - slope) * rise
-            h2[i, o] = slanted * (x[i] - centre) + (slope * totals[1, o] + (1.0 - slope) * offset) + b2[o]
+            h2[i, o] = slanted * (x[i] - centre) + (slope * totals[1, o] + (1.0 - slope) * offset) + weights.b2[o]
 
 
 def outputs_at(x: Array, n_out: int, negative_slope: float) -> Callable[[Weights], Array]:
-    """Return what evaluates nets of one input at sorted samples.
+    """Return a function that evaluates nets of one input at sorted samples.
 
     Parameters
     ----------
@@ -72,7 +76,7 @@ def outputs_at(x: Array, n_out: int, negative_slope: float) -> Callable[[Weights
     n_out : int
         Number of outputs of the nets.
     negative_slope : float
-        Of their activation below 0.
+        Slope of their activation below 0.
 
     Returns
     -------
@@ -80,18 +84,18 @@ def outputs_at(x: Array, n_out: int, negative_slope: float) -> Callable[[Weights
         Takes float64 weights and returns their outputs (n_samples, n_out), which the next call overwrites.
     """
     h2 = np.empty((x.size, n_out))
-    room = np.empty((x.size + 1, n_out)), np.empty((x.size + 1, n_out)), np.empty((2, n_out)), h2
+    lines = Lines(np.empty((x.size + 1, n_out)), np.empty((x.size + 1, n_out)), np.empty((2, n_out)))
     slope = float(negative_slope)
     kernel = compile_outputs()
 
     def outputs(weights: Weights) -> Array:
-        kernel(x, weights.w1[0], weights.b1, weights.w2, weights.b2, slope, *room)
+        kernel(x, weights, slope, lines, h2)
         return h2
 
     return outputs
 
 
 def compile_outputs() -> Any:
-    """Return the compiled kernel, whatever the number of outputs."""
+    """Return the compiled kernel, which serves any number of outputs."""
     row, rows = np.empty(1), np.empty((1, 1))
-    return compiled(evaluate, (row, row, row, rows, row, 0.0, rows, rows, rows, rows))
+    return compiled(evaluate, (row, Weights(rows, row, rows, row), 0.0, Lines(rows, rows, rows), rows))

@@ -1,4 +1,4 @@
-"""The samples of a problem with one input, as every univariate method wants them: sorted, merged, centred."""
+"""The samples of a problem with one input, sorted, merged and centred for the univariate methods."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ class SortedSamples:
     """Distinct inputs in ascending order, in float64.
 
     A unit (w, b, v) is trained as (w, beta = b + centre w, v) on x - centre. The centre is 0 unless x lies far from 0
-    for its spread: there plain float64 loses as many digits as the offset has, and sums of x^2 twice as many.
+    compared with its spread. There plain float64 loses as many digits as the offset has, and sums of x^2 lose twice as
+    many.
 
     Attributes
     ----------
     centre : float
     raw_x, x : ndarray, shape (n_distinct,)
-        Inputs as given, and less the centre.
+        Inputs as given, and minus the centre.
     y : ndarray, shape (n_distinct, n_out)
         Weighted mean of the targets at equal inputs.
     weight : ndarray, shape (n_distinct,)
-        Their weights, added up; all sum to 1.
+        Sum of the weights at equal inputs; they sum to 1.
     scatter : ndarray, shape (n_out,)
-        Weighted mean square of the targets about `y`: what no net can fit.
+        Weighted mean square of the targets about `y`, which no net can fit.
     n_before : ndarray of int64, shape (n_distinct + 1,)
         How many samples of the problem lie before each distinct input.
     """
@@ -46,7 +47,7 @@ class SortedSamples:
 def sorted_samples(problem: Problem, *, may_centre: bool) -> SortedSamples:
     """Sort the samples of a problem of one input and merge those of equal x."""
     order = np.argsort(problem.x[:, 0], kind="stable")
-    order = order[problem.sample_weight[order] > 0]  # in float32 a small weight may have vanished
+    order = order[problem.sample_weight[order] > 0]  # a small weight may be 0 in float32
     x = problem.x[order, 0].astype(np.float64)
     y = problem.y[order].astype(np.float64)
     weight = problem.sample_weight[order].astype(np.float64)
@@ -68,7 +69,7 @@ def sorted_samples(problem: Problem, *, may_centre: bool) -> SortedSamples:
 
 
 def _centre(x: Array, weight: Array) -> float:
-    """Return the mean of x, rounded to float32 so that x less it is exact, or 0 where x is not far from 0."""
+    """Return the mean of x, rounded to float32 so that x - centre is exact, or 0 where x is not far from 0."""
     middle = x[0] / 2 + x[-1] / 2
     mean = middle + float(weight @ (x - middle)) / float(weight.sum())
     largest = max(float(np.abs(x - mean).max()), np.finfo(float).tiny)

@@ -42,7 +42,7 @@ from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.hints import prefetch
 from fastmlp.compiled.jit import inlined, njit, strict_fp
 from fastmlp.engines.engine import Array, Settings
-from fastmlp.engines.univariate.codes import plane_size, round_up
+from fastmlp.engines.univariate.codes import prefix_offset, round_up
 from fastmlp.engines.univariate.samples import SortedSamples
 
 # Units lie in blocks of LANES in the order of their kinks, each field of a block contiguous: its fields are a constant
@@ -579,7 +579,7 @@ class Stretches:
         self._n = n
         self._n_hidden = n_hidden
         self.leaves = False
-        self._plane = plane_size(n)
+        self._plane = prefix_offset(n)
         self._own = slice(1, 1 + n_hidden)  # the positions of the units
         is_prefix = code >= self._plane
         k = np.where(is_prefix, code - self._plane, code)

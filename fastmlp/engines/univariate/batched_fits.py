@@ -1,0 +1,73 @@
+"""Small nets on the same samples, trained by one call, without the preparation that each engine would repeat.
+
+The results are bitwise those of `Univariate` for each net that it trains by prefix sums from beginning to end: the
+kernel is the same, and all other arithmetic is elementwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastmlp.engines.engine import Array, Problem, Settings, Shape, Weights
+from fastmlp.engines.univariate import choice
+from fastmlp.engines.univariate.centring import centred_units, uncentred_weights
+from fastmlp.engines.univariate.methods import PrefixSums
+from fastmlp.engines.univariate.samples import sorted_samples
+
+
+def is_for(shape: Shape) -> bool:
+    """Return whether nets of this shape are trained by prefix sums from beginning to end."""
+    return choice.first_method(shape) is PrefixSums
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedBatch:
+    """Trained nets.
+
+    Attributes
+    ----------
+    weights : Weights
+        Stacked along a first axis.
+    squared_error : ndarray, shape (n_nets, 2, n_out)
+        At the start and at the end.
+    crossings : ndarray of int64, shape (n_nets,)
+        The (unit, sample) sign changes.
+    is_sound : ndarray of bool, shape (n_nets,)
+        Whether the dtype could hold all errors. If not, the other entries of this net are undefined.
+    method : str
+    """
+
+    weights: Weights
+    squared_error: Array
+    crossings: Array
+    is_sound: Array
+    method: str
+
+
+def train_batch(problem: Problem, weights: Weights, settings: Settings, rates: Array, n_epochs: int) -> TrainedBatch:
+    """Train nets by plain gradient descent.
+
+    Parameters
+    ----------
+    problem : Problem
+        One input.
+    weights : Weights
+        Where training starts, stacked: w1 (n_nets, 1, n_hidden), b1 (n_nets, n_hidden), w2 (n_nets, n_hidden, n_out),
+        b2 (n_nets, n_out).
+    settings : Settings
+        Its rates only say which groups are trained.
+    rates : ndarray, shape (n_nets, 4)
+        Of w1, b1, w2, b2; one that is 0 for one net is 0 for all.
+    n_epochs : int
+    """
+    dtype = problem.x.dtype
+    samples = sorted_samples(problem, may_centre=settings.rates.b1 != 0)
+    start = centred_units(samples, weights, dtype)
+    method = PrefixSums(samples, start.units[0], start.code[0], start.b2[0], settings)
+    ends, crossings = method.train_each(start.units, start.code, start.b2, rates, n_epochs)
+    trained = uncentred_weights(samples, start, dtype)
+    with np.errstate(invalid="ignore"):
+        is_sound = np.all(np.sqrt(ends[:, 2]) <= float(np.finfo(dtype).max), axis=1)
+    return TrainedBatch(trained, ends[:, :2], crossings, is_sound, method.method)
