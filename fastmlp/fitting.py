@@ -262,10 +262,12 @@ def warmup() -> None:
     >>> fastmlp.warmup()  # doctest: +SKIP
     """
     from fastmlp.engines.dense.choice import each_kernel
+    from fastmlp.engines.dense.gauss_newton import compile_product
     from fastmlp.engines.univariate.engine import each_univariate_kernel
     from fastmlp.engines.univariate.outputs import compile_outputs
 
     compile_outputs()
+    compile_product()
     plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
     for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
         for settings in (plain, replace(plain, optimizer="adam")):

@@ -42,6 +42,7 @@ from fastmlp.starting.update_rule import engine_settings
 from fastmlp.training.checkpoints import Checkpoint, Resumed
 from fastmlp.training.interrupt import Interrupt
 from fastmlp.training.loop import TrainingLoop, TrainingSummary
+from fastmlp.training.progress import progress_bar
 from fastmlp.training.recording import Recorder
 from fastmlp.training.stopping import StoppingRule
 from fastmlp.training.validation import validation_rmse
@@ -171,9 +172,15 @@ def _opened_checkpoint(config: FitConfig) -> tuple[Checkpoint | None, Resumed | 
 
 def _drawn_start(config: FitConfig, coordinates: Coordinates, interrupt: Interrupt) -> tuple[Start, int]:
     """Return the start of a new fit, and the seed of its mini-batches."""
-    (start,) = find_starts(
-        config.init, config.lr, config.architecture, coordinates, [config.rng], lambda: interrupt.requested
-    )
+    # Shown only if it takes two seconds, even with progress=True: another bar follows it.
+    progress = False if config.progress is False else None
+    with progress_bar(None, 0, progress, "product for the learning rate") as bar:
+
+        def interrupted() -> bool:
+            bar.update(1)
+            return interrupt.requested
+
+        (start,) = find_starts(config.init, config.lr, config.architecture, coordinates, [config.rng], interrupted)
     # The seed is drawn after the weights, which therefore do not depend on it, and only for mini-batches.
     return start, 0 if config.rule.batch_size is None else int(config.rng.integers(2**63))
 

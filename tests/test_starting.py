@@ -5,10 +5,12 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import fastmlp
+from fastmlp.engines.dense.gauss_newton import DenseProduct
 from fastmlp.engines.engine import Weights
 from fastmlp.starting.architecture import Architecture
-from fastmlp.starting.gauss_newton import BlockProduct, UnivariateProduct
+from fastmlp.starting.gauss_newton import DirectProduct, UnivariateProduct
 from fastmlp.starting.initial_weights import initial_weights
+from fastmlp.starting.lanczos import largest_eigenvalue
 from fastmlp.starting.rate import automatic_rates
 from fastmlp.starting.scaling import standardization
 
@@ -70,7 +72,7 @@ def test_the_automatic_rate_is_one_over_the_largest_eigenvalue(
         jacobian[w2_end:] = 0
     weighted = jacobian * np.sqrt(np.repeat(sample_weight, n_out))
     expected = 1 / np.linalg.eigvalsh(weighted.T @ weighted)[-1]
-    assert got == pytest.approx(expected, rel=1e-4)
+    assert expected * (1 - 1e-6) <= got <= expected * (1 + (1e-5 if n_in == 1 else 0.05))
 
 
 def test_symmetric_inputs_do_not_hide_the_largest_eigenvalue():
@@ -82,13 +84,38 @@ def test_symmetric_inputs_do_not_hide_the_largest_eigenvalue():
     assert got == pytest.approx(1 / np.linalg.eigvalsh(features.T @ features / 9)[-1], rel=1e-4)
 
 
-def test_the_automatic_rate_does_not_depend_on_blocks(problem, monkeypatch):
-    x, _, sample_weight, init = problem(3, 2)
-    rates = []
-    for block in (2**22, 7 * init[1].size):
-        monkeypatch.setattr("fastmlp.starting.gauss_newton._BLOCK", block)
+@pytest.mark.parametrize(("n_samples", "n_in", "n_out", "n_hidden"), [(1, 2, 1, 1), (7, 3, 2, 5), (500, 9, 3, 130)])
+@pytest.mark.parametrize("negative_slope", [0.0, 0.3])
+def test_the_compiled_product_is_that_of_numpy(problem, n_samples, n_in, n_out, n_hidden, negative_slope):
+    x, _, sample_weight, init = problem(n_in, n_out, n_samples, n_hidden)
+    rng = np.random.default_rng(1)
+    vector = Weights(*(rng.normal(size=part.shape) for part in init))
+    arguments = x, sample_weight, Weights(*init), negative_slope
+    for got, expected in zip(DenseProduct(*arguments)(vector), DirectProduct(*arguments)(vector), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+
+
+def test_the_automatic_rate_is_the_same_compiled_and_on_any_number_of_threads(problem, monkeypatch):
+    x, _, sample_weight, init = problem(3, 2, 300)
+    rates = [automatic_rate(x, sample_weight, Weights(*init))]
+    monkeypatch.setattr("fastmlp.starting.gauss_newton.COMPILED_WORK", 0)
+    for n_cores in (1, 2, 3):
+        monkeypatch.setattr("fastmlp.engines.dense.gauss_newton.usable_cores", lambda n_cores=n_cores: n_cores)
         rates.append(automatic_rate(x, sample_weight, Weights(*init)))
-    assert rates[0] == pytest.approx(rates[1], rel=1e-12)
+    assert len(set(rates[1:])) == 1
+    assert rates[0] == pytest.approx(rates[1], rel=1e-6)
+
+
+def test_the_lanczos_iteration_finds_a_lower_bound_near_the_largest_eigenvalue():
+    rng = np.random.default_rng(0)
+    basis, _ = np.linalg.qr(rng.normal(size=(200, 200)))
+    for smallest in (1e-3, 0.5, 0.99):
+        matrix = (basis * np.linspace(smallest, 1, 200)) @ basis.T
+        found = largest_eigenvalue(lambda vector, matrix=matrix: matrix @ vector, np.ones(200), 1e-3)
+        assert 0.95 < found <= 1 + 1e-12
+    assert largest_eigenvalue(lambda vector: 0 * vector, np.ones(3), 1e-3) == 0
+    assert largest_eigenvalue(lambda vector: np.inf * vector, np.ones(3), 1e-3) == np.inf
+    assert largest_eigenvalue(lambda vector: vector, np.ones(3), 1e-3, lambda: True) is None
 
 
 @pytest.mark.parametrize("n_out", [1, 2, 3])
@@ -105,7 +132,8 @@ def test_one_input_gives_the_rate_of_the_general_form(
     rates = []
     for form in ("one input", "general"):
         if form == "general":
-            monkeypatch.setattr("fastmlp.starting.rate.gauss_newton", BlockProduct)
+            monkeypatch.setattr("fastmlp.starting.rate.gauss_newton", DirectProduct)
+            monkeypatch.setattr("fastmlp.starting.rate._MAX_GRAM", 0)
         rates.append(
             automatic_rate(
                 x,
@@ -116,7 +144,7 @@ def test_one_input_gives_the_rate_of_the_general_form(
                 output_bias=output_bias,
             )
         )
-    assert rates[0] == pytest.approx(rates[1], rel=1e-9)
+    assert rates[0] == pytest.approx(rates[1], rel=1e-4)
 
 
 @pytest.mark.parametrize("negative_slope", [0.0, 0.3])
@@ -125,7 +153,7 @@ def test_one_input_gives_the_product_of_the_general_form(problem, negative_slope
     rng = np.random.default_rng(1)
     vector = Weights(*(rng.normal(size=part.shape) for part in init))
     got = UnivariateProduct(x[:, 0], sample_weight, Weights(*init), negative_slope)(vector)
-    expected = BlockProduct(x, sample_weight, Weights(*init), negative_slope, lambda: False)(vector)
+    expected = DirectProduct(x, sample_weight, Weights(*init), negative_slope)(vector)
     for got_part, expected_part in zip(got, expected, strict=True):
         np.testing.assert_allclose(got_part, expected_part, rtol=1e-10, atol=1e-12)
 

@@ -6,7 +6,7 @@ of the weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from fastmlp.engines.reference import backward_hidden, hidden_forward
 
 GaussNewton = Callable[[Weights], Weights]  # v -> J^T S J v
 
-_BLOCK = 2**22  # entries of a (samples, units) block: 32 MiB
+# Samples times units times inputs and outputs from which the compiled product is used: 1000 x 100 x 9 takes 0.33 ms
+# compiled and 0.66 by NumPy, 20,000 x 1000 x 9 takes 51 and 1,600. Below, NumPy saves compiling a kernel (1.5 s).
+COMPILED_WORK = 2**22
 
 
-def gauss_newton(
-    x: Array, sample_weight: Array, weights: Weights, negative_slope: float, interrupted: Callable[[], bool]
-) -> GaussNewton:
+def gauss_newton(x: Array, sample_weight: Array, weights: Weights, negative_slope: float) -> GaussNewton:
     """Return the function that multiplies a vector by the matrix at these weights.
 
     Parameters
@@ -34,48 +34,29 @@ def gauss_newton(
         Where the matrix is taken.
     negative_slope : float
         Slope of the activation below 0.
-    interrupted : callable
-        Returns whether to give up; a product is meaningless then.
     """
     if x.shape[1] == 1:
         return UnivariateProduct(x[:, 0], sample_weight, weights, negative_slope)
-    return BlockProduct(x, sample_weight, weights, negative_slope, interrupted)
+    if len(x) * weights.b1.size * (x.shape[1] + weights.b2.size) < COMPILED_WORK:
+        return DirectProduct(x, sample_weight, weights, negative_slope)
+    from fastmlp.engines.dense.gauss_newton import DenseProduct  # imports numba
+
+    return DenseProduct(x, sample_weight, weights, negative_slope)
 
 
-class BlockProduct:
-    """The product for any number of inputs: forward along v, times the sample weights, and backward, in blocks."""
+class DirectProduct:
+    """The product for any number of inputs by NumPy: forward along v, times the sample weights, and backward."""
 
-    def __init__(
-        self, x: Array, sample_weight: Array, weights: Weights, negative_slope: float, interrupted: Callable[[], bool]
-    ) -> None:
-        self._start = x, sample_weight, weights, negative_slope
-        self._interrupted = interrupted
-        self._n_rows = max(1, _BLOCK // weights.b1.size)
-        self._single = list(self._blocks()) if len(x) <= self._n_rows else None  # is computed only once
-
-    def _blocks(self) -> Iterator[tuple[slice, Array, Array]]:
-        """Yield the rows, act(h1) and its slope for each block of samples."""
-        x, _, weights, negative_slope = self._start
-        for first in range(0, len(x), self._n_rows):
-            if self._interrupted():
-                return
-            rows = slice(first, first + self._n_rows)
-            relu, _, slope = hidden_forward(x[rows], weights.w1, weights.b1, negative_slope)
-            yield rows, relu, slope
+    def __init__(self, x: Array, sample_weight: Array, weights: Weights, negative_slope: float) -> None:
+        self._x, self._sample_weight, self._w2 = x, sample_weight, weights.w2
+        self._relu, _, self._slope = hidden_forward(x, weights.w1, weights.b1, negative_slope)
 
     def __call__(self, vector: Weights) -> Weights:
         """Return J^T S J v."""
-        x, sample_weight, weights, _ = self._start
-        total = Weights(*(np.zeros_like(w) for w in weights))
-        for rows, relu, slope in self._blocks() if self._single is None else self._single:
-            inputs = x[rows]
-            along = relu @ vector.w2 + ((inputs @ vector.w1 + vector.b1) * slope) @ weights.w2 + vector.b2
-            dh2 = sample_weight[rows, None] * along
-            dh1 = backward_hidden(dh2, slope, weights.w2)
-            block = inputs.T @ dh1, dh1.sum(axis=0), relu.T @ dh2, dh2.sum(axis=0)
-            for part, addend in zip(total, block, strict=True):
-                part += addend
-        return total
+        along = self._relu @ vector.w2 + ((self._x @ vector.w1 + vector.b1) * self._slope) @ self._w2 + vector.b2
+        dh2 = self._sample_weight[:, None] * along
+        dh1 = backward_hidden(dh2, self._slope, self._w2)
+        return Weights(self._x.T @ dh1, dh1.sum(axis=0), self._relu.T @ dh2, dh2.sum(axis=0))
 
 
 class UnivariateProduct:

@@ -19,13 +19,15 @@ class _NoBar:
     def set_postfix_str(self, text: str, refresh: bool) -> None: ...
 
 
-def progress_bar(total: int, done: int, progress: bool | None, unit: str = "epoch") -> Any:
+def progress_bar(total: int | None, done: int, progress: bool | None, unit: str = "epoch") -> Any:
     """Return a tqdm bar, or an object with its methods that shows nothing.
 
     Parameters
     ----------
-    total, done : int
-        Number of units of work in all, and at the start.
+    total : int or None
+        Number of units of work in all, if it is known.
+    done : int
+        Number of units done at the start.
     progress : bool or None
         Whether to show a bar. By default, it is shown on a terminal after two seconds.
     unit : str
