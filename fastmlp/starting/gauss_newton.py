@@ -16,9 +16,10 @@ from fastmlp.engines.reference import backward_hidden, hidden_forward
 
 GaussNewton = Callable[[Weights], Weights]  # v -> J^T S J v
 
-# Samples times units times inputs and outputs from which the compiled product is used: 1000 x 100 x 9 takes 0.33 ms
-# compiled and 0.66 by NumPy, 20,000 x 1000 x 9 takes 51 and 1,600. Below, NumPy saves compiling a kernel (1.5 s).
-COMPILED_WORK = 2**22
+# Samples times units times inputs and outputs from which the compiled product is used. 1000 x 100 x 9 takes 0.33 ms
+# compiled and 0.66 by NumPy, 20,000 x 1000 x 9 takes 51 and 1,600; on a busy machine the threads of BLAS wait for each
+# other, and 10,000 x 32 x 5 took 140. Below, NumPy saves compiling a kernel (1.5 s).
+COMPILED_WORK = 2**20
 
 
 def gauss_newton(x: Array, sample_weight: Array, weights: Weights, negative_slope: float) -> GaussNewton:
