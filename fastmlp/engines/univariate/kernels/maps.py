@@ -28,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastmlp.compiled.hints import assume_nonnegative
-from fastmlp.compiled.jit import inline_ir, inlined
+from fastmlp.compiled.jit import inlined
 from fastmlp.compiled.masks import mask_greater, mask_greater_equal, select
 from fastmlp.compiled.reductions import largest, total
 from fastmlp.compiled.registers import registers, vectors
@@ -98,7 +98,7 @@ def triangle(i: Any, k: Any, size: Any) -> Any:
     return low * size - low * (low + 1) // 2 + max(i, k)
 
 
-@inline_ir
+@inlined
 def multiply_maps(z: Array, lane: Any, steps: Vectors, p: Vectors, n_out: Any) -> None:
     """P <- M P for a vector of patterns: z [field][lane] is updated, p gets the rows of P.
 
@@ -119,7 +119,7 @@ def multiply_maps(z: Array, lane: Any, steps: Vectors, p: Vectors, n_out: Any) -
         store(z, (k * LANES + lane,), p[k])
 
 
-@inline_ir
+@inlined
 def find_alarms(z: Array, lane: Any, p: Vectors, data: Data, position: Any) -> Any:
     """Return one bit for each of a vector of patterns: whether P has reached a bound.
 
@@ -140,7 +140,7 @@ def find_alarms(z: Array, lane: Any, p: Vectors, data: Data, position: Any) -> A
     return is_alarm
 
 
-@inline_ir
+@inlined
 def write_lines(z: Array, lane: Any, p: Vectors, lines: Array, added: Vectors, n_out: Any) -> None:
     """Overwrite the lines of a vector of patterns, the entries (v, w) and (v, b) of P Q P^T; add them to added."""
     size = n_out + 2
@@ -277,7 +277,7 @@ def write_levels(level: Array, units: Units, span: Any, code: Any, forecast: Arr
         store(level, (j,), add(value, select(is_right, broadcast(1.0), zeros(like))))
 
 
-@inline_ir
+@inlined
 def tighten_bounds(unit: Vectors, code: Any, least: Vectors, greatest: Vectors, forecast: Array, data: Data) -> None:
     """Let the bounds [output][side] of delta keep a vector of units from crossing; each lane has bounds of its own."""
     n_out = len(data.outputs)
