@@ -16,9 +16,10 @@ from fastmlp.engines.univariate.codes import codes, prefix_offset
 from fastmlp.engines.univariate.engine import Univariate
 from fastmlp.engines.univariate.kernels.layout import LANES, MAX_LINES, WIDTH
 from fastmlp.engines.univariate.kernels.maps import start_map, step_block
-from fastmlp.engines.univariate.methods import PatternMoments, PrefixSums
+from fastmlp.engines.univariate.pattern_moments import PatternMoments
 from fastmlp.engines.univariate.samples import sorted_samples
 from fastmlp.engines.univariate.stretches import Stretches
+from fastmlp.engines.univariate.unit_by_unit import PrefixSums
 
 WEIGHTS = ("w1", "b1", "w2", "b2")
 METHODS = {"prefix sums": PrefixSums, "pattern moments": PatternMoments, "stretches": Stretches}

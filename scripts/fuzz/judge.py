@@ -20,8 +20,9 @@ from fuzz.oracle import Array, Course, Maps, Net, Training
 
 import fastmlp
 from fastmlp.engines.univariate import choice
-from fastmlp.engines.univariate.methods import PatternMoments, PrefixSums
+from fastmlp.engines.univariate.pattern_moments import PatternMoments
 from fastmlp.engines.univariate.stretches import Stretches
+from fastmlp.engines.univariate.unit_by_unit import PrefixSums
 from fastmlp.training import chunks
 
 TOLERANCE = 1e-10

@@ -13,8 +13,8 @@ import numpy as np
 from fastmlp.engines.engine import Array, Problem, Settings, Shape, Weights
 from fastmlp.engines.univariate import choice
 from fastmlp.engines.univariate.centring import centred_units, uncentred_weights
-from fastmlp.engines.univariate.methods import PrefixSums
 from fastmlp.engines.univariate.samples import sorted_samples
+from fastmlp.engines.univariate.unit_by_unit import PrefixSums
 
 
 def is_for(shape: Shape) -> bool:

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 
 from fastmlp.engines.engine import Shape
 from fastmlp.engines.univariate.kernels.layout import MAX_MAP_OUTPUTS
-from fastmlp.engines.univariate.methods import Method, OptimizedSums, PatternMoments, PrefixSums
+from fastmlp.engines.univariate.methods import Method
+from fastmlp.engines.univariate.pattern_moments import PatternMoments
 from fastmlp.engines.univariate.stretches import Stretches
+from fastmlp.engines.univariate.unit_by_unit import OptimizedSums, PrefixSums
 
 METHODS: tuple[type[Method], ...] = (PrefixSums, PatternMoments, Stretches, OptimizedSums)
 # Samples per unit from which stretches pay, unless kinks move all the time: against pattern moments with few maps, and

@@ -12,8 +12,9 @@ import numpy as np
 from fastmlp.engines.engine import Array, Engine, Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.engines.univariate import choice
 from fastmlp.engines.univariate.centring import CentredUnits, centred_units, uncentred_weights
-from fastmlp.engines.univariate.methods import Method, OptimizedSums, PrefixSums
+from fastmlp.engines.univariate.methods import Method
 from fastmlp.engines.univariate.samples import sorted_samples
+from fastmlp.engines.univariate.unit_by_unit import OptimizedSums, PrefixSums
 
 
 def each_univariate_kernel() -> Iterator[tuple[type[Engine], Shape]]:

@@ -15,7 +15,7 @@ from fastmlp.compiled.jit import inline_ir, inlined
 from fastmlp.compiled.masks import mask_greater, popcount, select
 from fastmlp.compiled.reductions import store_totals
 from fastmlp.compiled.registers import vectors
-from fastmlp.compiled.vectors import add, broadcast, broadcast_load, fma, fnma, load, multiply, negative, store, zeros
+from fastmlp.compiled.vectors import add, broadcast, broadcast_load, fma, fnma, load, multiply, store, zeros
 from fastmlp.engines.engine import Array, Rates
 from fastmlp.engines.univariate.kernels.layout import (
     LANES,
@@ -68,10 +68,10 @@ def free_leavers(index: Any, live: LiveUnits, counters: np.record, sums: Running
     while j < stop:
         w = units[0][j]
         b = units[1][j]
-        if ((w * row.x_below > -b) == below_active) & ((w * row.x_above > -b) == above_active):
+        if ((b > w * row.minus_below) == below_active) & ((b > w * row.minus_above) == above_active):
             j += 1
             continue
-        old = row.code_on if w * row.x > -b else row.code_off
+        old = row.code_on if b > w * row.minus_x else row.code_off
         code, n_flips = look_up(w, b, old, data)
         counters.crossings += n_flips
         add_unit(units, np.uint64(j), code, sums, data)
@@ -97,21 +97,15 @@ def load_class_sums(row: Any, s_on: Vectors, s_off: Vectors, sums: RunningSums, 
 
 @inlined
 def update_class(index: Any, live: LiveUnits, counters: np.record, sums: RunningSums, rates: Rates, data: Data) -> None:
-    """Update the units of a class and overwrite its lines; free the units that left it.
-
-    The units of zeros that fill the last vector are active nowhere and stay zeros.
-    """
+    """Update the units of a class and overwrite its lines; free the units that left it."""
     n_out = len(data.outputs)
     units = live.units
     like = units[0]
     row = live.table[assume_nonnegative(live.class_id[index])]
-    # w x > -b is asked as b > w (-x): the same to the last bit, and no sign to change for each vector.
-    minus_x = negative(broadcast(row.x))
-    minus_below = negative(broadcast(row.x_below))
-    minus_above = negative(broadcast(row.x_above))
+    minus_x = broadcast(row.minus_x)
+    minus_below, minus_above = broadcast(row.minus_below), broadcast(row.minus_above)
     all_below, all_above = -row.below_active, -row.above_active
-    s_on = vectors(like, MAX_LINES)
-    s_off = vectors(like, MAX_LINES)
+    s_on, s_off = vectors(like, MAX_LINES), vectors(like, MAX_LINES)
     v_new = vectors(like, MAX_MAP_OUTPUTS)
     added = vectors(like, MAX_CLASS_LINES)  # [2 k + (0: active, 1: all)]
     load_class_sums(row, s_on, s_off, sums, 2 * n_out)
@@ -128,8 +122,7 @@ def update_class(index: Any, live: LiveUnits, counters: np.record, sums: Running
         w = load(units[0], (j,))
         b = load(units[1], (j,))
         was_active = mask_greater(b, multiply(w, minus_x))
-        t0 = zeros(like)
-        t1 = zeros(like)
+        t0, t1 = zeros(like), zeros(like)
         for o in range(n_out):
             s0 = select(was_active, s_on[2 * o], s_off[2 * o])
             s1 = select(was_active, s_on[2 * o + 1], s_off[2 * o + 1])
@@ -145,19 +138,17 @@ def update_class(index: Any, live: LiveUnits, counters: np.record, sums: Running
         store(units[1], (j,), b)
         is_active = mask_greater(b, multiply(w, minus_x))
         n_flips += popcount(was_active ^ is_active)
-        is_unit = (1 << min(n_left, WIDTH)) - 1  # the other lanes are zeros, which have left no class
+        is_unit = (1 << min(n_left, WIDTH)) - 1  # the other lanes are zeros, active nowhere, and stay zeros
         has_left = mask_greater(b, multiply(w, minus_below)) ^ all_below
         has_left |= mask_greater(b, multiply(w, minus_above)) ^ all_above
         has_left &= is_unit
         any_left |= has_left
-        for o in range(n_out):
-            for k in range(2):
-                term = multiply(v_new[o], b if k else w)
-                if has_left:
-                    term = select(has_left, zeros(like), term)
-                at = 2 * (2 * o + k)
-                added[at] = select(is_active, add(added[at], term), added[at])
-                added[at + 1] = add(added[at + 1], term)
+        for k in range(2 * n_out):
+            term = multiply(v_new[k // 2], b if k % 2 else w)
+            if has_left:
+                term = select(has_left, zeros(like), term)
+            added[2 * k] = select(is_active, add(added[2 * k], term), added[2 * k])
+            added[2 * k + 1] = add(added[2 * k + 1], term)
         j += WIDTH
         n_left -= WIDTH
     counters.crossings += n_flips * row.multiplicity

@@ -98,7 +98,7 @@ def triangle(i: Any, k: Any, size: Any) -> Any:
     return low * size - low * (low + 1) // 2 + max(i, k)
 
 
-@inline_ir
+@inlined
 def multiply_maps(z: Array, lane: Any, steps: Vectors, p: Vectors, n_out: Any) -> None:
     """P <- M P for a vector of patterns: z [field][lane] is updated, p gets the rows of P.
 
@@ -119,7 +119,7 @@ def multiply_maps(z: Array, lane: Any, steps: Vectors, p: Vectors, n_out: Any) -
         store(z, (k * LANES + lane,), p[k])
 
 
-@inline_ir
+@inlined
 def find_alarms(z: Array, lane: Any, p: Vectors, data: Data, position: Any) -> Any:
     """Return one bit for each of a vector of patterns: whether P has reached a bound.
 
@@ -140,7 +140,7 @@ def find_alarms(z: Array, lane: Any, p: Vectors, data: Data, position: Any) -> A
     return is_alarm
 
 
-@inline_ir
+@inlined
 def write_lines(z: Array, lane: Any, p: Vectors, lines: Array, added: Vectors, n_out: Any) -> None:
     """Overwrite the lines of a vector of patterns, the entries (v, w) and (v, b) of P Q P^T; add them to added."""
     size = n_out + 2

@@ -56,23 +56,20 @@ def find_code(w: Any, b: Any, old: Any, data: Data) -> Any:
 
 
 @inlined
-def count_flips(code: Any, other: Any, data: Data) -> Any:
-    """Return how many samples of the problem are active in exactly one of two patterns."""
+def look_up(w: Any, b: Any, old: Any, data: Data) -> Any:
+    """Return the code of a unit that has left an old pattern, and how many samples of the problem changed sign.
+
+    These are the samples that are active in exactly one of the two patterns.
+    """
     n_before, prefix_offset = data.n_before, data.x.size
     n = n_before.size - 1
-    first, stop = (0, code - prefix_offset) if code > prefix_offset else (code, n)
-    other_first, other_stop = (0, other - prefix_offset) if other > prefix_offset else (other, n)
-    low = max(first, other_first)
-    high = max(low, min(stop, other_stop))
-    both = n_before[high] - n_before[low]
-    return n_before[stop] - n_before[first] + n_before[other_stop] - n_before[other_first] - 2 * both
-
-
-@inlined
-def look_up(w: Any, b: Any, old: Any, data: Data) -> Any:
-    """Return the code of a unit that has left an old pattern, and how many samples changed sign."""
     code = assume_nonnegative(find_code(w, b, old, data))
-    return code, count_flips(old, code, data)
+    old_first, old_stop = (0, old - prefix_offset) if old > prefix_offset else (old, n)
+    first, stop = (0, code - prefix_offset) if code > prefix_offset else (code, n)
+    low = max(old_first, first)
+    high = max(low, min(old_stop, stop))
+    both = n_before[high] - n_before[low]
+    return code, n_before[old_stop] - n_before[old_first] + n_before[stop] - n_before[first] - 2 * both
 
 
 @inlined

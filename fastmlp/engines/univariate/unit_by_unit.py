@@ -1,0 +1,154 @@
+"""Prefix sums: the methods that update every unit by itself."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fastmlp.engines.adam import BETA1, BETA2, EPSILON
+from fastmlp.engines.engine import Array, Settings
+from fastmlp.engines.univariate.kernels.layout import (
+    COUNTERS,
+    Nets,
+    OptimizedNet,
+    Optimizer,
+    Record,
+)
+from fastmlp.engines.univariate.kernels.optimized import train_optimized
+from fastmlp.engines.univariate.kernels.prefix_sums import train_units
+from fastmlp.engines.univariate.methods import ByPattern
+from fastmlp.engines.univariate.samples import SortedSamples
+
+
+class _UnitByUnit(ByPattern):
+    """Every unit by itself: O(n_samples + n_hidden) per epoch."""
+
+    method = "prefix sums"
+    live_units = None
+
+    def __init__(
+        self,
+        samples: SortedSamples,
+        units: Array,
+        code: Array,
+        b2: Array,
+        settings: Settings,
+        crossings: int = 0,
+    ) -> None:
+        super().__init__(samples, b2, settings, crossings)
+        # In the order of their patterns neighbouring units touch the same sums.
+        self._order = np.argsort(code, kind="stable")
+        self._units = np.ascontiguousarray(units[:, self._order])
+        self._code = code[self._order]
+
+    def _arrays(self) -> list[Array]:
+        return [
+            self._order,
+            self._units,
+            self._code,
+            self._sums.errors,
+            self._sums.totals,
+            self._b2,
+        ]
+
+    def units(self) -> tuple[Array, Array]:
+        """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
+        units, code = np.empty_like(self._units), np.empty_like(self._code)
+        units[:, self._order], code[self._order] = self._units, self._code
+        return units, code
+
+
+class PrefixSums(_UnitByUnit):
+    """Units one by one, by plain gradient descent."""
+
+    _kernel = staticmethod(train_units)
+    _compiled: ClassVar[dict[int, Any]] = {}
+
+    def __init__(
+        self,
+        samples: SortedSamples,
+        units: Array,
+        code: Array,
+        b2: Array,
+        settings: Settings,
+        crossings: int = 0,
+    ) -> None:
+        super().__init__(samples, units, code, b2, settings, crossings)
+        self._nets = Nets(
+            units=self._units[None],
+            codes=self._code[None],
+            b2=self._b2[None],
+            rates=np.array([self._rates]),
+            ends=np.empty((1, 3, b2.size)),
+            counters=self._counters.view(np.recarray),
+        )
+        self._evaluate()
+
+    def _run(self, record: Record, *, is_moving: bool) -> int:
+        return self._call(self._nets, self._sums, record, self._data, is_moving)
+
+    def train_each(self, units: Array, code: Array, b2: Array, rates: Array, n_epochs: int) -> tuple[Array, ...]:
+        """Train other nets on the same samples, each as `train` does one.
+
+        units (n_nets, 2 + n_out, n_hidden), their codes (n_nets, n_hidden) and b2 (n_nets, n_out) are changed in place;
+        rates (n_nets, 4). Returns the errors at the start, at the end and the largest (n_nets, 3, n_out), infinite if
+        one is not finite, and the crossings (n_nets,).
+        """
+        order = np.argsort(code, axis=1, kind="stable")
+        sorted_units = np.take_along_axis(units, order[:, None], axis=2)
+        sorted_code = np.take_along_axis(code, order, axis=1)
+        counters = np.zeros(len(units), COUNTERS)
+        ends = np.empty((len(units), 3, b2.shape[1]))
+        nets = Nets(sorted_units, sorted_code, b2, rates, ends, counters.view(np.recarray))
+        record = Record(np.empty((n_epochs + 1, b2.shape[1])), np.empty(n_epochs + 1, np.int64))
+        self._call(nets, self._sums, record, self._data, False)
+        np.put_along_axis(units, order[:, None], sorted_units, axis=2)
+        np.put_along_axis(code, order, sorted_code, axis=1)
+        return ends, counters["crossings"].copy()
+
+
+class OptimizedSums(_UnitByUnit):
+    """Units one by one, by any optimiser and schedule; for samples that are not centred."""
+
+    _kernel = staticmethod(train_optimized)
+    _compiled: ClassVar[dict[int, Any]] = {}
+
+    def __init__(
+        self,
+        samples: SortedSamples,
+        units: Array,
+        code: Array,
+        b2: Array,
+        settings: Settings,
+        crossings: int = 0,
+    ) -> None:
+        super().__init__(samples, units, code, b2, settings, crossings)
+        self._settings = settings
+        self._optimizer = Optimizer(
+            settings.optimizer == "adam",
+            float(settings.weight_decay),
+            float(settings.momentum),
+            settings.nesterov,
+            BETA1,
+            BETA2,
+            EPSILON,
+            self._rates,
+            np.ones(1),
+        )
+        parameters = (*self._units, self._b2)
+        gradient, first, second = (tuple(map(np.zeros_like, parameters)) for _ in range(3))
+        self._net = OptimizedNet(parameters, self._code, gradient, first, second, self._counters.view(np.recarray))
+        self._evaluate()
+
+    def _run(self, record: Record, *, is_moving: bool) -> int:
+        return self._call(self._net, self._optimizer, self._sums, record, self._data, is_moving)
+
+    def _arrays(self) -> list[Array]:
+        return [*super()._arrays(), *self._net.first, *self._net.second]
+
+    def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
+        """Train as `Method.train` says."""
+        factors = self._settings.factors(int(self._counters["epoch"][0]), n_epochs)
+        self._optimizer = self._optimizer._replace(factors=factors)
+        return super().train(n_epochs, squared_error, crossings)
