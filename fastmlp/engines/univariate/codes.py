@@ -81,13 +81,13 @@ def classes(samples: SortedSamples, n_out: int, slope: float) -> tuple[Any, Arra
     table["below_active"] = below_active
     table["above_active"] = np.where(is_last, below_active, ~is_prefix)
     table["multiplicity"] = np.diff(samples.n_before)[s]
-    table["x"] = samples.x[s]
-    table["x_below"] = samples.x[np.where(is_first, n - 1, s - 1)]
-    table["x_above"] = samples.x[np.where(is_last, 0, s + 1)]
+    table["minus_x"] = -samples.x[s]
+    table["minus_below"] = -samples.x[np.where(is_first, n - 1, s - 1)]
+    table["minus_above"] = -samples.x[np.where(is_last, 0, s + 1)]
     if n == 1:  # no other sample keeps units in a class: none is active at NaN, and none is to be
         for name in ("below", "above"):
             table[f"{name}_active"] = 0
-            table[f"x_{name}"] = np.nan
+            table[f"minus_{name}"] = np.nan
     gains = aligned_zeros(2 * n, round_up(4 * n_out, WIDTH))
     gains[:, : 4 * n_out : 2] = gain[0] - gain[1]
     gains[:, 1 : 4 * n_out : 2] = gain[1]

@@ -99,8 +99,8 @@ class ByPattern:
             totals=np.zeros(4 * n_out),
         )
         self._b2 = b2.copy()
-        self._counts, self._counters = new_counters(1)
-        self._counters[0].crossings = crossings
+        self._counters = np.zeros(1, COUNTERS)
+        self._counters["crossings"] = crossings
         self.squared_error = np.empty(n_out)
 
     def _run(self, record: Record, *, is_moving: bool) -> int:
@@ -129,35 +129,29 @@ class ByPattern:
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
-        self._counters[0].leaves = 0
+        self._counters["leaves"] = 0
         return self._run(Record(squared_error[:n_epochs], crossings[:n_epochs]), is_moving=True)
 
     @property
     def crossings(self) -> int:
         """The (unit, sample) sign changes so far, those of the methods before included."""
-        return int(self._counters[0].crossings)
+        return int(self._counters["crossings"][0])
 
     @property
     def leaves(self) -> bool:
         """Whether by the counts of the last call another method is cheaper."""
-        return bool(self._counters[0].leaves)
+        return bool(self._counters["leaves"][0])
 
     def state(self) -> Mapping[str, Array]:
         """Return copies of what training goes on from, bitwise."""
         arrays = {f"{k}": array.copy() for k, array in enumerate(self._arrays())}
-        return {"counters": self._counts.copy(), **arrays}
+        return {"counters": self._counters.view(np.int64).copy(), **arrays}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
-        self._counts[:] = state["counters"]
+        self._counters.view(np.int64)[:] = state["counters"]
         for k, array in enumerate(self._arrays()):
             array[...] = state[f"{k}"]
-
-
-def new_counters(n_nets: int) -> tuple[Array, Any]:
-    """Return the counters of nets as plain integers, and as the records that they are."""
-    counts = np.zeros(n_nets * (COUNTERS.itemsize // 8), np.int64)
-    return counts, counts.view(COUNTERS).view(np.recarray)
 
 
 def _padded(row: Array, size: int) -> Array:

@@ -88,20 +88,20 @@ class PatternMoments(ByPattern):
             forecast=np.zeros((1 + 2 * b2.size, n_codes)),
             alarms=indices(n_codes // LANES),
         )
-        self._net = MomentNet(mapped, live, scratch, self._b2, self._counters[0])
+        self._net = MomentNet(mapped, live, scratch, self._b2, self._counters.view(np.recarray))
         self._live_units[:, :n_hidden] = units
         live.origin[:n_hidden] = np.arange(n_hidden)
         live.code[:n_hidden] = code
-        self._net.counters.n_live = n_hidden
-        self._net.counters.horizon = FIRST_HORIZON
+        self._counters["n_live"] = n_hidden
+        self._counters["horizon"] = FIRST_HORIZON
         self._evaluate()
 
     @property
     def live_units(self) -> int:
         """The number of units trained as such, because they may cross a sample before the next rebuild."""
-        counters = self._net.counters
-        classed = self._net.live.class_count[: counters.n_classes].sum()
-        return int(classed + counters.n_live - counters.n_classed)
+        counters = self._counters[0]
+        classed = self._net.live.class_count[: counters["n_classes"]].sum()
+        return int(classed + counters["n_live"] - counters["n_classed"])
 
     def _run(self, record: Record, *, is_moving: bool) -> int:
         return self._call(self._net, self._sums, record, self._rates, self._data, is_moving)
@@ -109,7 +109,7 @@ class PatternMoments(ByPattern):
     def _arrays(self) -> list[Array]:
         mapped, live = self._net.mapped, self._net.live
         # Of 100,000 units some 1,000 are live: to copy room for all of them in every chunk took 8 % of a fit.
-        n_live, n_classes = self._net.counters.n_live, self._net.counters.n_classes
+        n_live, n_classes = self._counters[0]["n_live"], self._counters[0]["n_classes"]
         return [
             self._mapped_units,
             *mapped[1:],

@@ -9,6 +9,7 @@ import numpy as np
 from fastmlp.engines.adam import BETA1, BETA2, EPSILON
 from fastmlp.engines.engine import Array, Settings
 from fastmlp.engines.univariate.kernels.layout import (
+    COUNTERS,
     Nets,
     OptimizedNet,
     Optimizer,
@@ -16,7 +17,7 @@ from fastmlp.engines.univariate.kernels.layout import (
 )
 from fastmlp.engines.univariate.kernels.optimized import train_optimized
 from fastmlp.engines.univariate.kernels.prefix_sums import train_units
-from fastmlp.engines.univariate.methods import ByPattern, new_counters
+from fastmlp.engines.univariate.methods import ByPattern
 from fastmlp.engines.univariate.samples import SortedSamples
 
 
@@ -74,12 +75,18 @@ class PrefixSums(_UnitByUnit):
         crossings: int = 0,
     ) -> None:
         super().__init__(samples, units, code, b2, settings, crossings)
+        self._nets = Nets(
+            units=self._units[None],
+            codes=self._code[None],
+            b2=self._b2[None],
+            rates=np.array([self._rates]),
+            ends=np.empty((1, 3, b2.size)),
+            counters=self._counters.view(np.recarray),
+        )
         self._evaluate()
 
     def _run(self, record: Record, *, is_moving: bool) -> int:
-        rates, ends = np.array([self._rates]), np.empty((1, 3, self.squared_error.size))
-        nets = Nets(self._units[None], self._code[None], self._b2[None], rates, ends, self._counters)
-        return self._call(nets, self._sums, record, self._data, is_moving)
+        return self._call(self._nets, self._sums, record, self._data, is_moving)
 
     def train_each(self, units: Array, code: Array, b2: Array, rates: Array, n_epochs: int) -> tuple[Array, ...]:
         """Train other nets on the same samples, each as `train` does one.
@@ -91,13 +98,14 @@ class PrefixSums(_UnitByUnit):
         order = np.argsort(code, axis=1, kind="stable")
         sorted_units = np.take_along_axis(units, order[:, None], axis=2)
         sorted_code = np.take_along_axis(code, order, axis=1)
-        counters = new_counters(len(units))[1]
-        nets = Nets(sorted_units, sorted_code, b2, rates, np.empty((len(units), 3, b2.shape[1])), counters)
+        counters = np.zeros(len(units), COUNTERS)
+        ends = np.empty((len(units), 3, b2.shape[1]))
+        nets = Nets(sorted_units, sorted_code, b2, rates, ends, counters.view(np.recarray))
         record = Record(np.empty((n_epochs + 1, b2.shape[1])), np.empty(n_epochs + 1, np.int64))
         self._call(nets, self._sums, record, self._data, False)
         np.put_along_axis(units, order[:, None], sorted_units, axis=2)
         np.put_along_axis(code, order, sorted_code, axis=1)
-        return nets.ends, np.array(counters.crossings)
+        return ends, counters["crossings"].copy()
 
 
 class OptimizedSums(_UnitByUnit):
@@ -130,7 +138,7 @@ class OptimizedSums(_UnitByUnit):
         )
         parameters = (*self._units, self._b2)
         gradient, first, second = (tuple(map(np.zeros_like, parameters)) for _ in range(3))
-        self._net = OptimizedNet(parameters, self._code, gradient, first, second, self._counters[0])
+        self._net = OptimizedNet(parameters, self._code, gradient, first, second, self._counters.view(np.recarray))
         self._evaluate()
 
     def _run(self, record: Record, *, is_moving: bool) -> int:
@@ -141,6 +149,6 @@ class OptimizedSums(_UnitByUnit):
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
-        factors = self._settings.factors(int(self._counters[0].epoch), n_epochs)
+        factors = self._settings.factors(int(self._counters["epoch"][0]), n_epochs)
         self._optimizer = self._optimizer._replace(factors=factors)
         return super().train(n_epochs, squared_error, crossings)

@@ -53,9 +53,11 @@ COUNTERS = np.dtype(
 # not: the code of their pattern, the addresses of its sums.
 CLASS = np.dtype(
     [
-        ("x", np.float64),  # the class's sample, and its neighbours
-        ("x_below", np.float64),
-        ("x_above", np.float64),
+        # The class's sample and its neighbours, times -1: a unit is active at x where b > w (-x), the same to the last
+        # bit as w x > -b.
+        ("minus_x", np.float64),
+        ("minus_below", np.float64),
+        ("minus_above", np.float64),
         ("below_active", np.int64),  # 1 if units of the class have the neighbour active, else 0
         ("above_active", np.int64),
         ("multiplicity", np.int64),  # samples of the problem merged into the class's
@@ -152,7 +154,7 @@ class Nets(NamedTuple):
         Of w1, b1, w2, b2.
     ends : ndarray, shape (n_nets, 3, n_out)
         Written: the first error, the last, and the largest, which is infinite if one is not finite.
-    counters : ndarray of COUNTERS, shape (n_nets,)
+    counters : recarray of COUNTERS, shape (n_nets,)
     """
 
     units: Array
@@ -160,7 +162,7 @@ class Nets(NamedTuple):
     b2: Array
     rates: Array
     ends: Array
-    counters: Array
+    counters: Any
 
 
 class OptimizedNet(NamedTuple):
@@ -174,8 +176,8 @@ class OptimizedNet(NamedTuple):
     gradient, first, second : tuple of ndarray
         As parameters: the gradient; the velocity, or for Adam the running mean of the gradient; for Adam that of its
         square.
-    counters : record of COUNTERS
-        epoch counts the steps of the optimiser.
+    counters : recarray of COUNTERS, shape (1,)
+        `epoch` counts the steps of the optimiser.
     """
 
     parameters: tuple[Array, ...]
@@ -183,7 +185,7 @@ class OptimizedNet(NamedTuple):
     gradient: tuple[Array, ...]
     first: tuple[Array, ...]
     second: tuple[Array, ...]
-    counters: np.record
+    counters: Any
 
 
 class Optimizer(NamedTuple):
@@ -288,13 +290,13 @@ class Scratch(NamedTuple):
 
 
 class MomentNet(NamedTuple):
-    """A net whose units are divided into mapped and live ones; b2 (n_out,), counters a record of COUNTERS."""
+    """A net whose units are divided into mapped and live ones; b2 (n_out,), counters a recarray (1,) of COUNTERS."""
 
     mapped: MappedUnits
     live: LiveUnits
     scratch: Scratch
     b2: Array
-    counters: np.record
+    counters: Any
 
 
 @inlined

@@ -15,7 +15,7 @@ from fastmlp.compiled.jit import inline_ir, inlined
 from fastmlp.compiled.masks import mask_greater, popcount, select
 from fastmlp.compiled.reductions import store_totals
 from fastmlp.compiled.registers import vectors
-from fastmlp.compiled.vectors import add, broadcast, broadcast_load, fma, fnma, load, multiply, negative, store, zeros
+from fastmlp.compiled.vectors import add, broadcast, broadcast_load, fma, fnma, load, multiply, store, zeros
 from fastmlp.engines.engine import Array, Rates
 from fastmlp.engines.univariate.kernels.layout import (
     LANES,
@@ -68,10 +68,10 @@ def free_leavers(index: Any, live: LiveUnits, counters: np.record, sums: Running
     while j < stop:
         w = units[0][j]
         b = units[1][j]
-        if ((w * row.x_below > -b) == below_active) & ((w * row.x_above > -b) == above_active):
+        if ((b > w * row.minus_below) == below_active) & ((b > w * row.minus_above) == above_active):
             j += 1
             continue
-        old = row.code_on if w * row.x > -b else row.code_off
+        old = row.code_on if b > w * row.minus_x else row.code_off
         code, n_flips = look_up(w, b, old, data)
         counters.crossings += n_flips
         add_unit(units, np.uint64(j), code, sums, data)
@@ -102,9 +102,8 @@ def update_class(index: Any, live: LiveUnits, counters: np.record, sums: Running
     units = live.units
     like = units[0]
     row = live.table[assume_nonnegative(live.class_id[index])]
-    # w x > -b is asked as b > w (-x): the same to the last bit, and no sign to change for each vector.
-    minus_x = negative(broadcast(row.x))
-    minus_below, minus_above = negative(broadcast(row.x_below)), negative(broadcast(row.x_above))
+    minus_x = broadcast(row.minus_x)
+    minus_below, minus_above = broadcast(row.minus_below), broadcast(row.minus_above)
     all_below, all_above = -row.below_active, -row.above_active
     s_on, s_off = vectors(like, MAX_LINES), vectors(like, MAX_LINES)
     v_new = vectors(like, MAX_MAP_OUTPUTS)

@@ -27,7 +27,7 @@ from fastmlp.engines.univariate.kernels.sums import add_unit, forward
 @njit
 def gather_units(net: MomentNet) -> None:
     """Write all units as they are now, with their numbers and codes, into scratch, between two calls."""
-    gather(net.mapped, net.live, net.scratch, net.counters)
+    gather(net.mapped, net.live, net.scratch, net.counters[0])
 
 
 @inlined
@@ -60,7 +60,7 @@ def train_moments(net: MomentNet, sums: RunningSums, record: Record, rates: Rate
         training every unit by itself is cheaper, or of all.
     """
     n_out = len(data.outputs)
-    live, b2, counters = net.live, net.b2, net.counters
+    live, b2, counters = net.live, net.b2, net.counters[0]
     first_line = vectors(net.mapped.maps, MAX_LINES)
     for epoch in range(record.crossings.size):
         if is_moving:

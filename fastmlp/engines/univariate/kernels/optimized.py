@@ -53,7 +53,7 @@ def update_row(net: OptimizedNet, k: Any, rate: Any, optimizer: Optimizer) -> No
     first, second = net.first[k], net.second[k]
     decay = optimizer.weight_decay
     if optimizer.is_adam:
-        step = np.float64(net.counters.epoch)
+        step = np.float64(net.counters[0].epoch)
         beta1, beta2 = optimizer.beta1, optimizer.beta2
         adam_rate = rate / (1.0 - beta1**step)
         scale = 1.0 / np.sqrt(1.0 - beta2**step)
@@ -133,7 +133,7 @@ def train_optimized(
         The number of epochs before the first with a non-finite error, or of all.
     """
     n_rows = len(net.parameters) - 1
-    counters, rates = net.counters, optimizer.rates
+    counters, rates = net.counters[0], optimizer.rates
     for epoch in range(record.crossings.size):
         if is_moving:
             counters.epoch += 1

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.compiled.hints import assume_nonnegative
-from fastmlp.compiled.jit import inlined, njit
+from fastmlp.compiled.jit import inline_ir, inlined, njit
 from fastmlp.engines.engine import Array, Rates
 from fastmlp.engines.univariate.kernels.layout import Data, Nets, Record, RunningSums, Units
 from fastmlp.engines.univariate.kernels.sums import add_unit, forward, gradient_sum, has_left, look_up
@@ -51,7 +51,7 @@ def update_units(units: Units, codes: Array, span: Any, sums: RunningSums, rates
     return n_crossings
 
 
-@inlined
+@inline_ir
 def write_ends(ends: Array, squared_error: Array, n_done: Any) -> None:
     """Overwrite ends (3, n_out): the first error, the last, and the largest, infinite if not all epochs are done."""
     n_epochs = len(squared_error)

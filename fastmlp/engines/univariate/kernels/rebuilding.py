@@ -71,7 +71,7 @@ def gather(mapped: MappedUnits, live: LiveUnits, scratch: Scratch, counters: np.
     for index in range(counters.n_classes):
         row = live.table[live.class_id[index]]
         for j in range(live.class_first[index], live.class_first[index] + live.class_count[index]):
-            code = row.code_on if live.units[0][j] * row.x > -live.units[1][j] else row.code_off
+            code = row.code_on if live.units[1][j] > live.units[0][j] * row.minus_x else row.code_off
             copy_unit(live.units, j, live.origin[j], code, to, scratch)
             to += 1
     for j in range(counters.n_classed, counters.n_live):
@@ -87,7 +87,7 @@ def restart_map(code: Any, net: MomentNet, sums: RunningSums, rates: Rates, data
     are left to the caller.
     """
     mapped, live = net.mapped, net.live
-    scratch, counters = net.scratch, net.counters
+    scratch, counters = net.scratch, net.counters[0]
     units, level = mapped.units, scratch.level
     first = mapped.first[code]
     stop = first + mapped.n_units[code]
@@ -128,7 +128,7 @@ def restart_map(code: Any, net: MomentNet, sums: RunningSums, rates: Rates, data
 @inlined
 def answer_alarms(net: MomentNet, sums: RunningSums, rates: Rates, data: Data) -> None:
     """Restart the maps that have reached a bound."""
-    for turn in range(net.counters.n_blocks * LANES):
+    for turn in range(net.counters[0].n_blocks * LANES):
         lane = turn % LANES
         if net.scratch.alarms[turn // LANES] >> lane & 1:
             restart_map(net.mapped.block_id[turn // LANES] * LANES + lane, net, sums, rates, data)
@@ -247,7 +247,7 @@ def forecast_levels(net: MomentNet, sums: RunningSums, rates: Rates, data: Data)
         n_units[scratch.code[j]] += 1
     for code in range(n_units.size):
         if n_units[code] > 0:
-            forecast_map(code, net.counters.horizon, scratch.forecast, sums, rates, data)
+            forecast_map(code, net.counters[0].horizon, scratch.forecast, sums, rates, data)
     first = np.int64(0)
     while first < scratch.code.size:
         code = scratch.code[first]
@@ -270,7 +270,7 @@ def epoch_cost(counters: np.record, rebuild_cost: Any, lasting: Any) -> Any:
 @inlined
 def rebuild(net: MomentNet, sums: RunningSums, rates: Rates, data: Data) -> None:
     """Divide all units into mapped and live ones anew, for a horizon chosen by how many would be live."""
-    mapped, scratch, counters = net.mapped, net.scratch, net.counters
+    mapped, scratch, counters = net.mapped, net.scratch, net.counters[0]
     is_early = counters.epoch < counters.next_rebuild
     if is_early:
         counters.horizon = max(counters.horizon // 2, SHORTEST)
