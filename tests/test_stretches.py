@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from fastmlp.engines.engine import Problem, Rates, Settings
 from fastmlp.engines.univariate.codes import prefix_offset
+from fastmlp.engines.univariate.kernels.stretch_moments import running_sums
 from fastmlp.engines.univariate.samples import sorted_samples
-from fastmlp.engines.univariate.stretches import Stretches, running_sums
+from fastmlp.engines.univariate.stretches import Stretches
 
 ALL_RATES = Rates(0.02, 0.03, 0.01, 0.04)
 
