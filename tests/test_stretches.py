@@ -301,7 +301,7 @@ def test_running_sums_are_exact_pairs():
     # Reassociated or contracted, the low parts would be zero or wrong.
     rng = np.random.default_rng(0)
     x, y, weight = np.sort(rng.normal(size=200)), rng.normal(size=(200, 2)), rng.uniform(size=200)
-    sums = np.empty((201, 18))
+    sums = np.empty((201, 3, 3, 2))
     running_sums(sums, x, y, weight)
     for o in range(2):
         exact = [Fraction(0)] * 6
@@ -309,7 +309,7 @@ def test_running_sums_are_exact_pairs():
             s, a, b = (Fraction(float(number)) for number in (weight[i], x[i], y[i, o]))
             terms = s, s * a, s * a * a, s * b, s * a * b, s * b * b
             exact = [total + term for total, term in zip(exact, terms, strict=True)]
-            pairs = [*sums[i + 1, :6], *sums[i + 1, 6 * (o + 1) : 6 * (o + 2)]]
+            pairs = [*sums[i + 1, 0].flat, *sums[i + 1, 1 + o].flat]
             for j, total in enumerate(exact):
                 assert abs(Fraction(pairs[2 * j]) + Fraction(pairs[2 * j + 1]) - total) < Fraction(2) ** -95
 

@@ -1,4 +1,11 @@
-"""Numbers as pairs of float64."""
+"""Numbers held as unevaluated sums of two float64.
+
+A pair (high, low) stands for high + low and holds about 104 bits, that is 31 digits. Arrays of two entries are taken
+for pairs as well as tuples. The functions are compiled with `strict_fp`: if LLVM may reassociate, it proves all low
+parts to be zero.
+
+T. J. Dekker, "A floating-point technique for extending the available precision", Numer. Math. 18 (1971).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +15,9 @@ import numba
 from numba.extending import intrinsic
 
 from fastmlp.compiled.jit import strict_fp
+from fastmlp.engines.engine import Array
+
+Pair = tuple[float, float] | Array
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -24,43 +34,58 @@ def _multiply_add(a: float, b: float, c: float) -> float:
     return a * b + c
 
 
-if numba.config.DISABLE_JIT:  # rounded twice, which costs digits where nothing is compiled
+if numba.config.DISABLE_JIT:  # Python rounds twice, so uncompiled pairs hold fewer digits
     fma = _multiply_add
 
 
 @strict_fp
-def two_sum(a: Any, b: Any) -> Any:
-    """Return a + b as a pair."""
+def two_sum(a: float, b: float) -> Pair:
+    """Return a + b without error."""
     total = a + b
     b_part = total - a
     return total, (a - (total - b_part)) + (b - b_part)
 
 
 @strict_fp
-def two_product(a: Any, b: Any) -> Any:
-    """Return a b as a pair."""
+def two_product(a: float, b: float) -> Pair:
+    """Return a b without error."""
     product = a * b
     return product, fma(a, b, -product)
 
 
 @strict_fp
-def pair_sum(high: Any, low: Any, other_high: Any, other_low: Any) -> Any:
-    """Return the sum of two pairs as a pair, to 2^-104 of the larger."""
-    total, rest = two_sum(high, other_high)
-    rest += low + other_low
+def add_pairs(a: Pair, b: Pair) -> Pair:
+    """Return a + b, to 2^-104 of the larger."""
+    total, rest = two_sum(a[0], b[0])
+    rest += a[1] + b[1]
     high = total + rest
     return high, rest - (high - total)
 
 
 @strict_fp
-def pair_times(high: Any, low: Any, factor: Any) -> Any:
-    """Return a pair times a number as a pair."""
-    product, rest = two_product(high, factor)
-    return product, rest + low * factor
+def subtract_pairs(a: Pair, b: Pair) -> Pair:
+    """Return a - b; the low part may be large where the high parts cancel."""
+    high, rest = two_sum(a[0], -b[0])
+    return high, rest + (a[1] - b[1])
 
 
 @strict_fp
-def pair_difference(row: Any, before: Any, field: Any) -> Any:
-    """Return the difference of a running sum between two kinks as a pair."""
-    high, rest = two_sum(row[field], -before[field])
-    return high, rest + (row[field + 1] - before[field + 1])
+def scale_pair(a: Pair, factor: float) -> Pair:
+    """Return a factor."""
+    product, rest = two_product(a[0], factor)
+    return product, rest + a[1] * factor
+
+
+@strict_fp
+def subtract_scaled(a: Pair, factor: float, b: Pair, rest: float) -> Pair:
+    """Return a - factor b - rest, where rest is small against a."""
+    product, product_low = two_product(factor, b[0])
+    high, low = two_sum(a[0], -product)
+    return high, low + (a[1] - product_low - factor * b[1] - rest)
+
+
+@strict_fp
+def rounded_difference(a: Pair, factor: float, b: Pair) -> float:
+    """Return a - factor b as one float64."""
+    high: float = fma(-factor, b[0], a[0])
+    return high + (a[1] - factor * b[1])

@@ -1,44 +1,47 @@
-"""Units in the order of their kinks."""
+"""The order of the units by their kinks, kept from epoch to epoch although kinks move.
+
+The order is that of the number of samples left of a kink, an integer, and never that of -beta / w.
+"""
 
 from __future__ import annotations
 
-from typing import Any
-
 from fastmlp.compiled.hints import prefetch
-from fastmlp.compiled.jit import inlined
+from fastmlp.compiled.jit import inline_ir, inlined
+from fastmlp.engines.engine import Array
 from fastmlp.engines.univariate.kernels.stretch_layout import (
     ALL,
-    BETA,
-    LANES,
-    LEFT,
+    BLOCK_SIZE,
     NONE,
     PREFIX,
-    RIGHT,
-    SEEN,
-    SIDE,
     SUFFIX,
-    W,
+    Data,
+    Scratch,
+    State,
+    Units,
 )
 
-# After so many exchanges per unit in an epoch units are left where they are and sorted by merging.
-MAX_EXCHANGES = 4
+# After so many swaps per unit in one epoch the units are left where they are and sorted by merging.
+MAX_SWAPS = 4
 
 
 @inlined
-def find_kink(x: Any, w: Any, beta: Any, k: Any) -> Any:
-    """Return how many samples of x lie left of the kink, from a guess k; only the unit's active side tells."""
+def find_kink(x: Array, w: float, beta: float, guess: int) -> int:
+    """Return how many samples of x lie left of the kink of a unit, which is active on the samples with w x > -beta.
+
+    The search starts from a guess and doubles its steps until the kink lies between two of them.
+    """
     n = x.size
     rises = w > 0
-    low, high = 0, n  # x[low - 1] is known to lie left of the kink and x[high] right
+    low, high = 0, n  # x[low - 1] is known to lie left of the kink and x[high] right of it
     step = 1
-    if k < n and (w * x[k] > -beta) != rises:
-        low = k + 1
+    if guess < n and (w * x[guess] > -beta) != rises:
+        low = guess + 1
         while low + step < n and (w * x[low + step - 1] > -beta) != rises:
             low += step
             step *= 2
         high = min(low + step, n)
     else:
-        high = k
+        high = guess
         while high - step > 0 and (w * x[high - step] > -beta) == rises:
             high -= step
             step *= 2
@@ -53,102 +56,121 @@ def find_kink(x: Any, w: Any, beta: Any, k: Any) -> Any:
 
 
 @inlined
-def exchange(units: Any, kink: Any, index: Any, moved: Any, a: Any, b: Any, n_fields: Any) -> None:
-    """Exchange the units at two positions."""
-    width = n_fields * LANES
-    at_a = a // LANES * width + a % LANES
-    at_b = b // LANES * width + b % LANES
-    for j in range(n_fields):
-        units[at_a + j * LANES], units[at_b + j * LANES] = units[at_b + j * LANES], units[at_a + j * LANES]
+def swap_fields(fields: Array, a: int, b: int) -> None:
+    """Exchange all fields (n_blocks, n_fields, BLOCK_SIZE) of two positions."""
+    block_a, lane_a = a // BLOCK_SIZE, a % BLOCK_SIZE
+    block_b, lane_b = b // BLOCK_SIZE, b % BLOCK_SIZE
+    for j in range(fields.shape[1]):
+        kept = fields[block_a, j, lane_a]
+        fields[block_a, j, lane_a] = fields[block_b, j, lane_b]
+        fields[block_b, j, lane_b] = kept
+
+
+@inlined
+def swap(units: Units, moved: Array, a: int, b: int) -> None:
+    """Exchange the units at two positions; their stretches must be marked as stale."""
+    swap_fields(units.block_fields, a, b)
+    swap_fields(units.output_fields, a, b)
+    kink, caller_index = units.kink, units.caller_index
     kink[a], kink[b] = kink[b], kink[a]
-    index[a], index[b] = index[b], index[a]
+    caller_index[a], caller_index[b] = caller_index[b], caller_index[a]
     moved[a], moved[b] = moved[b], moved[a]
 
 
 @inlined
-def sift(units: Any, kink: Any, index: Any, moved: Any, stale: Any, position: Any, n_fields: Any) -> Any:
-    """Bring the one unit whose kink moved to its place in the order; return the number of exchanges.
+def sift(units: Units, scratch: Scratch, position: int) -> int:
+    """Bring the one unit whose kink moved to its place in the order; return the number of swaps.
 
-    It changes places with the farthest unit of each kink that it passes: the order of units that share a kink is free,
-    and where kinks are drawn to a sample dozens of them hop across it.
+    The unit changes places with the farthest unit of each group of equal kinks that it passes. The order within a group
+    is free, and where kinks are drawn to a sample dozens of units move across it.
     """
-    n_exchanges = 0
+    kink, stale = units.kink, scratch.stale
+    n_swaps = 0
     k = kink[position]
     while position > 1 and kink[position - 1] > k:
         target = position - 1
         while kink[target - 1] == kink[target]:
             target -= 1
-        exchange(units, kink, index, moved, position, target, n_fields)
+        swap(units, scratch.moved, position, target)
         stale[position] = stale[position + 1] = 1
         position = target
-        n_exchanges += 1
+        n_swaps += 1
     while position + 1 < kink.size and kink[position + 1] < k:
         target = position + 1
         while target + 1 < kink.size and kink[target + 1] == kink[target]:
             target += 1
-        exchange(units, kink, index, moved, position, target, n_fields)
+        swap(units, scratch.moved, position, target)
         stale[position] = stale[position + 1] = 1
         position = target
-        n_exchanges += 1
+        n_swaps += 1
     stale[position] = stale[position + 1] = 1
-    return n_exchanges
+    return n_swaps
 
 
 @inlined
-def move(
-    units: Any, kink: Any, index: Any, moved: Any, stale: Any, x: Any, n_before: Any, sums: Any, n_fields: Any
-) -> Any:
-    """Find the kinks of the units in moved (n_positions,) anew and bring them to their places; zeroes moved.
-
-    Return the number of these units, the number of samples whose sign changed, and whether the order is still one.
-    """
-    width = n_fields * LANES
+def move_kink(units: Units, position: int, data: Data) -> int:
+    """Find the kink of a unit anew; return on how many samples of the problem the sign of the unit changed."""
+    unit, lane = units.blocks[position // BLOCK_SIZE], position % BLOCK_SIZE
+    x, n_before = data.x, data.n_before
     n = x.size
-    n_moved, n_crossings, n_exchanges = 0, 0, 0
-    position = 0
-    while position < moved.size:
-        if moved[position] == 0.0:
-            position += 1
-            continue
-        moved[position] = 0.0
-        at = position // LANES * width + position % LANES
-        w, beta, old_k = units[at + W * LANES], units[at + BETA * LANES], kink[position]
-        old_side = units[at + SIDE * LANES]
-        if w == 0.0:
-            k, side = (0 if beta > 0 else n), 1.0
-        else:
-            k, side = find_kink(x, w, beta, old_k), (1.0 if w > 0 else -1.0)
-        prefetch(sums, (k, 0))  # for `refresh`: from main memory
-        prefetch(sums, (k, sums.shape[1] - 1))
-        between = abs(n_before[k] - n_before[old_k])
-        n_crossings += between if side == old_side else n_before[n] - between
-        n_moved += 1
-        kink[position] = k
-        units[at + SIDE * LANES] = side
-        if 0 < k < n:
-            units[at + SEEN * LANES] = SUFFIX if side > 0 else PREFIX
-            units[at + LEFT * LANES] = x[k - 1]
-            units[at + RIGHT * LANES] = x[k]
-        else:
-            units[at + SEEN * LANES] = ALL if (k == 0) == (side > 0) else NONE
-            units[at + LEFT * LANES] = x[0]
-            units[at + RIGHT * LANES] = x[n - 1]
-        stale[position] = stale[position + 1] = 1
-        if n_exchanges < MAX_EXCHANGES * kink.size:
-            n_exchanges += sift(units, kink, index, moved, stale, position, n_fields)
-    return n_moved, n_crossings, n_exchanges < MAX_EXCHANGES * kink.size
+    w, beta, old_k = unit.w[lane], unit.beta[lane], units.kink[position]
+    old_side = unit.side[lane]
+    if w == 0.0:
+        k, side = (0 if beta > 0 else n), 1.0
+    else:
+        k, side = find_kink(x, w, beta, old_k), (1.0 if w > 0 else -1.0)
+    prefetch(data.sums, (k, 0, 0, 0))  # `refresh_moments` reads this row, which lies in main memory
+    prefetch(data.sums, (k, data.sums.shape[1] - 1, 2, 1))
+    between: int = abs(n_before[k] - n_before[old_k])
+    n_total: int = n_before[n]
+    units.kink[position] = k
+    unit.side[lane] = side
+    if 0 < k < n:
+        unit.active_guards[lane] = SUFFIX if side > 0 else PREFIX
+        unit.x_left[lane] = x[k - 1]
+        unit.x_right[lane] = x[k]
+    else:
+        unit.active_guards[lane] = ALL if (k == 0) == (side > 0) else NONE
+        unit.x_left[lane] = x[0]
+        unit.x_right[lane] = x[n - 1]
+    return between if side == old_side else n_total - between
+
+
+@inline_ir
+def move_kinks(state: State, scratch: Scratch, data: Data) -> bool:
+    """Find the kinks of the units marked in scratch.moved anew and bring these units to their places; clears the marks.
+
+    Return whether the units are in order again. If not, so many moved so far that `merge_sort` is faster.
+    """
+    units, moved, stale = state.units, scratch.moved, scratch.stale
+    max_swaps = MAX_SWAPS * units.kink.size
+    n_moved, n_crossings, n_swaps = 0, 0, 0
+    for position in range(moved.size):
+        while moved[position] != 0.0:  # a swap brings another unit to this position
+            moved[position] = 0.0
+            n_crossings += move_kink(units, position, data)
+            n_moved += 1
+            stale[position] = stale[position + 1] = 1
+            if n_swaps < max_swaps:
+                n_swaps += sift(units, scratch, position)
+    counters = state.counters[0]
+    counters.crossings += n_crossings
+    counters.n_moved = n_moved
+    counters.n_moved_since += n_moved
+    return n_swaps < max_swaps
 
 
 @inlined
-def copy_to(target: Any, source: Any) -> None:
-    """Overwrite an array by another; an assignment to a slice would allocate, in case they overlap."""
+def copy_to(target: Array, source: Array) -> None:
+    """Overwrite one array by another; an assignment to a slice would allocate, in case they overlap."""
     for i in range(target.size):
         target[i] = source[i]
 
 
 @inlined
-def merge_sort(units: Any, kink: Any, index: Any, stale: Any, n_fields: Any, old: Any, order: Any, merged: Any) -> None:
-    """Sort the units by their kinks in O(n log n); old (units.size,), order and merged (n_positions,) are scratch."""
+def merge_sort(units: Units, scratch: Scratch) -> None:
+    """Sort the units by their kinks in O(n log n) and mark all stretches as stale."""
+    kink, order, merged = units.kink, scratch.order, scratch.merged
     size = kink.size
     for i in range(size):
         order[i] = i
@@ -166,14 +188,26 @@ def merge_sort(units: Any, kink: Any, index: Any, stale: Any, n_fields: Any, old
                     b += 1
         copy_to(order, merged)
         run *= 2
-    width = n_fields * LANES
-    copy_to(old, units)
-    for i in range(size):
-        source = order[i] // LANES * width + order[i] % LANES
-        for j in range(n_fields):
-            units[i // LANES * width + i % LANES + j * LANES] = old[source + j * LANES]
-    for keys in (kink, index):
-        copy_to(merged, keys)
-        for i in range(size):
-            keys[i] = merged[order[i]]
-    stale[:] = 1
+    permute_fields(units.block_fields, scratch.block_fields, order)
+    permute_fields(units.output_fields, scratch.output_fields, order)
+    permute(kink, merged, order)
+    permute(units.caller_index, merged, order)
+    scratch.stale[:] = 1
+
+
+@inlined
+def permute(keys: Array, old: Array, order: Array) -> None:
+    """Bring the key at position order[i] to position i; old is scratch of the shape of keys."""
+    copy_to(old, keys)
+    for i in range(order.size):
+        keys[i] = old[order[i]]
+
+
+@inlined
+def permute_fields(fields: Array, old: Array, order: Array) -> None:
+    """Bring the unit at position order[i] to position i; old is scratch of the shape of fields."""
+    copy_to(old.reshape(-1), fields.reshape(-1))
+    for i in range(order.size):
+        block, lane = order[i] // BLOCK_SIZE, order[i] % BLOCK_SIZE
+        for j in range(fields.shape[1]):
+            fields[i // BLOCK_SIZE, j, i % BLOCK_SIZE] = old[block, j, lane]
