@@ -15,16 +15,17 @@ from fastmlp.engines.univariate.codes import prefix_offset, round_up
 from fastmlp.engines.univariate.kernels.stretch_layout import (
     ALL,
     BLOCK_SIZE,
-    COUNTERS,
     NONE,
+    PAIR_SUMS,
     PREFIX,
     SUFFIX,
     Data,
     Descent,
     EpochRecord,
-    State,
+    in_lanes,
+    in_positions,
     new_scratch,
-    zero_units,
+    zero_state,
 )
 from fastmlp.engines.univariate.kernels.stretch_moments import running_sums
 from fastmlp.engines.univariate.kernels.stretches import train
@@ -60,12 +61,8 @@ class Stretches:
         self._descent = Descent(
             Rates(*map(float, settings.rates)), float(samples.centre), float(settings.negative_slope)
         )
-        self._state = State(
-            units=zero_units(round_up(n_hidden + 2, BLOCK_SIZE), n_out),
-            b2=np.array(b2, np.float64),
-            totals=np.zeros((n_out, 2)),
-            counters=np.zeros(1, COUNTERS),
-        )
+        self._state = zero_state(round_up(n_hidden + 2, BLOCK_SIZE), n_out)
+        self._state.b2[:] = b2
         self._state.counters["crossings"] = crossings
         self._place(units, code)
         self._scratch = new_scratch(self._state.units)
@@ -90,24 +87,27 @@ class Stretches:
         held.caller_index[self._own] = order
         guards = np.full(held.kink.size, NONE)
         guards[self._own] = np.select([is_prefix, k == 0, k == n], [PREFIX, ALL, NONE], SUFFIX)[order]
-        is_inside = (guards == PREFIX) | (guards == SUFFIX)
+        is_prefix, slope = guards == PREFIX, self._descent.negative_slope
+        is_inside = is_prefix | (guards == SUFFIX)
         blocks = held.blocks
         for field, values in {
             "active_guards": guards,
-            "side": np.where(guards == PREFIX, -1.0, 1.0),
+            "side": np.where(is_prefix, -1.0, 1.0),
+            "slope_left": np.where(is_prefix, 1.0, slope),
+            "slope_right": np.where(is_prefix, slope, 1.0),
             "x_left": x[np.where(is_inside, held.kink - 1, 0)],
             "x_right": x[np.where(is_inside, held.kink, n - 1)],
         }.items():
-            blocks[field] = values.reshape(blocks[field].shape)
+            blocks[field] = in_lanes(values)
         rows = np.zeros((len(units), held.kink.size))
         rows[:, self._own] = units[:, order]
         for target, row in zip(self._rows(), rows, strict=True):
-            target[...] = row.reshape(target.shape)
+            target[...] = in_lanes(row)
 
     def _rows(self) -> list[Array]:
         """Return views (n_blocks, BLOCK_SIZE) of w, beta and each v."""
         held = self._state.units
-        return [held.blocks["w"], held.blocks["beta"], *held.outputs["v"].swapaxes(0, 1)]
+        return [held.blocks["w"], held.blocks["beta"], *held.v.swapaxes(0, 1)]
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train, and write the errors (n_epochs, n_out) and the sign changes so far (n_epochs,) after each update.
@@ -144,8 +144,8 @@ class Stretches:
         """Return copies of the units and of the codes of their active sets, in the caller's order."""
         held, n = self._state.units, self._data.x.size
         index, kink = held.caller_index[self._own], held.kink[self._own]
-        guards = held.blocks["active_guards"].reshape(-1)[self._own]
-        rows = [row.reshape(-1)[self._own] for row in self._rows()]
+        guards = in_positions(held.blocks["active_guards"])[self._own]
+        rows = [in_positions(row)[self._own] for row in self._rows()]
         units, code = np.empty((len(rows), index.size)), np.empty(index.size, np.int64)
         units[:, index] = rows
         conditions = [guards == PREFIX, guards == ALL, guards == NONE]
@@ -171,12 +171,15 @@ class Stretches:
         """Return plain arrays with the memory of the state."""
         held = self._state.units
         return {
-            "unit_fields": held.block_fields,
-            "output_fields": held.output_fields,
+            "fields": held.fields,
+            "v": held.v,
             "kink": held.kink,
-            "index": held.caller_index,
+            "caller_index": held.caller_index,
+            "stretches": self._state.stretches.view(np.float64),
+            "outputs": self._state.outputs.view(np.float64),
             "b2": self._state.b2,
-            "totals": self._state.totals,
+            "column_sums": self._state.column_sums,
+            "total_r": self._state.total_r,
             "counters": self._state.counters.view(np.int64),
         }
 
@@ -193,7 +196,7 @@ class Stretches:
 def _data(samples: SortedSamples) -> Data:
     """Return the samples with their running sums."""
     n, n_out = samples.y.shape
-    sums = np.empty((n + 1, 1 + n_out, 3, 2))
+    sums = np.empty((n + 1, 1 + n_out), PAIR_SUMS)
     arguments = sums, samples.x, samples.y, samples.weight
     compiled(running_sums, arguments)(*arguments)
     return Data(samples.x, samples.n_before, sums, samples.scatter)

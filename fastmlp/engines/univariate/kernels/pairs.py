@@ -64,9 +64,15 @@ def add_pairs(a: Pair, b: Pair) -> Pair:
 
 @strict_fp
 def subtract_pairs(a: Pair, b: Pair) -> Pair:
-    """Return a - b; the low part may be large where the high parts cancel."""
+    """Return a - b, to 2^-104 of the larger. The low part may be large where the high parts cancel."""
     high, rest = two_sum(a[0], -b[0])
     return high, rest + (a[1] - b[1])
+
+
+@strict_fp
+def difference(a: Pair, b: Pair) -> float:
+    """Return a - b as one float64. The parts are subtracted side by side, sooner than `subtract_pairs` has its sum."""
+    return (a[0] - b[0]) + (a[1] - b[1])
 
 
 @strict_fp
@@ -85,7 +91,7 @@ def subtract_scaled(a: Pair, factor: float, b: Pair, rest: float) -> Pair:
 
 
 @strict_fp
-def rounded_difference(a: Pair, factor: float, b: Pair) -> float:
+def scaled_difference(a: Pair, factor: float, b: Pair) -> float:
     """Return a - factor b as one float64."""
     high: float = fma(-factor, b[0], a[0])
     return high + (a[1] - factor * b[1])

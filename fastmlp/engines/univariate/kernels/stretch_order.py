@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from fastmlp.compiled.hints import prefetch
 from fastmlp.compiled.jit import inline_ir, inlined
+from fastmlp.compiled.masks import popcount
 from fastmlp.engines.engine import Array
 from fastmlp.engines.univariate.kernels.stretch_layout import (
     ALL,
     BLOCK_SIZE,
+    N_UNIT_FIELDS,
     NONE,
     PREFIX,
     SUFFIX,
@@ -18,6 +20,8 @@ from fastmlp.engines.univariate.kernels.stretch_layout import (
     Scratch,
     State,
     Units,
+    lane,
+    position_of,
 )
 
 # After so many swaps per unit in one epoch the units are left where they are and sorted by merging.
@@ -56,25 +60,22 @@ def find_kink(x: Array, w: float, beta: float, guess: int) -> int:
 
 
 @inlined
-def swap_fields(fields: Array, a: int, b: int) -> None:
-    """Exchange all fields (n_blocks, n_fields, BLOCK_SIZE) of two positions."""
-    block_a, lane_a = a // BLOCK_SIZE, a % BLOCK_SIZE
-    block_b, lane_b = b // BLOCK_SIZE, b % BLOCK_SIZE
-    for j in range(fields.shape[1]):
-        kept = fields[block_a, j, lane_a]
-        fields[block_a, j, lane_a] = fields[block_b, j, lane_b]
-        fields[block_b, j, lane_b] = kept
-
-
-@inlined
 def swap(units: Units, moved: Array, a: int, b: int) -> None:
     """Exchange the units at two positions; their stretches must be marked as stale."""
-    swap_fields(units.block_fields, a, b)
-    swap_fields(units.output_fields, a, b)
+    block_a, i = a // BLOCK_SIZE, lane(a)
+    block_b, j = b // BLOCK_SIZE, lane(b)
+    fields_a, fields_b = units.fields[block_a], units.fields[block_b]
+    for field in range(N_UNIT_FIELDS):
+        fields_a[field, i], fields_b[field, j] = fields_b[field, j], fields_a[field, i]
+    v_a, v_b = units.v[block_a], units.v[block_b]
+    for o in range(v_a.shape[0]):
+        v_a[o, i], v_b[o, j] = v_b[o, j], v_a[o, i]
     kink, caller_index = units.kink, units.caller_index
     kink[a], kink[b] = kink[b], kink[a]
     caller_index[a], caller_index[b] = caller_index[b], caller_index[a]
-    moved[a], moved[b] = moved[b], moved[a]
+    differ = (moved[block_a, i // 32] >> i % 32 ^ moved[block_b, j // 32] >> j % 32) & 1
+    moved[block_a, i // 32] ^= differ << i % 32
+    moved[block_b, j // 32] ^= differ << j % 32
 
 
 @inlined
@@ -108,36 +109,38 @@ def sift(units: Units, scratch: Scratch, position: int) -> int:
 
 
 @inlined
-def move_kink(units: Units, position: int, data: Data) -> int:
+def move_kink(units: Units, position: int, data: Data, slope: float) -> int:
     """Find the kink of a unit anew; return on how many samples of the problem the sign of the unit changed."""
-    unit, lane = units.blocks[position // BLOCK_SIZE], position % BLOCK_SIZE
+    unit, i = units.blocks[position // BLOCK_SIZE], lane(position)
     x, n_before = data.x, data.n_before
     n = x.size
-    w, beta, old_k = unit.w[lane], unit.beta[lane], units.kink[position]
-    old_side = unit.side[lane]
+    w, beta, old_k = unit.w[i], unit.beta[i], units.kink[position]
+    old_side = unit.side[i]
     if w == 0.0:
         k, side = (0 if beta > 0 else n), 1.0
     else:
         k, side = find_kink(x, w, beta, old_k), (1.0 if w > 0 else -1.0)
-    prefetch(data.sums, (k, 0, 0, 0))  # `refresh_moments` reads this row, which lies in main memory
-    prefetch(data.sums, (k, data.sums.shape[1] - 1, 2, 1))
+    prefetch(data.sums[k, 0].plain, (0,))  # `refresh_moments` reads this row, which lies in main memory
+    prefetch(data.sums[k, data.sums.shape[1] - 1].square, (1,))
     between: int = abs(n_before[k] - n_before[old_k])
     n_total: int = n_before[n]
     units.kink[position] = k
-    unit.side[lane] = side
+    unit.side[i] = side
+    unit.slope_left[i] = 1.0 if side < 0 else slope
+    unit.slope_right[i] = slope if side < 0 else 1.0
     if 0 < k < n:
-        unit.active_guards[lane] = SUFFIX if side > 0 else PREFIX
-        unit.x_left[lane] = x[k - 1]
-        unit.x_right[lane] = x[k]
+        unit.active_guards[i] = SUFFIX if side > 0 else PREFIX
+        unit.x_left[i] = x[k - 1]
+        unit.x_right[i] = x[k]
     else:
-        unit.active_guards[lane] = ALL if (k == 0) == (side > 0) else NONE
-        unit.x_left[lane] = x[0]
-        unit.x_right[lane] = x[n - 1]
+        unit.active_guards[i] = ALL if (k == 0) == (side > 0) else NONE
+        unit.x_left[i] = x[0]
+        unit.x_right[i] = x[n - 1]
     return between if side == old_side else n_total - between
 
 
 @inline_ir
-def move_kinks(state: State, scratch: Scratch, data: Data) -> bool:
+def move_kinks(state: State, scratch: Scratch, data: Data, slope: float) -> bool:
     """Find the kinks of the units marked in scratch.moved anew and bring these units to their places; clears the marks.
 
     Return whether the units are in order again. If not, so many moved so far that `merge_sort` is faster.
@@ -145,10 +148,13 @@ def move_kinks(state: State, scratch: Scratch, data: Data) -> bool:
     units, moved, stale = state.units, scratch.moved, scratch.stale
     max_swaps = MAX_SWAPS * units.kink.size
     n_moved, n_crossings, n_swaps = 0, 0, 0
-    for position in range(moved.size):
-        while moved[position] != 0.0:  # a swap brings another unit to this position
-            moved[position] = 0.0
-            n_crossings += move_kink(units, position, data)
+    for block in range(moved.shape[0]):
+        while moved[block, 0] | moved[block, 1]:  # swaps bring marked units to this block and later ones only
+            half = 0 if moved[block, 0] else 1
+            marks = moved[block, half]
+            moved[block, half] = marks & (marks - 1)
+            position = position_of(block, 32 * half + popcount((marks & -marks) - 1))
+            n_crossings += move_kink(units, position, data, slope)
             n_moved += 1
             stale[position] = stale[position + 1] = 1
             if n_swaps < max_swaps:
@@ -188,8 +194,8 @@ def merge_sort(units: Units, scratch: Scratch) -> None:
                     b += 1
         copy_to(order, merged)
         run *= 2
-    permute_fields(units.block_fields, scratch.block_fields, order)
-    permute_fields(units.output_fields, scratch.output_fields, order)
+    permute_fields(units.fields, scratch.fields, order)
+    permute_fields(units.v, scratch.v, order)
     permute(kink, merged, order)
     permute(units.caller_index, merged, order)
     scratch.stale[:] = 1
@@ -208,6 +214,6 @@ def permute_fields(fields: Array, old: Array, order: Array) -> None:
     """Bring the unit at position order[i] to position i; old is scratch of the shape of fields."""
     copy_to(old.reshape(-1), fields.reshape(-1))
     for i in range(order.size):
-        block, lane = order[i] // BLOCK_SIZE, order[i] % BLOCK_SIZE
+        block, source, target = order[i] // BLOCK_SIZE, lane(order[i]), lane(i)
         for j in range(fields.shape[1]):
-            fields[i // BLOCK_SIZE, j, i % BLOCK_SIZE] = old[block, j, lane]
+            fields[i // BLOCK_SIZE, j, target] = old[block, j, source]
