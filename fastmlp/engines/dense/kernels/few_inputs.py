@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.compiled.hints import in_order
+from fastmlp.compiled.hints import compiler_fence
 from fastmlp.compiled.jit import inline_ir, inlined, njit, strict_fp
 from fastmlp.compiled.masks import mark_positive, where_marked, where_positive
 from fastmlp.compiled.reductions import total
@@ -167,7 +167,7 @@ def forward(h2: Any, active: Any, x: Any, theta: Any, inputs: Any) -> None:
                     mark_positive(active, (j + u, first + v), z)
                     sum_units = fma(w2[u], where_positive(z, z, zeros(x)), sum_units)
                 store(h2, ((first + v) * step,), sum_units)
-            in_order()
+            compiler_fence()
 
 
 @inlined
@@ -224,7 +224,7 @@ def backward(active_sums: Any, error: Any, active: Any, x: Any, inputs: Any) -> 
                 x_k = load(x, (k, i * step))
                 for u in range(units):
                     sum_ex[u * n_in + k] = fma(e[u], x_k, sum_ex[u * n_in + k])
-            in_order()
+            compiler_fence()
         if n_first < n_in:
             for i in range(error.size // step):
                 for u in range(units):
@@ -233,7 +233,7 @@ def backward(active_sums: Any, error: Any, active: Any, x: Any, inputs: Any) -> 
                     x_k = load(x, (k, i * step))
                     for u in range(units):
                         sum_ex[u * n_in + k] = fma(e[u], x_k, sum_ex[u * n_in + k])
-                in_order()
+                compiler_fence()
         for u in range(units):
             active_sums[n_in, j + u] += total(sum_e[u])
             for k in range(n_in):

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.compiled.hints import in_order
+from fastmlp.compiled.hints import compiler_fence
 from fastmlp.compiled.jit import inline_ir, inlined, njit, strict_fp
 from fastmlp.compiled.masks import where_positive
 from fastmlp.compiled.reductions import total
@@ -123,7 +123,7 @@ def product(tile: Any, a: Any, first: Any, b: Any) -> None:
             a_rk = broadcast_load(a, (first + r, k))
             for v in range(PANEL_VECTORS):
                 tile[PANEL_VECTORS * r + v] = fma(a_rk, b_k[v], tile[PANEL_VECTORS * r + v])
-        in_order()
+        compiler_fence()
 
 
 @strict_fp
@@ -142,7 +142,7 @@ def add_outer_product(c: Any, first: Any, n_rows: Any, a: Any, b: Any) -> None:
             a_ir = broadcast_load(a, (i, first + r))
             for v in range(PANEL_VECTORS):
                 tile[PANEL_VECTORS * r + v] = fma(a_ir, b_i[v], tile[PANEL_VECTORS * r + v])
-        in_order()
+        compiler_fence()
     for r in range(n_rows):
         for v in range(PANEL_VECTORS):
             store(c, (first + r, v * step), tile[PANEL_VECTORS * r + v])
