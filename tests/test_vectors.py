@@ -1,4 +1,4 @@
-"""Every intrinsic of the kernels equals NumPy in both dtypes, and so does its fallback that runs without compilation."""
+"""Every intrinsic of the kernels equals NumPy in both dtypes, and so does its fallback without compilation."""
 
 import itertools
 import os

@@ -41,8 +41,8 @@ def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
 def _locked(cache_path: str | None) -> Iterator[None]:
     """Hold a lock on a cache folder: one process compiles while the others wait, and then they load the kernel.
 
-    Without the lock, each of them would compile. If two processes compile a kernel for different types at the same time,
-    each may find the machine code of the other in Numba's index.
+    Without the lock, each of them would compile. If two compile a kernel for different types at the same time, each
+    may find the machine code of the other in Numba's index.
     """
     with contextlib.ExitStack() as held:
         with contextlib.suppress(ImportError, OSError):  # no such system call, no cache, or a read-only one
