@@ -1,4 +1,4 @@
-"""What the two dense engines share: they hold the arrays of a kernel, order the samples and call the kernel."""
+"""The base class of the two dense engines. It holds the arrays of a kernel, orders the samples and calls the kernel."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from fastmlp.engines.engine import Array, Problem, Record, Settings, Status, Wei
 class DenseEngine:
     """The base class of `FewInputs` and `ManyInputs`, which decide how weights and samples lie in memory.
 
-    The kernel goes on from the arrays of the call before: the parameters, their moments and the gradients of the last
-    pass, which the next update takes.
+    Each call of the kernel continues from the arrays of the previous call: the parameters, their moments, and the
+    gradients of the last pass, which the next update uses.
     """
 
     counts_crossings = False
@@ -38,7 +38,7 @@ class DenseEngine:
         scratch: Any,
         samples: Any,
     ) -> None:
-        """Evaluate the net at the start.
+        """Evaluate the initial weights.
 
         Parameters
         ----------
@@ -62,7 +62,7 @@ class DenseEngine:
         padded_batch_size = samples.sample_weight[0].size // max(1, self._n_batches)
         self._place = padded_batch_size * self._batch + within_batch
         self._epoch = 0
-        self._n_updates = -1  # until the start is evaluated
+        self._n_updates = -1  # until the initial weights are evaluated
         self._squared_error = np.empty((1, problem.y.shape[1]))
         self._rates = np.array([settings.rates], float)
 
@@ -151,8 +151,8 @@ class DenseEngine:
     def state(self) -> Mapping[str, Array]:
         """Return copies of the parameters, moments, gradients, squared error, and the numbers of epochs and updates.
 
-        The gradients are added over parts in the order of an update, so an engine with any number of parts can go on
-        from the state.
+        The gradients are summed over parts in the order of an update, so an engine with any number of parts can
+        continue from the state.
         """
         counts = np.array([self._epoch, self._n_updates])
         arrays = self._state | {"squared_error": self._squared_error, "counts": counts}
