@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from types import ModuleType
@@ -14,7 +13,7 @@ from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.threads import progress_counters, run_together
 from fastmlp.engines.dense.kernels.epochs import Arrays, Parameters, Plan
 from fastmlp.engines.dense.kernels.optimizer import Optimizer
-from fastmlp.engines.dense.layout import aligned_zeros
+from fastmlp.engines.dense.layout import aligned_zeros, sum_of_parts
 from fastmlp.engines.engine import Array, Problem, Record, Settings, Status, Weights
 
 
@@ -199,11 +198,6 @@ def n_parts_of(settings: Settings, most: int) -> int:
 def n_batches_of(n_samples: int, settings: Settings) -> int:
     """Return the number of mini-batches in an epoch, 0 without mini-batches."""
     return -(-n_samples // settings.batch_size) if settings.batch_size else 0
-
-
-def sum_of_parts(by_part: Array) -> Array:
-    """Return the sum over the first axis, added one by one: the order of NumPy's sum depends on the shape."""
-    return functools.reduce(np.add, by_part)
 
 
 def smallest_problem(n_in: int, dtype: np.dtype[Any], settings: Settings) -> tuple[Problem, Weights, Settings]:

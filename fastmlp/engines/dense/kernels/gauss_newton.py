@@ -20,6 +20,7 @@ from fastmlp.compiled.vectors import add, broadcast_value, fma, lanes, load, mul
 from fastmlp.engines.dense.kernels.many_inputs import (
     PANEL_VECTORS,
     TILE_ROWS,
+    TILE_VECTORS,
     Activation,
     Gradients,
     Panel,
@@ -55,7 +56,7 @@ class Vector(NamedTuple):
 def add_outputs(h2: Any, tile: Any, first: Any, w2: Any) -> None:
     """Add tile w2 to the rows of h2 (n, n_out, lanes) from the first; the lanes are not summed."""
     step = lanes(w2)
-    w2_o = vectors(w2, 2)
+    w2_o = vectors(w2, PANEL_VECTORS)
     for o in range(w2.shape[0]):
         for k in range(PANEL_VECTORS):
             w2_o[k] = load(w2, (o, k * step))
@@ -70,7 +71,7 @@ def add_outputs(h2: Any, tile: Any, first: Any, w2: Any) -> None:
 def directional(h2: Any, h1: Any, x: Any, panel: Panel, along: Panel, activation: Activation) -> None:
     """Overwrite h1 (n, units) with x w1 + b1 and add the panel's part of J v to h2 (n, n_out, lanes)."""
     step = lanes(x)
-    tile = vectors(x, 12)
+    tile = vectors(x, TILE_VECTORS)
     for first in range(0, h1.shape[0], TILE_ROWS):
         product(tile, x, first, panel.w1)
         for r in range(TILE_ROWS):
