@@ -7,7 +7,7 @@ import numpy as np
 from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.threads import may_use_all_cores, progress_counters, run_together, usable_cores
 from fastmlp.compiled.vectors import n_lanes
-from fastmlp.engines.dense.kernels.gauss_newton import Matrix, Vector, multiply_part
+from fastmlp.engines.dense.kernels.gauss_newton import Direction, Matrix, multiply_part
 from fastmlp.engines.dense.kernels.many_inputs import PANEL_VECTORS, TILE_ROWS, Gradients, Scratch, padded_inputs
 from fastmlp.engines.dense.layout import aligned_zeros, packed_panels, padded, round_up, sum_of_parts, unpacked_panels
 from fastmlp.engines.dense.many_inputs import BLOCK_SAMPLES
@@ -42,14 +42,14 @@ class DenseProduct:
             h2=aligned_zeros((N_PARTS, block, n_out, lanes), DTYPE),
             error=aligned_zeros((N_PARTS, block, n_out), DTYPE),
         )
-        vector = Vector(theta, weights.b2)
+        vector = Direction(theta, weights.b2)
         self._kernel = compiled(multiply_part, (self._matrix, vector, self._gradients, self._scratch, 0))
         self._n_threads = min(usable_cores(), N_PARTS) if may_use_all_cores() else 1
         self._progress = progress_counters(N_PARTS)
 
     def __call__(self, vector: Weights) -> Weights:
         """Return J^T S J v."""
-        packed = Vector(self._panels(vector), np.ascontiguousarray(vector.b2))
+        packed = Direction(self._panels(vector), np.ascontiguousarray(vector.b2))
 
         def multiply(thread: int) -> int:
             for part in range(thread, N_PARTS, self._n_threads):
