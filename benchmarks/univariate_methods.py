@@ -24,7 +24,7 @@ from fastmlp.engines.univariate.engine import Univariate
 
 AUTO, DENSE = "auto", "dense"
 BY_NAME = {method.method: method for method in choice.METHODS}
-SETTLED = 1000  # epochs before anything is timed
+WARM_UP_EPOCHS = 1000  # before anything is timed
 LEAST_EPOCHS = 256  # of a round: pattern moments take turns of about as many
 ROUND_SECONDS = 0.02
 SLOWER = 4.0  # a method slower than the fastest by more is timed over fewer epochs
@@ -111,17 +111,17 @@ def compile_all() -> None:
 
 
 def seconds_per_epoch(start: Start, names: Sequence[str], rounds: int) -> tuple[dict[str, float], str]:
-    """Return the median seconds per epoch by name, once a run has settled, and the method that the engine then chose.
+    """Return the median seconds per epoch by name, after a warm-up, and the method that the engine then chose.
 
-    The univariate methods all go the same way from the same start, so they are timed over the same epochs, in turn. The
-    dense engine and NumPy have nothing to settle: they start from the weights that the engine has come to.
+    The univariate methods train the same weights from the same start, so they are timed over the same epochs, in turn.
+    The dense engine and NumPy need no warm-up: they start from the weights that the univariate engine has reached.
     """
     chosen = EngineRun(AUTO, start, start.weights)
     runs: dict[str, Run] = {AUTO: chosen}
     runs |= {name: EngineRun(name, start, start.weights) for name in names if name in BY_NAME}
     for run in runs.values():
-        run.train(SETTLED // 2)
-    pace = {name: run.train(SETTLED // 2) for name, run in runs.items()}
+        run.train(WARM_UP_EPOCHS // 2)
+    pace = {name: run.train(WARM_UP_EPOCHS // 2) for name, run in runs.items()}
     if DENSE in names:
         runs[DENSE] = EngineRun(DENSE, start, chosen.weights())
     if REPORT in names:

@@ -1,7 +1,8 @@
 """Fits that differ only in their random numbers, trained together.
 
-The networks are so small that preparing one takes longer than training it. They take the steps of `fastmlp.pipeline`
-with several starts, one after the other in one call of a kernel. Each has the bits of a fit of its own.
+This is for networks so small that preparing one takes longer than training it. They take the steps of
+`fastmlp.pipeline` with several starts, one after the other in one call of a kernel. Each result is bitwise that of a
+single fit.
 """
 
 from __future__ import annotations
@@ -24,16 +25,16 @@ from fastmlp.starting.rate import group_rates
 from fastmlp.starting.start import find_starts
 from fastmlp.training.recording import recorded_rmse
 
-MOST_WORK = 5 * 10**7  # epochs times samples and units of a batch, which nothing interrupts for about half a second
-FEWEST = 8  # networks for which a batch is faster than single fits
-PREPARATION = 100  # epochs that take as long as to check, sort and scale the samples: 250 ns each
+MAX_WORK = 5 * 10**7  # epochs times samples and units of a batch, which takes about half a second
+MIN_NETS = 8  # networks for which a batch is faster than single fits
+PREPARATION_EPOCHS = 100  # epochs that take as long as checking, sorting and scaling the samples: 250 ns each
 
 
 def train_in_batches(config: FitConfig, seeds: Mapping[int, Any], interrupted: Callable[[], bool]) -> dict[int, Model]:
     """Train networks in batches and return them by their numbers.
 
-    Networks that are missing in the result must be trained by themselves: their configuration does not allow batches,
-    or their training ends with an error.
+    Networks that are missing in the result must be trained one by one: their configuration does not allow batches, or
+    their training ends with an error.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def train_in_batches(config: FitConfig, seeds: Mapping[int, Any], interrupted: C
         Returns whether to stop before the next batch.
     """
     models: dict[int, Model] = {}
-    if len(seeds) < FEWEST or not _is_batchable(config):
+    if len(seeds) < MIN_NETS or not _is_batchable(config):
         return models
     coordinates = coordinates_of(config)
     size = _batch_size(config, coordinates)
@@ -63,27 +64,27 @@ def train_in_batches(config: FitConfig, seeds: Mapping[int, Any], interrupted: C
 
 
 def _is_batchable(config: FitConfig) -> bool:
-    """Return whether a fit is plain gradient descent of which only the first and the last epoch are asked for."""
+    """Return whether a fit is plain gradient descent that records only the first and the last epoch."""
     is_plain = config.algorithm == "univariate" and config.rule.is_plain and not callable(config.lr)
-    is_silent = config.callback is None and config.checkpoint is None and not config.snapshots
-    ends_last = config.validation is None and config.patience is None and not config.stop_at_crossing
-    return is_plain and is_silent and ends_last and config.record_every >= config.epochs
+    has_no_outputs = config.callback is None and config.checkpoint is None and not config.snapshots
+    runs_to_end = config.validation is None and config.patience is None and not config.stop_at_crossing
+    return is_plain and has_no_outputs and runs_to_end and config.record_every >= config.epochs
 
 
 def _batch_size(config: FitConfig, coordinates: Coordinates) -> int:
     """Return how many networks to train at a time; 0 if single fits are faster."""
-    from fastmlp.engines.univariate.batched_fits import is_for  # imports numba
+    from fastmlp.engines.univariate.batched_fits import trains_by_prefix_sums  # imports numba
 
     n_samples, n_out = coordinates.y.shape
     n_hidden = config.architecture.n_hidden
-    most = MOST_WORK // ((config.epochs + PREPARATION) * (n_samples + n_hidden) * n_out)
+    most = MAX_WORK // ((config.epochs + PREPARATION_EPOCHS) * (n_samples + n_hidden) * n_out)
     with np.errstate(over="ignore"):  # `make_problem` refuses what the dtype cannot hold
         x = coordinates.x.astype(config.dtype)
-    return most if most >= FEWEST and is_for(shape_of(x, n_hidden, n_out)) else 0
+    return most if most >= MIN_NETS and trains_by_prefix_sums(shape_of(x, n_hidden, n_out)) else 0
 
 
 def train_batch(config: FitConfig, coordinates: Coordinates, rngs: Sequence[np.random.Generator]) -> list[Model | None]:
-    """Train a network for each generator; None stands for one that must be trained by itself, to raise its error.
+    """Train a network for each generator; None for one that must be trained by itself, to raise its error.
 
     Raises
     ------
@@ -104,7 +105,7 @@ def train_batch(config: FitConfig, coordinates: Coordinates, rngs: Sequence[np.r
     trained = batched_fits.train_batch(problem, stacked, settings, rates, config.epochs)
     with np.errstate(over="ignore", invalid="ignore"):
         nets = maps.fold(trained.weights, dtype)
-        is_sound = trained.is_sound & _are_finite(nets)
+        is_finite = trained.is_finite & _are_finite(nets)
         rmse = recorded_rmse(trained.squared_error, maps.y_scale)
     info = fit_info(
         config,
@@ -121,7 +122,7 @@ def train_batch(config: FitConfig, coordinates: Coordinates, rngs: Sequence[np.r
     )
     models: list[Model | None] = [None] * len(starts)
     first: Model | None = None
-    for i in np.flatnonzero(is_sound):
+    for i in np.flatnonzero(is_finite):
         weights, crossings = Weights(*(array[i] for array in nets)), int(trained.crossings[i])
         history = read_only_history(np.array([0, config.epochs]), rmse[i].copy(), None, {}, np.array([0, crossings]))
         own_info = replace(info, lr=starts[i].lr, crossings=crossings)

@@ -15,7 +15,7 @@ from fastmlp.starting.config import FitConfig
 from fastmlp.starting.options import FitOptions
 
 ARGUMENTS = {"x", "y", *(field.name for field in fields(FitOptions))} - {"progress"}
-READS_RECORDS = ("validation", "patience")  # options by which a fit depends on the recorded errors
+NEEDS_RECORDS = ("validation", "patience")  # options that use the recorded errors
 
 
 def checked_jobs(
@@ -26,9 +26,9 @@ def checked_jobs(
     Returns
     -------
     jobs : list of dict
-        The arguments of each network that are its own, `rng` among them.
+        For each network, the arguments of its job and its `rng`.
     common : dict
-        The arguments of all networks, x and y among them, but for `rng`.
+        The arguments common to all networks, with x and y but without `rng`.
     """
     own = _mappings(jobs)
     # An iterator is consumed once but needed for every network.
@@ -41,7 +41,7 @@ def checked_jobs(
             raise ValueError(checks.wording(name, "given, or part of every job", got))
     _require_separate_generators(own)
     seeds = _seeds(shared.pop("rng"), len(own))
-    # A job may make valid what is refused without it, such as momentum for a common nesterov=True.
+    # Common options may be valid only together with a job: nesterov=True if each job has its momentum.
     refusal = _refusal({}, shared) if x is not None and y is not None else None
     if refusal is not None and own and str(_refusal(own[0], shared)) == str(refusal):
         raise refusal
@@ -53,8 +53,10 @@ def job_config(job: Mapping[str, Any], common: Mapping[str, Any]) -> FitConfig:
     arguments = {**common, **job, "progress": False}
     x, y = arguments.pop("x"), arguments.pop("y")
     if arguments["threads"] is None:
-        arguments["threads"] = 1  # the other cores have networks of their own, and the bits would depend on the number
-    if all(arguments[name] is None for name in ("record_every", *READS_RECORDS)):
+        arguments["threads"] = (
+            1  # the other cores train other networks, and the number of threads changes the last bits
+        )
+    if all(arguments[name] is None for name in ("record_every", *NEEDS_RECORDS)):
         arguments["record_every"] = arguments["epochs"]
     return configured(x, y, FitOptions(**arguments))
 
@@ -77,7 +79,7 @@ def _mappings(jobs: object) -> list[dict[str, Any]]:
 
 
 def _require_separate_generators(own: Iterable[Mapping[str, Any]]) -> None:
-    """Refuse a generator that several jobs share: what each draws would depend on their order."""
+    """Refuse a generator that several jobs share: their random numbers would depend on the order of training."""
     first: dict[int, int] = {}
     for i, job in enumerate(own):
         rng = job.get("rng")
@@ -90,7 +92,7 @@ def _require_separate_generators(own: Iterable[Mapping[str, Any]]) -> None:
 
 
 def _seeds(rng: Any, n: int) -> Iterable[np.random.SeedSequence | None]:
-    """Return a seed for each of n jobs, which depends on `rng` and the number of the job; None means fresh entropy."""
+    """Return the seed of each of n jobs, which depends on `rng` and on the index of the job; None is fresh entropy."""
     generator = checks.generator("rng", rng)
     if rng is None:
         return [None] * n

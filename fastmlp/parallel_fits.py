@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp import checks
-from fastmlp.batched_fits import PREPARATION, train_in_batches
+from fastmlp.batched_fits import PREPARATION_EPOCHS, train_in_batches
 from fastmlp.jobs import job_config
 from fastmlp.models.ensemble import Ensemble
 from fastmlp.models.model import Model
@@ -27,11 +27,13 @@ from fastmlp.training.callback import CallbackInfo
 from fastmlp.training.interrupt import Interrupt
 from fastmlp.training.progress import progress_bar
 
-TASKS_PER_WORKER = 32  # few enough that tasks cost nothing beside their networks, many enough that workers end together
-MOST_PER_TASK = 256  # networks, so that the progress bar moves
-# Epochs times samples and units of a network that is trained in about the millisecond that its Python code takes. Two
-# threads with such networks took 1.6 ms for each, because the interpreter's lock was handed over at every kernel call.
-SMALL_WORK = 500_000
+TASKS_PER_WORKER = (
+    32  # few enough that their overhead is negligible, many enough that all workers end at about the same time
+)
+MAX_PER_TASK = 256  # networks; more would move the progress bar too rarely
+# Epochs times samples and units of a network whose kernel takes about 1 ms, as long as its Python code. Two threads
+# with such networks took 1.6 ms for each, because every kernel call passed the interpreter's lock to the other thread.
+MAX_SMALL_WORK = 500_000
 
 _small_nets_lock = threading.Lock()  # held while a small network is trained, and while arguments are checked
 
@@ -39,7 +41,7 @@ Result = Model | Exception
 
 
 def _renew_lock() -> None:
-    """Replace the lock in a forked child, where no thread would ever release it."""
+    """Replace the lock in a forked child, in which the thread that holds it does not exist."""
     global _small_nets_lock
     _small_nets_lock = threading.Lock()
 
@@ -61,7 +63,7 @@ def train_jobs(jobs: list[dict[str, Any]], common: Mapping[str, Any], progress: 
     import joblib
 
     backend, _ = joblib.parallel.get_active_backend(prefer="threads")
-    # Threads see the flag of Ctrl-C and end their networks. Processes do not; joblib ends them.
+    # Threads see the flag of Ctrl-C and stop training. Processes do not see it; joblib ends them.
     interrupt = Interrupt() if getattr(backend, "supports_sharedmem", False) else None
     results: dict[int, Result] = {}
     failure: BaseException | None = None
@@ -97,7 +99,7 @@ def _results_of_tasks(
 
     _, n_jobs = joblib.parallel.get_active_backend()  # joblib loses it where it falls back on threads
     n_jobs = -1 if n_jobs is None else n_jobs
-    size = int(np.clip(len(jobs) // (TASKS_PER_WORKER * joblib.effective_n_jobs(n_jobs)), 1, MOST_PER_TASK))
+    size = int(np.clip(len(jobs) // (TASKS_PER_WORKER * joblib.effective_n_jobs(n_jobs)), 1, MAX_PER_TASK))
     numbered = list(enumerate(jobs))
     tasks = (
         joblib.delayed(_train_task)(numbered[first : first + size], common, interrupt)
@@ -117,12 +119,12 @@ def _train_task(
     for job, rngs in _jobs_with_their_rngs(numbered):
         if _is_requested(interrupt):
             break
-        # A function of the caller may train networks in other threads and wait for them, which would be a deadlock.
+        # With the lock, a caller's function that trains networks in other threads and waits for them would deadlock.
         calls_back = any(callable(job.get(name, common.get(name))) for name in ("lr", "callback"))
         try:
             with nullcontext() if calls_back else _small_nets_lock:
                 config = job_config(job, common)
-        except Exception as error:  # noqa: BLE001 - whatever fails, the other networks are trained
+        except Exception as error:  # noqa: BLE001 - the other networks are trained after any error
             results |= dict.fromkeys(rngs, _without_traceback(error))
             continue
         seeds = {i: rng for i, rng in rngs.items() if isinstance(rng, int | np.random.SeedSequence | None)}
@@ -134,7 +136,7 @@ def _train_task(
 
 
 def _jobs_with_their_rngs(numbered: list[tuple[int, dict[str, Any]]]) -> list[tuple[dict[str, Any], dict[int, Any]]]:
-    """Return each different job without its `rng`, and the `rng` of all networks that it is the job of by number."""
+    """Group equal jobs: return each job without `rng`, and the `rng` of its networks by their numbers."""
     groups: dict[Any, tuple[dict[str, Any], dict[int, Any]]] = {}
     for i, job in numbered:
         own = dict(job)
@@ -167,12 +169,12 @@ def _train_singly(config: FitConfig, rngs: Mapping[int, Any], interrupt: Interru
 
 
 def _is_small(config: FitConfig) -> bool:
-    """Return whether training a network takes no longer than its Python code, and waits for nothing."""
+    """Return whether the kernel of a network takes no longer than its Python code, and nothing else takes long."""
     n_in, n_hidden, n_out = config.architecture[:3]
     n_samples = len(config.data.x)
     size = n_samples + n_hidden if config.algorithm == "univariate" else n_samples * n_hidden * n_in
-    waits = config.validation is not None or config.checkpoint is not None  # for other samples, for the disk
-    return not waits and (config.epochs + PREPARATION) * size * n_out < SMALL_WORK
+    is_delayed = config.validation is not None or config.checkpoint is not None
+    return not is_delayed and (config.epochs + PREPARATION_EPOCHS) * size * n_out < MAX_SMALL_WORK
 
 
 def _is_requested(interrupt: Interrupt | None) -> bool:
@@ -191,5 +193,5 @@ def _interruptible(
 
 
 def _without_traceback(error: Exception) -> Exception:
-    """Return an error without its traceback, which would keep the frames and all that they hold alive."""
+    """Return an error without its traceback, which would keep all variables of its frames in memory."""
     return error.with_traceback(None)

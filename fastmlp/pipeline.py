@@ -12,8 +12,8 @@ loop         training/loop.py                                  TrainingSummary, 
 model        models/model.py                                   Model
 ===========  ================================================  =========================================
 
-A fit that resumes takes the start from its checkpoint instead of drawing it, and its loop goes on from the state in the
-checkpoint. `fastmlp.batched_fits` takes the same steps for several networks at once.
+A fit that resumes takes the start from its checkpoint instead of drawing it, and its loop continues from the state in
+the checkpoint. `fastmlp.batched_fits` takes the same steps for several networks at once.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def configured(x: object, y: object, options: FitOptions) -> FitConfig:
 
 
 def _continued(model: Model) -> Continued:
-    """Return what a fit takes over from a model."""
+    """Return the values that a fit keeps from the model that it continues."""
     info = model.info
     facts = (None, None, None) if info is None else (info.standardization, info.optimizer, info.lr)
     return Continued(model.weights, model.negative_slope, model.feature_names, model.target_names, *facts)
@@ -127,7 +127,7 @@ def train(config: FitConfig) -> Model:
 
 def coordinates_of(config: FitConfig) -> Coordinates:
     """Return the coordinates that a fit trains in."""
-    return find_coordinates(config.data, config.architecture, standardize=config.standardize, kept=config.maps)
+    return find_coordinates(config.data, config.architecture, standardize=config.standardize, known_maps=config.maps)
 
 
 def settings_of(config: FitConfig, start: Start, seed: int, shape: Shape) -> Settings:

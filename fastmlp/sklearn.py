@@ -23,7 +23,7 @@ from fastmlp import checks
 from fastmlp.engines.engine import Array
 from fastmlp.models.model import Model
 
-DEFAULT_PATIENCE = 10  # epochs divided by the default patience of early stopping
+EPOCHS_PER_PATIENCE = 10  # with early stopping, if no patience is given
 
 
 class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type: ignore[misc]
@@ -197,7 +197,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         if checks.flag("early_stopping", self.early_stopping):
             X, y, sample_weight, validation = self._split(X, y, sample_weight, seed)
             if patience is None:
-                patience = max(1, checks.count("epochs", self.epochs) // DEFAULT_PATIENCE)
+                patience = max(1, checks.count("epochs", self.epochs) // EPOCHS_PER_PATIENCE)
         self._train(X, y, sample_weight, continues, seed, epochs=self.epochs, validation=validation, patience=patience)
         history = self.model_.history
         assert history is not None

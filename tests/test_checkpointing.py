@@ -252,7 +252,7 @@ def test_damaged_checkpoints_are_refused_and_kept(sine, tmp_path):
             assert_identical(got, expected)
     assert 100 < n_refused < 200
     fastmlp.Model([[1.0]], [1.0], [[1.0]], [1.0]).save(path)
-    with pytest.raises(fastmlp.FileFormatError, match="it is a model that was saved"):
+    with pytest.raises(fastmlp.FileFormatError, match="it is a saved model"):
         fastmlp.fit(*sine, **options)
 
 

@@ -85,7 +85,7 @@ def together(monkeypatch):
         sizes.append(len(rngs))
         return train_batch(config, coordinates, rngs)
 
-    monkeypatch.setattr("fastmlp.parallel_fits.MOST_PER_TASK", 10**6)
+    monkeypatch.setattr("fastmlp.parallel_fits.MAX_PER_TASK", 10**6)
     monkeypatch.setattr("fastmlp.parallel_fits.TASKS_PER_WORKER", 1)
     monkeypatch.setattr("fastmlp.batched_fits.train_batch", spy)
     with joblib.parallel_config(n_jobs=1):

@@ -1,4 +1,4 @@
-"""Every intrinsic of the kernels equals NumPy in both dtypes, and so does its twin that runs without compilation."""
+"""Every intrinsic of the kernels equals NumPy in both dtypes, and so does its fallback without compilation."""
 
 import itertools
 import os
@@ -288,7 +288,7 @@ def test_registers_and_vectors_hold_what_was_put_in(dtype):
 def test_hints_change_no_result(dtype):
     def copy(out, a, index):
         hints.prefetch(a, (index,))
-        hints.in_order()
+        hints.compiler_fence()
         out[0] = a[hints.assume_nonnegative(index)]
         return hints.assume_nonnegative(index)
 
@@ -307,13 +307,13 @@ def test_every_intrinsic_is_tested_here():
 
 def run_these_tests(**environment):
     """Run this file in a process of its own, without the tests that call this."""
-    selected = "not every_intrinsic and not twins and not narrower"
+    selected = "not every_intrinsic and not fallbacks and not narrower"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", selected, __file__]
     done = subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout
 
 
-def test_twins_without_compilation_equal_numpy():
+def test_fallbacks_without_compilation_equal_numpy():
     run_these_tests(NUMBA_DISABLE_JIT="1")
 
 

@@ -1,4 +1,4 @@
-"""What kernels are made with: decorators and their cache, vectors of the processor's width, threads.
+"""Tools for kernels: decorators and the compile cache, vectors of the processor's width, threads.
 
 Imports nothing else of the package.
 """

@@ -1,4 +1,4 @@
-"""Get a kernel compiled for given arguments, whatever the state of the compile cache."""
+"""Compile a kernel for given arguments, or load it from the compile cache, even if the cache is damaged."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _compiled: dict[tuple[Any, tuple[Any, ...]], Any] = {}
 
 
 def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
-    """Return a function that is compiled for the types of some arguments, so that a call of it compiles nothing.
+    """Return a kernel that is compiled for the types of some arguments, so that a call of it compiles nothing.
 
-    That is the kernel itself, or a copy of it if its cache is damaged.
+    If the cache of the kernel is damaged, a copy of the kernel is returned.
 
     Parameters
     ----------
     kernel : numba dispatcher
         A function decorated with `njit`.
     arguments : tuple
-        Arguments of the types that it will be called with. Their values are not read.
+        Arguments of the types that the kernel will be called with. Their values are not read.
     """
     if numba.config.DISABLE_JIT:
         return kernel
@@ -39,13 +39,13 @@ def compiled(kernel: Any, arguments: tuple[Any, ...]) -> Any:
 
 @contextlib.contextmanager
 def _locked(cache_path: str | None) -> Iterator[None]:
-    """Hold a lock on a cache folder: one process compiles while the others wait, and then load.
+    """Hold a lock on a cache folder: one process compiles while the others wait, and then they load the kernel.
 
-    Without it each of them compiles. If two do so for different types, Numba's index can name the machine code of the
-    other.
+    Without the lock, each of them would compile. If two compile a kernel for different types at the same time, each
+    may find the machine code of the other in Numba's index.
     """
     with contextlib.ExitStack() as held:
-        with contextlib.suppress(ImportError, OSError):  # no such system call, no cache, or none to write to
+        with contextlib.suppress(ImportError, OSError):  # no such system call, no cache, or a read-only one
             import fcntl
 
             lock = held.enter_context((Path(cache_path or os.devnull) / "lock").open("w"))
@@ -56,8 +56,8 @@ def _locked(cache_path: str | None) -> Iterator[None]:
 def _attempts(kernel: Any, signature: tuple[Any, ...]) -> Iterator[Any]:
     """Compile with the cache as it is, then with a new index, then without a cache.
 
-    A truncated cache file raises whatever its unpickling meets (EOFError for an empty one: numba issue 10434), a full
-    disk an OSError after compilation. So any exception leads to the next attempt; only the last may raise.
+    Unpickling a truncated cache file may raise any exception (EOFError for an empty one: numba issue 10434), and a full
+    disk an OSError after compilation. So any exception leads to the next attempt; only the last attempt may raise.
     """
     yield _tried(kernel, signature)
     yield _tried(_with_new_index(kernel), signature)

@@ -1,4 +1,4 @@
-"""What kernels tell the compiler and the cache; none of it changes a result."""
+"""Hints of kernels to the compiler and to the cache of the processor. They do not change results."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from fastmlp.compiled.intrinsics import call, instruction, item_address
 def assume_nonnegative(typing_context: Any, index: Any) -> Any:
     """Return an integer that LLVM may assume to be non-negative, so that as an index it needs no test.
 
-    `index & (2**62 - 1)` would say the same, but LLVM makes it a bzhi instruction and puts the 62 into the low byte of
-    a register by movb, which waits for the register's former contents: each class of live units then waited for the
-    one before.
+    `index & (2**62 - 1)` would have the same effect. But LLVM compiles it to bzhi, and a movb of 62 into the low byte
+    of a register, which depends on the register's former contents. So each class of live units waited for the one
+    before.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -29,7 +29,7 @@ def assume_nonnegative(typing_context: Any, index: Any) -> Any:
 
 @instruction(lambda array, index: None)
 def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
-    """Start to fetch array[index] into the cache, for a read later on."""
+    """Start to load array[index] into the cache, for a later read."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         address = builder.bitcast(item_address(context, builder, signature, arguments), ir.IntType(8).as_pointer())
@@ -40,11 +40,11 @@ def prefetch(typing_context: Any, array: Any, index: Any) -> Any:
 
 
 @instruction(lambda: None)
-def in_order(typing_context: Any) -> Any:
+def compiler_fence(typing_context: Any) -> Any:
     """Keep the compiler from moving loads and stores across this place. No instruction is generated.
 
-    LLVM unrolls loops and starts the loads of the next round early, into registers that a full tile of sums does not
-    leave free: with 5 inputs it spilled 6 of 12 sums, which took 1.7 times longer.
+    LLVM unrolls loops and starts the loads of the next iteration early. If a tile of sums fills the registers, it then
+    spills sums to memory: with 5 inputs 6 of 12 sums, which took 1.7 times longer.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -1,7 +1,7 @@
-"""What the intrinsics of this folder are made with.
+"""Tools for writing intrinsics: functions for kernels that generate their LLVM instructions themselves.
 
-An intrinsic is a function for kernels that generates its LLVM instructions itself. Each has a twin: a Python function
-that does the same and runs where nothing is compiled (NUMBA_DISABLE_JIT), as when the coverage of kernels is measured.
+Each intrinsic has a fallback, a Python function that does the same. It runs if nothing is compiled (NUMBA_DISABLE_JIT),
+for example to measure the coverage of kernels.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 
-def instruction(twin: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Make an intrinsic of the function decorated, or return its twin where nothing is compiled.
+def instruction(fallback: Callable[..., Any]) -> Callable[[Any], Any]:
+    """Turn the decorated function into an intrinsic, or replace it by its fallback if nothing is compiled.
 
-    The twin gives no warnings for overflow, NaN and division by zero, since compiled code gives none.
+    The fallback gives no warnings for overflow, NaN and division by zero, since compiled code gives none.
     """
-    return lambda function: np.errstate(all="ignore")(twin) if numba.config.DISABLE_JIT else intrinsic(function)
+    return lambda function: np.errstate(all="ignore")(fallback) if numba.config.DISABLE_JIT else intrinsic(function)
 
 
 def item_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -19,25 +19,25 @@ from fastmlp.compiled.stamps import stamp
 class _Flags(Flags):  # type: ignore[misc]
     """The compiler's flags, compared by the values that they have when this copy is made.
 
-    To find the type of one `array[index]` Numba compares flags some fifteen times, and each comparison reads every
-    option through a property: 4 of the 17 seconds of compiling the kernel of pattern moments.
+    Numba compares flags about fifteen times to find the type of one `array[index]`, and each comparison reads every
+    option through a property. This took 4 of the 17 seconds of compiling the kernel of pattern moments.
     """
 
-    __slots__ = ("_settled",)
+    __slots__ = ("_values",)
 
     def __init__(self, copied: Flags) -> None:
         super().__init__(copied)
-        self._settled = self.values()
+        self._values = self.values()
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Flags) and self._settled == other._settled
+        return isinstance(other, _Flags) and self._values == other._values
 
     def __hash__(self) -> int:
         return hash(_Flags)
 
 
 class _Compiler(Compiler):  # type: ignore[misc]
-    """Numba's compiler with flags that compare fast; it looks overloads up under a copy of its flags."""
+    """Numba's compiler with flags that compare fast."""
 
     def __init__(self, *arguments: Any) -> None:
         *others, flags, types = arguments
@@ -56,7 +56,7 @@ OPTIONS: dict[str, Any] = {
     "_nrt": False,
     # No ZeroDivisionError branches: they block vectorisation.
     "error_model": "numpy",
-    # What sums need to be vectorised. Never True: nnan and ninf would remove the check that sees a fit diverge.
+    # The flags that vectorising sums requires. Never True: nnan and ninf would remove the check for divergence.
     "fastmath": {"reassoc", "contract", "nsz"},
 }
 
@@ -66,7 +66,7 @@ def njit(function: Callable[..., Any]) -> Any:
     function.__qualname__ = f"{function.__name__}-{stamp(function.__module__)}"  # names its file in the cache
     try:
         return numba.njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
-    except RuntimeError:  # no place for a cache: read-only package and no home folder
+    except RuntimeError:  # the cache has no place: the package is read-only and there is no home folder
         return numba.njit(**OPTIONS)(function)
 
 

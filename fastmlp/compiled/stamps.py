@@ -1,4 +1,4 @@
-"""A stamp for each file with kernels: a hash of everything that the kernels in it may depend on.
+"""A stamp for each file with kernels: a hash of all sources that its kernels may depend on.
 
 Numba's file cache notices an edit in a kernel's own file, but not in the files from which the kernel takes functions
 and constants. `njit` therefore puts the stamp of the file into the name under which a kernel is cached.
@@ -50,8 +50,8 @@ def _source(module: str) -> str:
 def _imported(module: str) -> frozenset[str]:
     """Return the modules of the package that a module imports at its top level.
 
-    Modules in `sys.modules` are told apart from other names: a kernel is decorated after its file's imports have run.
-    Imports inside functions and under TYPE_CHECKING bind no name that a kernel can use.
+    A name is a module if it is in `sys.modules`, since a kernel is decorated after its file's imports have run. Imports
+    inside functions and under TYPE_CHECKING bind no name that a kernel can use.
     """
     return frozenset(name for name in _named(_source(module)) if name in sys.modules)
 
@@ -69,7 +69,7 @@ def _named(source: str) -> Iterator[str]:
 def _head(source: str) -> list[ast.stmt]:
     """Return the statements before the first definition: all imports, as ruff's rule E402 demands.
 
-    To parse no more takes 2 ms instead of 41 for all files of the engines.
+    For all files of the engines, parsing only these takes 2 ms instead of 41.
     """
     definition = _FIRST_DEFINITION.search(source)
     try:

@@ -1,12 +1,12 @@
-"""The threads of one fit: how many it may have, and how they share the work of one kernel call.
+"""The threads of one fit: their number, and how they share the work of one kernel call.
 
 A kernel's work is a sequence of phases with a barrier after each, and every phase is divided into the same number of
 parts. Each thread first claims its own part of a phase, then any part that no thread has claimed yet. So a thread that
 the system suspends delays the others only if it has begun a part, and one that never started does not delay them at
 all. Which thread works on a part does not change the result.
 
-The threads are Python threads that start and end within the call: none is left that a fork could break. Within the
-call they synchronise through atomic counters, without Python, where joining a thread takes 20 us and more.
+The threads are Python threads that start and end within the call, so a later fork is safe. Within the call they
+synchronise through atomic counters, because joining a Python thread takes 20 us and more.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from numba.core import cgutils
 
 from fastmlp.compiled.intrinsics import call, instruction
 
-SPINS = 500  # times that a waiting thread reads the counter, some 15 us, before it offers its core to other threads
-_LINE = 8  # integers in a cache line: counters lie in lines of their own, since several threads write them
+SPINS = 500  # reads of the counter by a waiting thread, about 15 us, before it yields its core to other threads
+_CACHE_LINE = 8  # integers: each counter has a cache line of its own, since several threads write them
 _YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"
 _HAS_PAUSE = platform.machine() in ("x86_64", "AMD64")
-_twin_lock = threading.Lock()
+_fallback_lock = threading.Lock()
 _INT64 = ir.IntType(64)
 
 
 def usable_cores() -> int:
-    """Return on how many cores this process may run."""
+    """Return the number of cores that this process may run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -51,22 +51,22 @@ def may_use_all_cores() -> bool:
 
 
 def progress_counters(n_parts: int) -> npt.NDArray[np.int64]:
-    """Return the counters of a kernel: how many parts are finished, and the phase that each part was last claimed for.
+    """Return the counters of a kernel: the number of finished parts, and the last phase claimed of each part.
 
-    They are `_LINE` integers apart, the number finished first, with an unused line before them.
+    They are `_CACHE_LINE` integers apart, with an unused line before them. The number of finished parts comes first.
     """
-    return np.zeros((n_parts + 2) * _LINE, np.int64)[_LINE:]
+    return np.zeros((n_parts + 2) * _CACHE_LINE, np.int64)[_CACHE_LINE:]
 
 
 def run_together(kernel: Callable[[int], int], n_threads: int, progress: npt.NDArray[np.int64]) -> int:
-    """Call kernel(thread) in `n_threads` threads at once, and return what it returned in this one, thread 0.
+    """Call kernel(thread) in `n_threads` threads at once, and return the result of this thread, thread 0.
 
     `progress` is set to 0 first.
     """
     progress[:] = 0
     others = [threading.Thread(target=kernel, args=(thread,), daemon=True) for thread in range(1, n_threads)]
     try:
-        with contextlib.suppress(RuntimeError):  # the system gives no more threads: those that started do the work
+        with contextlib.suppress(RuntimeError):  # the system has no more threads: the started ones do the work
             for thread in others:
                 thread.start()
         return kernel(0)
@@ -82,22 +82,22 @@ def _counter(context: Any, builder: Any, signature: Any, arguments: Any, index: 
 
 
 def _claim(progress: Any, part: Any, phase: Any) -> bool:
-    with _twin_lock:
-        is_free = progress[(part + 1) * _LINE] == phase - 1
+    with _fallback_lock:
+        is_free = progress[(part + 1) * _CACHE_LINE] == phase - 1
         if is_free:
-            progress[(part + 1) * _LINE] = phase
+            progress[(part + 1) * _CACHE_LINE] = phase
     return bool(is_free)
 
 
 @instruction(_claim)
 def claim(typing_context: Any, progress: Any, part: Any, phase: Any) -> Any:
-    """Claim a part of a phase; return whether it is this thread's, because no other claimed it before.
+    """Claim a part of a phase for this thread; return False if another thread has claimed it before.
 
     Phases are counted from 1, parts from 0.
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        index = builder.mul(builder.add(arguments[1], _INT64(1)), _INT64(_LINE))
+        index = builder.mul(builder.add(arguments[1], _INT64(1)), _INT64(_CACHE_LINE))
         counter = _counter(context, builder, signature, arguments, index)
         before = builder.sub(arguments[2], _INT64(1))
         return builder.extract_value(builder.cmpxchg(counter, before, arguments[2], "acq_rel", "acquire"), 1)
@@ -107,7 +107,7 @@ def claim(typing_context: Any, progress: Any, part: Any, phase: Any) -> Any:
 
 
 def _finish(progress: Any) -> None:
-    with _twin_lock:
+    with _fallback_lock:
         progress[0] += 1
 
 

@@ -1,7 +1,8 @@
 """Vectors as values in kernels: their type, loads and stores, arithmetic.
 
-A vector holds `n_lanes` values of one dtype and fills one register of the processor. With vectors a kernel itself says
-what stays in registers: LLVM's vectoriser neither keeps a tile of sums in registers nor looks masks up in a table.
+A vector holds `n_lanes` values of one dtype and fills one register of the processor. A kernel with vectors decides
+itself which values stay in registers. LLVM's vectoriser would not keep a tile of sums in registers, nor look masks up
+in a table.
 Each function below is one or two instructions. `array` is an array of float32 or float64, contiguous along its last
 axis; `index` is a tuple with a non-negative integer for each of its axes. `like` is an array of the result's dtype.
 """

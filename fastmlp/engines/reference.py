@@ -71,11 +71,11 @@ def backward_hidden(dh2: Array, slope: Array, w2: Array) -> Array:
     return (dh2 @ w2.T) * slope
 
 
-def gradients(x: Array, dh2: Array, passed: Forward, weights: Weights) -> tuple[Weights, Array]:
+def gradients(x: Array, dh2: Array, forward_pass: Forward, weights: Weights) -> tuple[Weights, Array]:
     """Return dL/d(w1, b1, w2, b2) and dL/dx (n_samples, n_in) from dL/dh2 (n_samples, n_out) and the forward pass."""
-    dw2 = passed.relu.T @ dh2
+    dw2 = forward_pass.relu.T @ dh2
     db2 = dh2.sum(axis=0)
-    dh1 = backward_hidden(dh2, passed.slope, weights.w2)
+    dh1 = backward_hidden(dh2, forward_pass.slope, weights.w2)
     dw1 = x.T @ dh1
     db1 = dh1.sum(axis=0)
     return Weights(dw1, db1, dw2, db2), dh1 @ weights.w1.T
@@ -124,7 +124,7 @@ class ReferenceEngine:
         self._weights = Weights(*(w.astype(problem.x.dtype) for w in weights))
         zeros = Weights(*(np.zeros_like(w) for w in self._weights))
         self._moments = Moments(zeros, zeros)
-        self._passed = self._forward()
+        self._forward_pass = self._forward()
         self._epoch = 0
         self._n_updates = 0
         self._crossings = 0
@@ -140,14 +140,14 @@ class ReferenceEngine:
         y, s = self._problem.y, self._problem.sample_weight
         factors = self._settings.factors(self._epoch, n_epochs)
         with np.errstate(over="ignore", invalid="ignore"):
-            record.squared_error[0] = squared_error(self._passed.h2 - y, s)
+            record.squared_error[0] = squared_error(self._forward_pass.h2 - y, s)
             record.crossings[0] = self._crossings
             for epoch in range(n_epochs):
-                was_active = self._passed.active
+                was_active = self._forward_pass.active
                 self._train_epoch(factors[epoch])
                 if self.counts_crossings:
-                    self._crossings += int(np.count_nonzero(self._passed.active != was_active))
-                record.squared_error[epoch + 1] = squared_error(self._passed.h2 - y, s)
+                    self._crossings += int(np.count_nonzero(self._forward_pass.active != was_active))
+                record.squared_error[epoch + 1] = squared_error(self._forward_pass.h2 - y, s)
                 record.crossings[epoch + 1] = self._crossings
                 if not np.isfinite(record.squared_error[epoch + 1]).all():
                     return epoch, Status.DIVERGED
@@ -157,18 +157,18 @@ class ReferenceEngine:
         """Train one epoch, at the rates of the settings times a factor."""
         x, y, s = self._problem.x, self._problem.y, self._problem.sample_weight
         if self._settings.batch_size is None:
-            self._update(x, s[:, None] * (self._passed.h2 - y), self._passed, factor)
+            self._update(x, s[:, None] * (self._forward_pass.h2 - y), self._forward_pass, factor)
         else:
             for batch in self._settings.batches(self._epoch, len(x)):
-                passed = forward(x[batch], self._weights, self._settings.negative_slope)
+                forward_pass = forward(x[batch], self._weights, self._settings.negative_slope)
                 s_batch = s[batch, None] / s[batch].sum()
-                self._update(x[batch], s_batch * (passed.h2 - y[batch]), passed, factor)
-        self._passed = self._forward()
+                self._update(x[batch], s_batch * (forward_pass.h2 - y[batch]), forward_pass, factor)
+        self._forward_pass = self._forward()
         self._epoch += 1
 
-    def _update(self, x: Array, dh2: Array, passed: Forward, factor: float) -> None:
+    def _update(self, x: Array, dh2: Array, forward_pass: Forward, factor: float) -> None:
         """Update the weights from a forward pass over the samples x and its error signal dh2."""
-        grads, _ = gradients(x, dh2, passed, self._weights)
+        grads, _ = gradients(x, dh2, forward_pass, self._weights)
         rates = Rates(*(rate * factor for rate in self._settings.rates))
         self._n_updates += 1
         self._weights, self._moments = update(
@@ -192,7 +192,7 @@ class ReferenceEngine:
         self._moments = Moments(
             *(Weights(*(state[f"{name}_{group}"].copy() for group in Weights._fields)) for name in Moments._fields)
         )
-        self._passed = self._forward()
+        self._forward_pass = self._forward()
         self._epoch, self._n_updates, self._crossings = (int(count) for count in state["counts"])
 
     def _forward(self) -> Forward:

@@ -10,6 +10,6 @@ from fastmlp.engines.engine import Array
 def weighted_sum(weight: Array, rows: Array) -> Array:
     """Return the sum over i of weight_i rows_ij, for each j.
 
-    Not by BLAS, which adds up in another order on another number of threads: the same bits in every process.
+    BLAS is not used, because its order of summation depends on the number of threads.
     """
     return np.asarray(np.einsum("i,...ij->...j", weight, rows))

@@ -13,17 +13,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp.engines.engine import Array
-from fastmlp.exporting.c_text import (
-    FIXED_POINT,
-    INT_BITS,
-    definition,
-    description,
-    floating_literal,
-    half,
-    row,
-    scale_bits,
-    scaled,
-)
+from fastmlp.exporting.c_fixed_point import FIXED_POINT, INT_BITS, rounding_offset, scale_bits, scaled
+from fastmlp.exporting.c_text import definition, description, floating_literal, row
 from fastmlp.exporting.piecewise import piecewise_linear
 from fastmlp.nets.net import Net
 
@@ -111,7 +102,7 @@ def fixed_source(net: Net, name: str, largest_x: Array) -> str:
 #define {name.upper()}_Y_BITS {row(map(str, y_bits))}
 
 {definitions}
-static const int64_t {name}_half[{net.n_out}] = {row(str(half(int(n_bits))) for n_bits in shift)};
+static const int64_t {name}_half[{net.n_out}] = {row(str(rounding_offset(int(n_bits))) for n_bits in shift)};
 static const unsigned char {name}_shift[{net.n_out}] = {row(map(str, shift))};
 
 void {name}(const int32_t x[1], int32_t y[{net.n_out}])

@@ -10,17 +10,8 @@ from typing import Any
 import numpy as np
 
 from fastmlp.engines.engine import Array, Weights
-from fastmlp.exporting.c_text import (
-    FIXED_POINT,
-    INT_BITS,
-    definition,
-    description,
-    floating_literal,
-    half,
-    row,
-    scale_bits,
-    scaled,
-)
+from fastmlp.exporting.c_fixed_point import FIXED_POINT, INT_BITS, rounding_offset, scale_bits, scaled
+from fastmlp.exporting.c_text import definition, description, floating_literal, row
 from fastmlp.exporting.float32_weights import float32_weights
 from fastmlp.nets.net import Net
 
@@ -91,9 +82,9 @@ def _fixed(net: Net, largest_x: Array) -> _Fixed:
     y_shift = [bits - kept for bits, kept in zip(y_sum_bits, y_bits, strict=True)]
     weights = Weights(
         scaled(w1, sum_bits - np.array(x_bits)[:, None]),
-        scaled(b1, sum_bits) + half(h_shift),
+        scaled(b1, sum_bits) + rounding_offset(h_shift),
         scaled(w2, np.array(y_sum_bits) - h_bits),
-        scaled(b2, np.array(y_sum_bits)) + np.array([half(shift) for shift in y_shift]),
+        scaled(b2, np.array(y_sum_bits)) + np.array([rounding_offset(shift) for shift in y_shift]),
     )
     return _Fixed(weights, x_bits, h_shift, y_bits, y_shift)
 

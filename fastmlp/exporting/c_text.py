@@ -1,8 +1,7 @@
-"""Parts of all C sources: the description, the tables, literals, and the scales of integers."""
+"""The text that all C sources share: the description, definitions of tables, and literals."""
 
 from __future__ import annotations
 
-import math
 import textwrap
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
@@ -14,11 +13,7 @@ from fastmlp.checks import counted
 from fastmlp.engines.engine import Array
 from fastmlp.nets.net import Net
 
-INT_BITS = 31  # of an int32 without its sign
-WIDTH = 110  # of a line
-FIXED_POINT = """\
-Fixed point: x[i] is input i times 2^X_BITS[i], rounded; y[k] is output k times 2^Y_BITS[k]. No input
-   can overflow. The compiler must keep the sign in right shifts of negative integers, as all common compilers do."""
+LINE_WIDTH = 110
 
 
 def description(net: Net, form: str) -> str:
@@ -28,14 +23,14 @@ def description(net: Net, form: str) -> str:
     text = f"A two-layer ReLU net, made by fastmlp {version('fastmlp')}: {sizes}, {form}."
     if net.x_range is not None:
         text += f" Trained on inputs in {', '.join(f'[{low:.6g}, {high:.6g}]' for low, high in net.x_range)}."
-    return textwrap.fill(text, WIDTH, subsequent_indent="   ")
+    return textwrap.fill(text, LINE_WIDTH, subsequent_indent="   ")
 
 
 def definition(kind: str, name: str, array: Array, literal: Callable[[Any], str] = str) -> str:
     """Return the definition of a table with one or two dimensions."""
     sizes = "".join(f"[{size}]" for size in array.shape)
     rows = map(literal, array) if array.ndim == 1 else (row(map(literal, entries)) for entries in array)
-    lines = textwrap.wrap(", ".join(rows), WIDTH, break_long_words=False, break_on_hyphens=False)
+    lines = textwrap.wrap(", ".join(rows), LINE_WIDTH, break_long_words=False, break_on_hyphens=False)
     values = "\n    ".join(lines)
     return f"static const {kind} {name}{sizes} = {{\n    {values}\n}};"
 
@@ -49,18 +44,3 @@ def floating_literal(number: str) -> Callable[[Any], str]:
     """Return a function that writes a value as a C literal, with the fewest digits that give the same value."""
     suffix = "f" if number == "float" else ""
     return lambda value: np.format_float_scientific(value, trim="0") + suffix
-
-
-def scale_bits(n_bits: int, size: float) -> int:
-    """Return the largest b for which size * 2^b, rounded, is less than 2^n_bits."""
-    return n_bits - 1 - math.floor(math.log2(size) + 1e-9) if size > 0 else n_bits
-
-
-def scaled(array: Array, n_bits: int | Array) -> Array:
-    """Return array * 2^n_bits, rounded to integers."""
-    return np.rint(np.ldexp(array, n_bits)).astype(np.int64)
-
-
-def half(shift: int) -> int:
-    """Return the integer that makes a right shift round to nearest when it is added before."""
-    return 1 << (shift - 1) if shift else 0

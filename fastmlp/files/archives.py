@@ -93,16 +93,18 @@ def read(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str,
             text = arrays.pop("facts")
             if text.dtype != np.uint8 or text.size > MAX_FACTS:
                 raise FileFormatError("the facts are not JSON")
-            facts = json.loads(text.tobytes().decode(), parse_constant=_refuse)
+            facts = json.loads(text.tobytes().decode(), parse_constant=_refuse_constant)
         except _DAMAGE as error:
             refuse(path, f"an undamaged file of fastmlp ({error or type(error).__name__})")
     held = facts.pop("kind", None) if isinstance(facts, dict) else None
     if held != kind:
-        remedy = [f"; it is {_one(name)}, which {reader} reads" for name, reader in READERS.items() if name == held]
-        refuse(path, f"{_one(kind)} of fastmlp{''.join(remedy)}")
+        remedy = [
+            f"; it is {_with_article(name)}, which {reader} reads" for name, reader in READERS.items() if name == held
+        ]
+        refuse(path, f"{_with_article(kind)} of fastmlp{''.join(remedy)}")
     found = facts.pop("version", None)
     if type(found) is not int or found < 1:
-        refuse(path, f"{_one(kind)} of fastmlp with a version number")
+        refuse(path, f"{_with_article(kind)} of fastmlp with a version number")
     if found != version:
         raise FileFormatError(
             f"{path} has format {found}, but this version of fastmlp reads format {version}. Update fastmlp."
@@ -112,7 +114,7 @@ def read(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str,
     return facts, arrays
 
 
-def _one(kind: str) -> str:
+def _with_article(kind: str) -> str:
     """Return the kind with its article."""
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
@@ -170,5 +172,5 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
     return array.astype(dtype.newbyteorder("="), copy=False)
 
 
-def _refuse(constant: str) -> NoReturn:
+def _refuse_constant(constant: str) -> NoReturn:
     raise FileFormatError(f"the facts contain {constant}")

@@ -18,7 +18,7 @@ from fastmlp.files.archives import checked_path, read, refuse
 from fastmlp.models.fit_info import FitInfo
 from fastmlp.models.history import History, read_only_history
 from fastmlp.models.model import Model
-from fastmlp.models.saving import KIND, MAPS, NAMES, RESUME, VERSION, Contents
+from fastmlp.models.saving import KIND, NAME_FIELDS, RESUME, STANDARDIZATION_FIELDS, VERSION, Contents
 from fastmlp.starting.scaling import Standardization
 
 
@@ -58,7 +58,7 @@ def load(path: str | os.PathLike[str]) -> Model:
 
 
 def read_model(path: Path) -> tuple[Model, Contents | None]:
-    """Return the model in a file, and what a checkpoint contains besides."""
+    """Return the model in a file and, if the file is a checkpoint, the contents that a fit resumes from."""
     facts, arrays = read(path, KIND, VERSION)
     resume_arrays = {name.removeprefix(RESUME): arrays.pop(name) for name in [*arrays] if name.startswith(RESUME)}
     try:
@@ -78,7 +78,7 @@ def model_from(facts: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
         raise ValueError("the weights are not all float32 or all float64")
     info = None if facts["info"] is None else _info(facts["info"], _standardization(weights, arrays))
     x_range = _array(arrays, "x_range", np.float64, (weights.w1.shape[0], 2)) if "x_range" in arrays else None
-    names: dict[str, Any] = {name: facts.get(name) for name in NAMES}
+    names: dict[str, Any] = {name: facts.get(name) for name in NAME_FIELDS}
     model = Model(
         *weights,
         of_type(facts["negative_slope"], float),
@@ -113,10 +113,10 @@ def _array(arrays: dict[str, Array], name: str, dtype: Any, shape: tuple[int, ..
 
 
 def _standardization(weights: Weights, arrays: dict[str, Array]) -> Standardization | None:
-    if MAPS[0] not in arrays:
+    if STANDARDIZATION_FIELDS[0] not in arrays:
         return None
     sizes = (weights.w1.shape[0],) * 2 + weights.b2.shape * 2
-    maps = [_array(arrays, name, np.float64, (size,)) for name, size in zip(MAPS, sizes, strict=True)]
+    maps = [_array(arrays, name, np.float64, (size,)) for name, size in zip(STANDARDIZATION_FIELDS, sizes, strict=True)]
     if not all(np.isfinite(array).all() for array in maps) or not (maps[1].all() and maps[3].all()):
         raise ValueError("the standardization is not finite or has a scale of 0")
     return Standardization(*maps)
@@ -137,7 +137,7 @@ def _info_hints() -> dict[str, Any]:
 
 
 def _history(model: Model, snapshot_facts: Any, info_facts: Any, arrays: dict[str, Array]) -> History:
-    """Return the history of a model that is complete except for it."""
+    """Return the history of a model, which is given without it."""
     epoch = arrays.pop("epoch")
     if epoch.dtype != np.int64 or epoch.ndim != 1 or not epoch.size or epoch[0] < 0 or (np.diff(epoch) <= 0).any():
         raise ValueError("the epochs do not ascend")

@@ -21,9 +21,9 @@ from fastmlp.nets.net import Net
 from fastmlp.starting.scaling import Standardization
 
 KIND, VERSION = "model", 1
-NAMES = ("feature_names", "target_names")  # missing in files of early versions
-MAPS = tuple(field.name for field in fields(Standardization))
-CURVES = ("epoch", "rmse", "val_rmse", "crossings")
+NAME_FIELDS = ("feature_names", "target_names")  # missing in files of early versions
+STANDARDIZATION_FIELDS = tuple(field.name for field in fields(Standardization))
+HISTORY_ARRAYS = ("epoch", "rmse", "val_rmse", "crossings")
 RESUME = "resume/"  # the names of the arrays of a checkpoint begin with it
 
 
@@ -40,7 +40,7 @@ def save_model(path: str | os.PathLike[str], net: Net, history: History | None, 
 
 
 def write_model(path: Path, contents: Contents, resume: Contents | None = None) -> None:
-    """Write the contents of a model, and for a checkpoint what the fit needs to resume."""
+    """Write the contents of a model, and those that a fit needs to resume if the file is a checkpoint."""
     facts, arrays = contents
     if resume is not None:
         facts = facts | {"resume": resume.facts}
@@ -51,16 +51,16 @@ def write_model(path: Path, contents: Contents, resume: Contents | None = None) 
 def model_contents(net: Net, history: History | None, info: FitInfo | None) -> Contents:
     """Return the facts and the arrays of a model."""
     arrays: dict[str, Array] = dict(net.weights._asdict())
-    facts: dict[str, Any] = {name: getattr(net, name) for name in ("negative_slope", "y_ndim", *NAMES)}
+    facts: dict[str, Any] = {name: getattr(net, name) for name in ("negative_slope", "y_ndim", *NAME_FIELDS)}
     facts["info"] = None
     if net.x_range is not None:
         arrays["x_range"] = net.x_range
     if info is not None:
         facts["info"] = info_facts(info)
         if info.standardization is not None:
-            arrays |= {name: getattr(info.standardization, name) for name in MAPS}
+            arrays |= {name: getattr(info.standardization, name) for name in STANDARDIZATION_FIELDS}
     if history is not None:
-        arrays |= {name: array for name in CURVES if (array := getattr(history, name)) is not None}
+        arrays |= {name: array for name in HISTORY_ARRAYS if (array := getattr(history, name)) is not None}
         facts["snapshots"] = _snapshot_facts(history, facts["info"])
         arrays |= _snapshot_arrays(history)
     return Contents(facts, arrays)
@@ -73,12 +73,12 @@ def info_facts(info: FitInfo) -> dict[str, Any]:
 
 
 def changed_facts(facts: Mapping[str, Any], known: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the facts that are not among the known ones."""
+    """Return the facts that are missing in the known ones or differ from them."""
     return {name: fact for name, fact in facts.items() if known is None or name not in known or known[name] != fact}
 
 
 def _snapshot_facts(history: History, known: Mapping[str, Any] | None) -> list[dict[str, Any]]:
-    """Return the epoch of each snapshot, and its info as far as it differs from that of the model."""
+    """Return the epoch of each snapshot, and the entries of its info that differ from the info of the model."""
     return [
         {"epoch": epoch, "info": None if snapshot.info is None else changed_facts(info_facts(snapshot.info), known)}
         for epoch, snapshot in history.snapshots.items()

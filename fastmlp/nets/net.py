@@ -200,9 +200,9 @@ class Net:
         """
         data = samples_of(self, x, y, sample_weight)
         weights = self._float64_weights()
-        passed = forward(data.x, weights, self.negative_slope)
-        dh2 = data.sample_weight[:, None] * (passed.h2 - data.y)
-        parameters, dx = gradients(data.x, dh2, passed, weights)
+        forward_pass = forward(data.x, weights, self.negative_slope)
+        dh2 = data.sample_weight[:, None] * (forward_pass.h2 - data.y)
+        parameters, dx = gradients(data.x, dh2, forward_pass, weights)
         return parameters._asdict() | {"x": dx[:, 0] if data.x_ndim == 1 else dx}
 
     def input_gradient(self, x: npt.ArrayLike) -> Array:
@@ -232,9 +232,9 @@ class Net:
         columns, x_ndim = checks.inputs(x, self.n_in, self.feature_names)
         weights = self._float64_weights()
         gradient = np.empty((len(columns), self.n_out, self.n_in))
-        for rows, passed in self._forward_blocks(columns):
+        for rows, forward_pass in self._forward_blocks(columns):
             for k in range(self.n_out):
-                gradient[rows, k] = (passed.slope * weights.w2[:, k]) @ weights.w1.T
+                gradient[rows, k] = (forward_pass.slope * weights.w2[:, k]) @ weights.w1.T
         axes = ((1,) if self.y_ndim == 1 else ()) + ((2,) if x_ndim == 1 else ())
         return gradient.squeeze(axes)
 
@@ -269,8 +269,8 @@ class Net:
     def _outputs(self, x: Array) -> Array:
         """Return h2 (n, n_out) in float64."""
         outputs = np.empty((len(x), self.n_out))
-        for rows, passed in self._forward_blocks(x):
-            outputs[rows] = passed.h2
+        for rows, forward_pass in self._forward_blocks(x):
+            outputs[rows] = forward_pass.h2
         return outputs
 
     def _forward_blocks(self, x: Array) -> Iterator[tuple[slice, Forward]]:
@@ -286,8 +286,8 @@ class Net:
             rows = slice(first, min(first + n_rows, len(x)))
             n_used = rows.stop - first
             block[:n_used] = x[rows]
-            passed = forward(block, weights, self.negative_slope)
-            yield rows, Forward(*(array[:n_used] for array in passed))
+            forward_pass = forward(block, weights, self.negative_slope)
+            yield rows, Forward(*(array[:n_used] for array in forward_pass))
 
 
 def samples_of(net: Net, x: object, y: object, sample_weight: object = None) -> checks.Samples:

@@ -1,4 +1,4 @@
-"""What a fit takes over from a model whose training it continues."""
+"""The values that a fit keeps from a model whose training it continues."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastmlp.starting.scaling import Standardization
 
 @dataclass(frozen=True, eq=False)
 class Continued:
-    """A trained model as the start of a fit.
+    """A model whose training a fit continues.
 
     Attributes
     ----------

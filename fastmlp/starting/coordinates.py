@@ -35,16 +35,17 @@ class Coordinates:
 
 
 def find_coordinates(
-    data: Samples, architecture: Architecture, *, standardize: bool, kept: Standardization | None
+    data: Samples, architecture: Architecture, *, standardize: bool, known_maps: Standardization | None
 ) -> Coordinates:
     """Return the coordinates to train in.
 
-    They are those of a model whose training goes on (`kept`), else standardised ones if `standardize` is True, else the
-    units of the data. A number that overflows becomes infinite; `make_problem` refuses it.
+    They are those of the model that the fit continues (`known_maps`) if there is one. Otherwise they are standardised
+    if `standardize` is True, and the units of the data if not. A number that overflows becomes infinite; `make_problem`
+    refuses it.
     """
     with np.errstate(all="ignore"):
-        if kept is not None:
-            maps = kept
+        if known_maps is not None:
+            maps = known_maps
         elif standardize:
             shifts = {"shift_inputs": architecture.hidden_bias, "shift_targets": architecture.output_bias}
             maps = standardization(data.x, data.y, data.sample_weight, **shifts)

@@ -53,10 +53,9 @@ class CallbackTimer:
         self._called = time.perf_counter()
 
     def is_due(self, n_done: int, n_wanted: int, is_last: bool) -> bool:
-        """Return whether to call after a chunk of n_done epochs, which without cuts would have had n_wanted.
+        """Return whether to call after a chunk of n_done epochs, which could have had n_wanted if it was not cut short.
 
-        Due is every last chunk, and every chunk with which n_wanted epochs or `seconds` have passed since the last
-        call.
+        A call is due after the last chunk, and if n_wanted epochs or `seconds` have passed since the last call.
         """
         self._n_epochs += n_done
         if not (is_last or self._n_epochs >= n_wanted or time.perf_counter() - self._called >= self._seconds):

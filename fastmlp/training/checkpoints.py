@@ -6,14 +6,11 @@ added to it.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastmlp.checks import wording
 from fastmlp.engines.engine import Array, Weights
@@ -22,12 +19,10 @@ from fastmlp.files.atomic import remove_leftovers
 from fastmlp.models.loading import read_model
 from fastmlp.models.model import Model
 from fastmlp.models.saving import Contents, model_contents, write_model
-from fastmlp.versions import versions
+from fastmlp.training.digest import config_digest
 
 if TYPE_CHECKING:
     from fastmlp.starting.config import FitConfig
-
-IRRELEVANT = {"callback", "progress", "checkpoint", "checkpoint_every", "resume", "is_seeded"}  # to the result
 
 
 class EngineState(NamedTuple):
@@ -74,7 +69,7 @@ class Checkpoint:
     """The checkpoint file of one fit."""
 
     def __init__(self, path: Path, seconds: float, config: FitConfig) -> None:
-        """Remove what killed writers of this file left behind.
+        """Remove temporary files of processes that were killed while they wrote this file.
 
         Parameters
         ----------
@@ -87,7 +82,7 @@ class Checkpoint:
         """
         self._path = path
         self._seconds = seconds
-        self._digest = digest(config)
+        self._digest = config_digest(config)
         remove_leftovers(path)
 
     def begin(self, start: Weights, seed: int) -> None:
@@ -129,7 +124,7 @@ class Checkpoint:
             return None
         model, resume = read_model(self._path)
         if resume is None:
-            refuse(self._path, "a checkpoint of fastmlp; it is a model that was saved")
+            refuse(self._path, "a checkpoint of fastmlp; it is a saved model")
         facts, arrays = resume
         try:
             if facts["digest"] != self._digest:
@@ -145,40 +140,4 @@ class Checkpoint:
             state = TrainingState(model, engine, best, groups["rule"]["stopping"], facts["ended"])
             return Resumed(state, Weights(**groups["start"]), facts["seed"])
         except (KeyError, TypeError) as error:
-            refuse(self._path, f"a checkpoint of fastmlp that holds together ({error})")
-
-
-def digest(config: FitConfig) -> str:
-    """Return a hash that differs between fits whose results could differ."""
-    known = hashlib.sha256(versions()["fastmlp"].encode())
-    for field in fields(config):
-        value = getattr(config, field.name)
-        if field.name == "rng" and not config.is_seeded:
-            value = None  # fresh entropy differs in every call
-        if field.name not in IRRELEVANT:
-            known.update(field.name.encode())
-            _add(known, value)
-    return known.hexdigest()
-
-
-def _add(known: Any, value: Any) -> None:
-    """Add a value of a configuration to a hash."""
-    known.update(type(value).__name__.encode())
-    if isinstance(value, np.ndarray):
-        known.update(f"{value.dtype}{value.shape}".encode())
-        known.update(np.ascontiguousarray(value).data)
-    elif isinstance(value, np.random.Generator):
-        _add(known, value.bit_generator.state)
-    elif is_dataclass(value):
-        _add(known, {field.name: getattr(value, field.name) for field in fields(value)})
-    elif isinstance(value, Mapping):
-        for key, entry in value.items():
-            _add(known, (key, entry))
-    elif isinstance(value, (tuple, list)):
-        known.update(f"{len(value)}".encode())
-        for entry in value:
-            _add(known, entry)
-    elif callable(value):
-        _add(known, float(value(0)))  # of a schedule only the first rate is compared
-    else:
-        known.update(repr(value).encode() + b"\0")
+            refuse(self._path, f"an undamaged checkpoint of fastmlp ({error})")

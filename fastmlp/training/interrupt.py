@@ -22,7 +22,7 @@ class Interrupt:
         self._previous: Any = None
 
     def __enter__(self) -> Interrupt:
-        # A handler other than Python's own was installed by somebody who wants it called.
+        # Any handler other than Python's own was installed on purpose, so it stays.
         if (
             threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler

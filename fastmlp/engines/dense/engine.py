@@ -1,8 +1,7 @@
-"""What the two dense engines share: they hold the arrays of a kernel, order the samples and call the kernel."""
+"""The base class of the two dense engines. It holds the arrays of a kernel, orders the samples and calls the kernel."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from dataclasses import replace
 from types import ModuleType
@@ -14,15 +13,15 @@ from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.threads import progress_counters, run_together
 from fastmlp.engines.dense.kernels.epochs import Arrays, Parameters, Plan
 from fastmlp.engines.dense.kernels.optimizer import Optimizer
-from fastmlp.engines.dense.layout import aligned_zeros
+from fastmlp.engines.dense.layout import aligned_zeros, sum_of_parts
 from fastmlp.engines.engine import Array, Problem, Record, Settings, Status, Weights
 
 
 class DenseEngine:
     """The base class of `FewInputs` and `ManyInputs`, which decide how weights and samples lie in memory.
 
-    The kernel goes on from the arrays of the call before: the parameters, their moments and the gradients of the last
-    pass, which the next update takes.
+    Each call of the kernel continues from the arrays of the previous call: the parameters, their moments, and the
+    gradients of the last pass, which the next update uses.
     """
 
     counts_crossings = False
@@ -38,7 +37,7 @@ class DenseEngine:
         scratch: Any,
         samples: Any,
     ) -> None:
-        """Evaluate the net at the start.
+        """Evaluate the initial weights.
 
         Parameters
         ----------
@@ -62,7 +61,7 @@ class DenseEngine:
         padded_batch_size = samples.sample_weight[0].size // max(1, self._n_batches)
         self._place = padded_batch_size * self._batch + within_batch
         self._epoch = 0
-        self._n_updates = -1  # until the start is evaluated
+        self._n_updates = -1  # until the initial weights are evaluated
         self._squared_error = np.empty((1, problem.y.shape[1]))
         self._rates = np.array([settings.rates], float)
 
@@ -151,8 +150,8 @@ class DenseEngine:
     def state(self) -> Mapping[str, Array]:
         """Return copies of the parameters, moments, gradients, squared error, and the numbers of epochs and updates.
 
-        The gradients are added over parts in the order of an update, so an engine with any number of parts can go on
-        from the state.
+        The gradients are summed over parts in the order of an update, so an engine with any number of parts can
+        continue from the state.
         """
         counts = np.array([self._epoch, self._n_updates])
         arrays = self._state | {"squared_error": self._squared_error, "counts": counts}
@@ -199,11 +198,6 @@ def n_parts_of(settings: Settings, most: int) -> int:
 def n_batches_of(n_samples: int, settings: Settings) -> int:
     """Return the number of mini-batches in an epoch, 0 without mini-batches."""
     return -(-n_samples // settings.batch_size) if settings.batch_size else 0
-
-
-def sum_of_parts(by_part: Array) -> Array:
-    """Return the sum over the first axis, added one by one: the order of NumPy's sum depends on the shape."""
-    return functools.reduce(np.add, by_part)
 
 
 def smallest_problem(n_in: int, dtype: np.dtype[Any], settings: Settings) -> tuple[Problem, Weights, Settings]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.threads import may_use_all_cores, progress_counters, run_together, usable_cores
 from fastmlp.compiled.vectors import n_lanes
-from fastmlp.engines.dense.kernels.gauss_newton import Matrix, Vector, multiply_part
-from fastmlp.engines.dense.kernels.many_inputs import PANEL_VECTORS, TILE_ROWS, Gradients, Scratch
-from fastmlp.engines.dense.layout import aligned_zeros, padded, round_up
+from fastmlp.engines.dense.kernels.gauss_newton import Direction, Matrix, multiply_part
+from fastmlp.engines.dense.kernels.many_inputs import PANEL_VECTORS, TILE_ROWS, Gradients, Scratch, padded_inputs
+from fastmlp.engines.dense.layout import aligned_zeros, packed_panels, padded, round_up, sum_of_parts, unpacked_panels
 from fastmlp.engines.dense.many_inputs import BLOCK_SAMPLES
 from fastmlp.engines.engine import Array, Weights
 
-N_PARTS = 8  # of the samples: as many whatever the cores, so that the bits of a product do not depend on them
+N_PARTS = 8  # of the samples; on any number of cores, so that the bits of a product do not depend on it
 DTYPE = np.dtype(np.float64)
 
 
@@ -27,9 +25,8 @@ class DenseProduct:
         n_out = weights.b2.size
         self._n_hidden = weights.b1.size
         n_rows, lanes = round_up(n_samples, TILE_ROWS), n_lanes(DTYPE)
-        self._n_padded = max(4, round_up(self._n_in, 2))  # inputs
+        self._n_padded = padded_inputs(self._n_in)
         self._units = PANEL_VECTORS * lanes  # of a panel
-        self._n_units = round_up(self._n_hidden, self._units)
         block = min(BLOCK_SAMPLES, n_rows)
         theta = self._panels(weights)
         self._matrix = Matrix(
@@ -45,14 +42,14 @@ class DenseProduct:
             h2=aligned_zeros((N_PARTS, block, n_out, lanes), DTYPE),
             error=aligned_zeros((N_PARTS, block, n_out), DTYPE),
         )
-        vector = Vector(theta, weights.b2)
+        vector = Direction(theta, weights.b2)
         self._kernel = compiled(multiply_part, (self._matrix, vector, self._gradients, self._scratch, 0))
         self._n_threads = min(usable_cores(), N_PARTS) if may_use_all_cores() else 1
         self._progress = progress_counters(N_PARTS)
 
     def __call__(self, vector: Weights) -> Weights:
         """Return J^T S J v."""
-        packed = Vector(self._panels(vector), np.ascontiguousarray(vector.b2))
+        packed = Direction(self._panels(vector), np.ascontiguousarray(vector.b2))
 
         def multiply(thread: int) -> int:
             for part in range(thread, N_PARTS, self._n_threads):
@@ -60,21 +57,11 @@ class DenseProduct:
             return 0
 
         run_together(multiply, self._n_threads, self._progress)
-        dtheta = functools.reduce(np.add, self._gradients.dtheta)  # in the same order on any number of threads
-        rows = dtheta.swapaxes(0, 1).reshape(dtheta.shape[1], -1)[:, : self._n_hidden]
-        n_in = self._n_padded
-        db2 = functools.reduce(np.add, self._gradients.db2)
-        return Weights(rows[: self._n_in].copy(), rows[n_in].copy(), rows[n_in + 1 :].T.copy(), db2)
+        dtheta, db2 = sum_of_parts(self._gradients.dtheta), sum_of_parts(self._gradients.db2)
+        return unpacked_panels(dtheta, db2, self._n_in, self._n_hidden)
 
     def _panels(self, weights: Weights) -> Array:
-        """Return w1, b1 and w2 as the kernel takes them: (n_panels, n_in + 1 + n_out, units)."""
-        n_in = self._n_padded
-        rows = np.zeros((n_in + 1 + weights.b2.size, self._n_units))
-        rows[: self._n_in, : self._n_hidden] = weights.w1
-        rows[n_in, : self._n_hidden] = weights.b1
-        rows[n_in + 1 :, : self._n_hidden] = weights.w2.T
-        panels = rows.reshape(len(rows), -1, self._units).swapaxes(0, 1)
-        return padded(panels, panels.shape, DTYPE)
+        return packed_panels(weights, self._n_padded, self._units, DTYPE)
 
 
 def compile_product() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from fastmlp.compiled.vectors import n_lanes
 from fastmlp.engines.dense.engine import DenseEngine, n_batches_of, n_parts_of, smallest_problem
 from fastmlp.engines.dense.kernels import many_inputs
-from fastmlp.engines.dense.layout import aligned_zeros, broadcast_to_lanes, padded, round_up
+from fastmlp.engines.dense.layout import aligned_zeros, broadcast_to_lanes, packed_panels, round_up, unpacked_panels
 from fastmlp.engines.engine import Array, Problem, Settings, Shape, Weights
 
 # Samples in a block: of 24, 48, 96, 144, 192 and 288 these were the fastest or within 2 % for 64 to 1024 units. The
@@ -30,9 +30,8 @@ class ManyInputs(DenseEngine):
         dtype = problem.x.dtype
         lanes = n_lanes(dtype)
         units = many_inputs.PANEL_VECTORS * lanes  # of a panel
-        n_in = max(4, round_up(self._n_in, 2))
-        n_units = round_up(self._n_hidden, units)
-        n_panels = n_units // units
+        n_in = many_inputs.padded_inputs(self._n_in)
+        theta = packed_panels(weights, n_in, units, dtype)
 
         samples_per_batch = round_up(min(n_samples, settings.batch_size or n_samples), many_inputs.TILE_ROWS)
         n_parts = n_parts_of(settings, samples_per_batch // many_inputs.TILE_ROWS)
@@ -40,21 +39,16 @@ class ManyInputs(DenseEngine):
         block = min(BLOCK_SAMPLES, samples_per_batch)
         n_weights = 2 if settings.batch_size else 1
 
-        rows = np.zeros((n_in + 1 + n_out, n_units), dtype)
-        rows[: self._n_in, : self._n_hidden] = weights.w1
-        rows[n_in, : self._n_hidden] = weights.b1
-        rows[n_in + 1 :, : self._n_hidden] = weights.w2.T
-        panels = rows.reshape(len(rows), n_panels, units).swapaxes(0, 1)  # (n_panels, n_in + 1 + n_out, units)
         super().__init__(
             problem,
             settings,
-            {"theta": padded(panels, panels.shape, dtype), "b2": broadcast_to_lanes(weights.b2, dtype)},
+            {"theta": theta, "b2": broadcast_to_lanes(weights.b2, dtype)},
             many_inputs.Gradients(
-                dtheta=aligned_zeros((n_parts, *panels.shape), dtype),
+                dtheta=aligned_zeros((n_parts, *theta.shape), dtype),
                 db2=aligned_zeros((n_parts, n_out), dtype),
             ),
             many_inputs.Scratch(
-                h1=aligned_zeros((n_parts, n_panels, block, units), dtype),
+                h1=aligned_zeros((n_parts, len(theta), block, units), dtype),
                 dh1=aligned_zeros((n_parts, block, units), dtype),
                 h2=aligned_zeros((n_parts, block, n_out, lanes), dtype),
                 error=aligned_zeros((n_parts, block, n_out), dtype),
@@ -76,7 +70,4 @@ class ManyInputs(DenseEngine):
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
-        theta, b2 = self._state["theta"], self._state["b2"][:, 0]
-        rows = theta.swapaxes(0, 1).reshape(theta.shape[1], -1)[:, : self._n_hidden]
-        n_in = len(rows) - 1 - b2.size  # padded
-        return Weights(rows[: self._n_in].copy(), rows[n_in].copy(), rows[n_in + 1 :].T.copy(), b2.copy())
+        return unpacked_panels(self._state["theta"], self._state["b2"][:, 0], self._n_in, self._n_hidden)

@@ -1,4 +1,4 @@
-"""Small nets on the same samples, trained by one call, without the preparation that each engine would repeat.
+"""Small nets on the same samples, trained by one call of a kernel. The samples are sorted and scaled only once.
 
 The results are bitwise those of `Univariate` for each net that it trains by prefix sums from beginning to end: the
 kernel is the same, and all other arithmetic is elementwise.
@@ -17,7 +17,7 @@ from fastmlp.engines.univariate.samples import sorted_samples
 from fastmlp.engines.univariate.unit_by_unit import PrefixSums
 
 
-def is_for(shape: Shape) -> bool:
+def trains_by_prefix_sums(shape: Shape) -> bool:
     """Return whether nets of this shape are trained by prefix sums from beginning to end."""
     return choice.first_method(shape) is PrefixSums
 
@@ -31,18 +31,19 @@ class TrainedBatch:
     weights : Weights
         Stacked along a first axis.
     squared_error : ndarray, shape (n_nets, 2, n_out)
-        At the start and at the end.
+        Squared errors at the start and at the end.
     crossings : ndarray of int64, shape (n_nets,)
-        The (unit, sample) sign changes.
-    is_sound : ndarray of bool, shape (n_nets,)
-        Whether the dtype could hold all errors. If not, the other entries of this net are undefined.
+        Number of sign changes of a unit at a sample.
+    is_finite : ndarray of bool, shape (n_nets,)
+        Whether all errors are finite in the dtype. If not, the other entries of this net are undefined.
     method : str
+        Name of the method.
     """
 
     weights: Weights
     squared_error: Array
     crossings: Array
-    is_sound: Array
+    is_finite: Array
     method: str
 
 
@@ -52,15 +53,16 @@ def train_batch(problem: Problem, weights: Weights, settings: Settings, rates: A
     Parameters
     ----------
     problem : Problem
-        One input.
+        Samples with one input.
     weights : Weights
-        Where training starts, stacked: w1 (n_nets, 1, n_hidden), b1 (n_nets, n_hidden), w2 (n_nets, n_hidden, n_out),
+        Initial weights, stacked: w1 (n_nets, 1, n_hidden), b1 (n_nets, n_hidden), w2 (n_nets, n_hidden, n_out),
         b2 (n_nets, n_out).
     settings : Settings
         Its rates only say which groups are trained.
     rates : ndarray, shape (n_nets, 4)
-        Of w1, b1, w2, b2; one that is 0 for one net is 0 for all.
+        Learning rates of w1, b1, w2 and b2. A rate that is 0 for one net must be 0 for all.
     n_epochs : int
+        Number of epochs.
     """
     dtype = problem.x.dtype
     samples = sorted_samples(problem, may_centre=settings.rates.b1 != 0)
@@ -69,5 +71,5 @@ def train_batch(problem: Problem, weights: Weights, settings: Settings, rates: A
     ends, crossings = method.train_each(start.units, start.code, start.b2, rates, n_epochs)
     trained = uncentred_weights(samples, start, dtype)
     with np.errstate(invalid="ignore"):
-        is_sound = np.all(np.sqrt(ends[:, 2]) <= float(np.finfo(dtype).max), axis=1)
-    return TrainedBatch(trained, ends[:, :2], crossings, is_sound, method.method)
+        is_finite = np.all(np.sqrt(ends[:, 2]) <= float(np.finfo(dtype).max), axis=1)
+    return TrainedBatch(trained, ends[:, :2], crossings, is_finite, method.method)

@@ -22,14 +22,15 @@ class CentredUnits(NamedTuple):
     code : ndarray of int64, shape (..., n_hidden)
         The codes of their patterns on the samples as given.
     b2 : ndarray, shape (..., n_out)
-    rest : ndarray, shape (..., n_hidden)
-        What rounding took from b, which `uncentred_weights` adds again.
+        Output biases.
+    rounding_error : ndarray, shape (..., n_hidden)
+        The part of b that centring rounded away. `uncentred_weights` adds it again.
     """
 
     units: Array
     code: Array
     b2: Array
-    rest: Array
+    rounding_error: Array
 
 
 def centred_units(samples: SortedSamples, weights: Weights, dtype: np.dtype[Any]) -> CentredUnits:
@@ -38,27 +39,28 @@ def centred_units(samples: SortedSamples, weights: Weights, dtype: np.dtype[Any]
     ranges = active_ranges(samples.raw_x, w1.ravel(), b1.ravel())
     code = codes(*ranges, samples.x.size).reshape(b1.shape)
     with np.errstate(over="ignore", invalid="ignore"):
-        beta, rest = _centred(samples, w1[..., 0, :], b1, code)
+        beta, rounding_error = _centred(samples, w1[..., 0, :], b1, code)
         units = np.concatenate([w1, beta[..., None, :], np.swapaxes(w2, -1, -2)], axis=-2)
-    return CentredUnits(units, code, b2, rest)
+    return CentredUnits(units, code, b2, rounding_error)
 
 
 def uncentred_weights(samples: SortedSamples, units: CentredUnits, dtype: np.dtype[Any]) -> Weights:
-    """Return copies of the weights of units; what they started with comes back to the last bit."""
+    """Return copies of the weights of units. Units that were not trained give their weights back to the last bit."""
     rows = units.units
     with np.errstate(over="ignore", invalid="ignore"):
-        b1 = _uncentred(samples, rows[..., 0, :], rows[..., 1, :]) + units.rest  # never -0.0, which kernels make of 0
+        # The sum is never -0.0, which kernels make of 0.
+        b1 = _uncentred(samples, rows[..., 0, :], rows[..., 1, :]) + units.rounding_error
         weights = rows[..., :1, :], b1, np.swapaxes(rows[..., 2:, :], -1, -2), units.b2
         return Weights(*(np.array(w, dtype, order="C") for w in weights))
 
 
 def _centred(samples: SortedSamples, w: Array, b: Array, code: Array) -> tuple[Array, Array]:
-    """Return beta = b + centre w, and what must be added to beta - centre w for b to come back to the last bit.
+    """Return beta = b + centre w and its rounding error: the term by which beta - centre w must be increased to give b.
 
-    Centring may round a kink near a sample to its other side. Such a unit gets the nearest beta that keeps its pattern.
+    Rounding beta may move a kink across a sample. Such a unit gets the nearest beta that keeps its pattern.
     """
     if samples.centre == 0:
-        return b, np.zeros_like(b)  # long doubles take 7 us to add for 1,000 units
+        return b, np.zeros_like(b)  # adding in long double takes 7 us for 1,000 units
     beta = (b + np.longdouble(samples.centre) * w).astype(np.float64)
     beside = neighbours(samples.x)
     for x, is_active in zip(beside.x[:, code], beside.active[:, code], strict=True):

@@ -1,4 +1,4 @@
-"""The engine for nets of one input, which chooses the method that trains and changes it during a fit."""
+"""The engine for nets of one input. It chooses the method that trains, and may change it during a fit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastmlp.engines.univariate.unit_by_unit import OptimizedSums, PrefixSums
 
 def each_univariate_kernel() -> Iterator[tuple[type[Engine], Shape]]:
     """Yield the engine and a shape for each kernel that a fit of one output may compile."""
-    for shape in choice.each_start():
+    for shape in choice.each_first_shape():
         yield Univariate, shape
 
 
@@ -31,13 +31,13 @@ class Univariate:
     def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
         self._dtype = problem.x.dtype
         self._settings = replace(settings, rates=Rates(*map(float, settings.rates)))
-        # Centring gains nothing without a hidden bias to train, and b1 must then stay what it is to the last bit.
-        # An optimiser other than plain descent would act on b + centre w instead of b.
+        # Without a hidden bias to train, centring gains nothing, and it could change the last bit of the constant b1.
+        # With an optimiser other than plain gradient descent, the update of b + centre w is not that of b and w.
         self._samples = sorted_samples(problem, may_centre=settings.rates.b1 != 0 and settings.is_plain)
-        units, code, b2, self._rest = centred_units(self._samples, weights, self._dtype)
+        units, code, b2, self._rounding_error = centred_units(self._samples, weights, self._dtype)
         self._epoch = 0
-        self._stay = choice.FIRST_STAY
-        self._until = 0  # the epoch up to which prefix sums train
+        self._prefix_epochs = choice.FIRST_PREFIX_EPOCHS
+        self._prefix_end = 0  # the epoch at which the first method is tried again
         self._shape = Shape(self._samples.x.size, 1, code.size, b2.size)
         self._method: Method = self._start(_first_method(self._shape, settings), units, code, b2, 0)
         self._squared_error = self._method.squared_error.copy()
@@ -57,16 +57,16 @@ class Univariate:
         return self._method.live_units
 
     def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
-        """Train as `fastmlp.engines.engine.Engine.advance` says."""
+        """Train as `fastmlp.engines.engine.Engine.advance` describes."""
         record.squared_error[0] = self._squared_error
         record.crossings[0] = self._crossings
         n_done = 0
         while n_done < n_epochs:
             n_wanted = n_epochs - n_done
-            if isinstance(self._method, PrefixSums) and self._epoch == self._until:
-                self._follow()
+            if isinstance(self._method, PrefixSums) and self._epoch == self._prefix_end:
+                self._change_method()
             if isinstance(self._method, PrefixSums):
-                n_wanted = min(n_wanted, self._until - self._epoch)
+                n_wanted = min(n_wanted, self._prefix_end - self._epoch)
             rows = slice(n_done + 1, n_done + 1 + n_wanted)
             n_more = self._method.train(n_wanted, record.squared_error[rows], record.crossings[rows])
             n_held = self._held_by_dtype(record.squared_error[n_done + 1 : n_done + 1 + n_more])
@@ -75,7 +75,7 @@ class Univariate:
             if n_held < n_more or (n_more < n_wanted and not self._method.leaves):
                 return n_done, Status.DIVERGED
             if self._method.leaves:
-                self._follow()
+                self._change_method()
         self._squared_error = record.squared_error[n_done].copy()
         self._crossings = int(record.crossings[n_done])
         return n_done, Status.TRAINED
@@ -87,13 +87,13 @@ class Univariate:
             return len(squared_error)
         return int(np.argmax(~(np.sqrt(squared_error) <= largest).all(axis=1)))
 
-    def _follow(self) -> None:
-        """Go on with the next method. Prefix sums stay twice as long each time."""
-        following = choice.next_method(type(self._method), self._shape)
-        self._switch(following)
-        if following is PrefixSums:
-            self._until = self._epoch + self._stay
-            self._stay = min(2 * self._stay, choice.LONGEST_STAY)
+    def _change_method(self) -> None:
+        """Continue with the next method. Prefix sums train for twice as many epochs each time."""
+        method = choice.next_method(type(self._method), self._shape)
+        self._switch(method)
+        if method is PrefixSums:
+            self._prefix_end = self._epoch + self._prefix_epochs
+            self._prefix_epochs = min(2 * self._prefix_epochs, choice.MAX_PREFIX_EPOCHS)
 
     def _switch(self, method: type[Method]) -> None:
         if type(self._method) is method:
@@ -103,19 +103,18 @@ class Univariate:
 
     def weights(self) -> Weights:
         """Return copies of the weights."""
-        units = CentredUnits(*self._method.units(), self._method.b2, self._rest)
+        units = CentredUnits(*self._method.units(), self._method.b2, self._rounding_error)
         return uncentred_weights(self._samples, units, self._dtype)
 
     def state(self) -> Mapping[str, Array]:
-        """Return copies of the arrays of the method, and of the numbers that decide when it changes."""
-        held = np.array(
-            [self._epoch, self._stay, self._until, self._crossings, choice.METHODS.index(type(self._method))]
-        )
-        return {"held": held, "squared_error": self._squared_error.copy(), **self._method.state()}
+        """Return copies of the arrays of the method, and the numbers that determine when it changes."""
+        method = choice.METHODS.index(type(self._method))
+        counts = np.array([self._epoch, self._prefix_epochs, self._prefix_end, self._crossings, method])
+        return {"engine_counts": counts, "squared_error": self._squared_error.copy(), **self._method.state()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
-        self._epoch, self._stay, self._until, self._crossings, index = (int(number) for number in state["held"])
+        self._epoch, self._prefix_epochs, self._prefix_end, self._crossings, index = map(int, state["engine_counts"])
         self._squared_error = state["squared_error"].copy()
         self._switch(choice.METHODS[index])
         self._method.restore(state)

@@ -9,7 +9,7 @@ import numpy as np
 from fastmlp.engines.engine import Array, Problem
 from fastmlp.engines.summation import weighted_sum
 
-FAR = 4.0  # standard deviations that the mean of x may lie from 0 before x is centred
+MAX_OFFSET = 4.0  # of the mean of x from 0, in standard deviations; beyond, x is centred
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,12 +17,12 @@ class SortedSamples:
     """Distinct inputs in ascending order, in float64.
 
     A unit (w, b, v) is trained as (w, beta = b + centre w, v) on x - centre. The centre is 0 unless x lies far from 0
-    compared with its spread. There plain float64 loses as many digits as the offset has, and sums of x^2 lose twice as
-    many.
+    compared with its spread: then an offset of 10^k times the spread would cost k digits, and 2 k in sums of x^2.
 
     Attributes
     ----------
     centre : float
+        Subtracted from the inputs.
     raw_x, x : ndarray, shape (n_distinct,)
         Inputs as given, and minus the centre.
     y : ndarray, shape (n_distinct, n_out)
@@ -75,4 +75,4 @@ def _centre(x: Array, weight: Array) -> float:
     largest = max(float(np.abs(x - mean).max()), np.finfo(float).tiny)
     spread = largest * float(np.sqrt(weight @ ((x - mean) / largest) ** 2 / weight.sum()))
     rounded = float(np.float32(mean)) if abs(mean) < np.finfo(np.float32).max else mean
-    return rounded if abs(mean) > FAR * spread else 0.0
+    return rounded if abs(mean) > MAX_OFFSET * spread else 0.0

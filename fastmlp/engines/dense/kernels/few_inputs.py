@@ -10,7 +10,7 @@ negative_slope times the linear net of the same weights plus (1 - negative_slope
 backward. Its linear part costs O(n_samples + n_hidden), and the loops over samples and units compute ReLU only.
 
 Samples come in blocks that stay in the first-level cache during the forward and the backward pass over all units.
-Between the two passes one bit per unit and sample says where the unit is active.
+Between the two passes, one bit per unit and sample stores whether the unit is active.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.compiled.hints import in_order
+from fastmlp.compiled.hints import compiler_fence
 from fastmlp.compiled.jit import inline_ir, inlined, njit, strict_fp
 from fastmlp.compiled.masks import mark_positive, where_marked, where_positive
 from fastmlp.compiled.reductions import total
@@ -41,7 +41,15 @@ from fastmlp.engines.dense.kernels.optimizer import optimizer_vectors, update_pa
 from fastmlp.engines.dense.kernels.parts import batch_part, broadcast_sum, part_start, take_sum
 
 MAX_INPUTS = 8
-SAMPLE_VECTORS = 4  # a block of samples is a multiple of so many vectors
+FORWARD_UNITS = 2  # that `forward` computes at once
+MAX_FORWARD_VECTORS = 4  # of samples that `forward` computes at once
+MAX_BACKWARD_UNITS = 4  # that `backward` computes at once
+# Lengths of arrays of vectors, which must be constants.
+MAX_SUMS = MAX_INPUTS + 1
+MAX_FORWARD_WEIGHTS = FORWARD_UNITS * MAX_INPUTS
+MAX_FORWARD_TILE = FORWARD_UNITS * MAX_FORWARD_VECTORS
+MAX_BACKWARD_TILE = MAX_BACKWARD_UNITS * MAX_INPUTS
+SAMPLE_VECTORS = 4  # the number of samples in a block is a multiple of so many vectors
 
 
 class Gradients(NamedTuple):
@@ -104,7 +112,7 @@ def update(arrays: Arrays, plan: Plan, rates: Any, n_updates: Any, part: Any) ->
         broadcast_value(theta, -rates[2]),
     )
     relu_factor = broadcast_value(theta, 1 - plan.negative_slope)
-    linear_sums = vectors(theta, 9)  # negative_slope times the sums over all samples, of e x_k and of e
+    linear_sums = vectors(theta, MAX_SUMS)  # negative_slope times the sums over all samples, of e x_k and of e
     for k in range(n_in + 1):
         linear_sums[k] = multiply(broadcast_value(theta, plan.negative_slope), broadcast_sum(all_sums, k))
     not_finite = zeros(theta)
@@ -133,41 +141,41 @@ def forward(h2: Any, active: Any, x: Any, theta: Any, inputs: Any) -> None:
     """Overwrite h2 (block,) with max(x w1 + b1, 0) w2, without b2, for x (n_in, block) and theta (n_in + 2, n_padded).
 
     active (n_units, n_vectors) is overwritten with the marks of positive x w1 + b1. Two units share the loads of x and
-    h2. Weights that do not fit into registers cost nothing: a multiply-add takes them from memory as fast.
+    h2. Weights need not fit into registers: a multiply-add reads them from memory as fast.
     """
     n_in = len(inputs)
     step = lanes(x)
     at_once = 2 if n_in <= 4 else 4  # vectors of samples; with 8 inputs 4 take 0.9 of the time of 2, with 4 inputs 1.1
-    w1 = vectors(x, 16)
-    b1 = vectors(x, 2)
-    w2 = vectors(x, 2)
-    h1 = vectors(x, 8)
+    w1 = vectors(x, MAX_FORWARD_WEIGHTS)
+    b1 = vectors(x, FORWARD_UNITS)
+    w2 = vectors(x, FORWARD_UNITS)
+    h1 = vectors(x, MAX_FORWARD_TILE)
     for i in range(0, h2.size, step):
         store(h2, (i,), zeros(x))
-    for j in range(0, active.shape[0], 2):
-        for u in range(2):
+    for j in range(0, active.shape[0], FORWARD_UNITS):
+        for u in range(FORWARD_UNITS):
             b1[u] = broadcast_load(theta, (n_in, j + u))
             w2[u] = broadcast_load(theta, (n_in + 1, j + u))
             for k in range(n_in):
-                w1[2 * k + u] = broadcast_load(theta, (k, j + u))
+                w1[FORWARD_UNITS * k + u] = broadcast_load(theta, (k, j + u))
         for first in range(0, h2.size // step, at_once):
             for v in range(at_once):
-                for u in range(2):
+                for u in range(FORWARD_UNITS):
                     # With one input w x is rounded before b is added, for a kink exactly on a sample.
-                    h1[2 * v + u] = zeros(x) if n_in == 1 else b1[u]
+                    h1[FORWARD_UNITS * v + u] = zeros(x) if n_in == 1 else b1[u]
             for k in range(n_in):
                 for v in range(at_once):
                     x_k = load(x, (k, (first + v) * step))
-                    for u in range(2):
-                        h1[2 * v + u] = fma(w1[2 * k + u], x_k, h1[2 * v + u])
+                    for u in range(FORWARD_UNITS):
+                        h1[FORWARD_UNITS * v + u] = fma(w1[FORWARD_UNITS * k + u], x_k, h1[FORWARD_UNITS * v + u])
             for v in range(at_once):
                 sum_units = load(h2, ((first + v) * step,))
-                for u in range(2):
-                    z = add(h1[2 * v + u], b1[u]) if n_in == 1 else h1[2 * v + u]
+                for u in range(FORWARD_UNITS):
+                    z = add(h1[FORWARD_UNITS * v + u], b1[u]) if n_in == 1 else h1[FORWARD_UNITS * v + u]
                     mark_positive(active, (j + u, first + v), z)
                     sum_units = fma(w2[u], where_positive(z, z, zeros(x)), sum_units)
                 store(h2, ((first + v) * step,), sum_units)
-            in_order()
+            compiler_fence()
 
 
 @inlined
@@ -175,7 +183,7 @@ def add_linear_net(h2: Any, x: Any, theta: Any, inputs: Any, negative_slope: Any
     """Overwrite h2 (block,) with (1 - negative_slope) h2 + negative_slope (x w1 + b1) w2, for x (n_in, block)."""
     n_in = len(inputs)
     zero = x.dtype.type(0)
-    slope = registers(x, 8)
+    slope = registers(x, MAX_INPUTS)
     offset = zero
     for k in range(n_in):
         slope[k] = zero
@@ -197,9 +205,9 @@ def backward(active_sums: Any, error: Any, active: Any, x: Any, inputs: Any) -> 
 
     error is (block,) and x (n_in, block); active (n_units, n_vectors) has the marks that `forward` made.
 
-    Several units at once hide the 4 cycles of a multiply-add, as far as their sums fit into the registers: of 16, with
-    one input 4 units (0.7 of the time of 2), with two inputs 3 (0.8), and more than 6 inputs come in two parts (0.65).
-    Of 32, all inputs come at once (0.97).
+    Computing several units at once hides the 4 cycles of a multiply-add, as long as their sums fit into the registers.
+    With 16 registers these are 4 units for one input (0.7 of the time of 2) and 3 for two inputs (0.8), and more than 6
+    inputs are divided into two parts (0.65). With 32 registers, all inputs are computed at once (0.97).
     """
     n_in = len(inputs)
     n_first = n_in
@@ -208,9 +216,9 @@ def backward(active_sums: Any, error: Any, active: Any, x: Any, inputs: Any) -> 
         n_first = n_in if n_in <= 6 else 4
         units = max(2, 5 - n_in)
     step = lanes(x)
-    e = vectors(x, 4)
-    sum_e = vectors(x, 4)
-    sum_ex = vectors(x, 24)
+    e = vectors(x, MAX_BACKWARD_UNITS)
+    sum_e = vectors(x, MAX_BACKWARD_UNITS)
+    sum_ex = vectors(x, MAX_BACKWARD_TILE)
     for j in range(0, active.shape[0], units):
         for u in range(units):
             sum_e[u] = zeros(x)
@@ -224,7 +232,7 @@ def backward(active_sums: Any, error: Any, active: Any, x: Any, inputs: Any) -> 
                 x_k = load(x, (k, i * step))
                 for u in range(units):
                     sum_ex[u * n_in + k] = fma(e[u], x_k, sum_ex[u * n_in + k])
-            in_order()
+            compiler_fence()
         if n_first < n_in:
             for i in range(error.size // step):
                 for u in range(units):
@@ -233,7 +241,7 @@ def backward(active_sums: Any, error: Any, active: Any, x: Any, inputs: Any) -> 
                     x_k = load(x, (k, i * step))
                     for u in range(units):
                         sum_ex[u * n_in + k] = fma(e[u], x_k, sum_ex[u * n_in + k])
-                in_order()
+                compiler_fence()
         for u in range(units):
             active_sums[n_in, j + u] += total(sum_e[u])
             for k in range(n_in):

@@ -20,6 +20,7 @@ from fastmlp.compiled.vectors import add, broadcast_value, fma, lanes, load, mul
 from fastmlp.engines.dense.kernels.many_inputs import (
     PANEL_VECTORS,
     TILE_ROWS,
+    TILE_VECTORS,
     Activation,
     Gradients,
     Panel,
@@ -44,8 +45,8 @@ class Matrix(NamedTuple):
     negative_slope: Any
 
 
-class Vector(NamedTuple):
-    """The vector: v has the rows of v1, c1 and v2 in the layout of theta, c2 is (n_out,)."""
+class Direction(NamedTuple):
+    """The vector that is multiplied: v has the rows of v1, c1 and v2 in the layout of theta; c2 is (n_out,)."""
 
     v: Any
     c2: Any
@@ -55,7 +56,7 @@ class Vector(NamedTuple):
 def add_outputs(h2: Any, tile: Any, first: Any, w2: Any) -> None:
     """Add tile w2 to the rows of h2 (n, n_out, lanes) from the first; the lanes are not summed."""
     step = lanes(w2)
-    w2_o = vectors(w2, 2)
+    w2_o = vectors(w2, PANEL_VECTORS)
     for o in range(w2.shape[0]):
         for k in range(PANEL_VECTORS):
             w2_o[k] = load(w2, (o, k * step))
@@ -67,10 +68,10 @@ def add_outputs(h2: Any, tile: Any, first: Any, w2: Any) -> None:
 
 
 @strict_fp
-def directional(h2: Any, h1: Any, x: Any, panel: Panel, along: Panel, activation: Activation) -> None:
+def add_directional(h2: Any, h1: Any, x: Any, panel: Panel, panel_v: Panel, activation: Activation) -> None:
     """Overwrite h1 (n, units) with x w1 + b1 and add the panel's part of J v to h2 (n, n_out, lanes)."""
     step = lanes(x)
-    tile = vectors(x, 12)
+    tile = vectors(x, TILE_VECTORS)
     for first in range(0, h1.shape[0], TILE_ROWS):
         product(tile, x, first, panel.w1)
         for r in range(TILE_ROWS):
@@ -78,11 +79,11 @@ def directional(h2: Any, h1: Any, x: Any, panel: Panel, along: Panel, activation
                 tile[PANEL_VECTORS * r + k] = add(tile[PANEL_VECTORS * r + k], load(panel.b1, (k * step,)))
                 store(h1, (first + r, k * step), tile[PANEL_VECTORS * r + k])
         activate(tile, zeros(x), activation)
-        add_outputs(h2, tile, first, along.w2)
-        product(tile, x, first, along.w1)
+        add_outputs(h2, tile, first, panel_v.w2)
+        product(tile, x, first, panel_v.w1)
         for r in range(TILE_ROWS):
             for k in range(PANEL_VECTORS):
-                active = add(tile[PANEL_VECTORS * r + k], load(along.b1, (k * step,)))
+                active = add(tile[PANEL_VECTORS * r + k], load(panel_v.b1, (k * step,)))
                 inactive = multiply(activation.negative_slope, active)
                 h1_k = load(h1, (first + r, k * step))
                 tile[PANEL_VECTORS * r + k] = where_positive(h1_k, active, inactive)
@@ -100,7 +101,7 @@ def output_error(error: Any, db2: Any, h2: Any, sample_weight: Any, c2: Any) -> 
 
 
 @njit
-def multiply_part(matrix: Matrix, vector: Vector, gradients: Gradients, scratch: Scratch, part: Any) -> None:
+def multiply_part(matrix: Matrix, direction: Direction, gradients: Gradients, scratch: Scratch, part: Any) -> None:
     """Overwrite the part's gradients with the product over a part of the samples; scratch is that of training."""
     x, theta = matrix.x, matrix.theta
     dtheta, db2 = gradients.dtheta[part], gradients.db2[part]
@@ -116,9 +117,9 @@ def multiply_part(matrix: Matrix, vector: Vector, gradients: Gradients, scratch:
         n = min(block_size, end - first)
         block = x[first : first + n]
         for p in range(theta.shape[0]):
-            panel, along = panel_of(theta, p, n_out), panel_of(vector.v, p, n_out)
-            directional(h2, h1[p, :n], block, panel, along, activation)
-        output_error(error[:n], db2, h2, matrix.sample_weight[first : first + n], vector.c2)
+            panel, panel_v = panel_of(theta, p, n_out), panel_of(direction.v, p, n_out)
+            add_directional(h2, h1[p, :n], block, panel, panel_v, activation)
+        output_error(error[:n], db2, h2, matrix.sample_weight[first : first + n], direction.c2)
         for p in range(theta.shape[0]):
             w2 = panel_of(theta, p, n_out).w2
             backward(panel_of(dtheta, p, n_out), (h1[p, :n], dh1[:n]), error, block, w2, activation)

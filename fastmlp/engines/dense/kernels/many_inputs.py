@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastmlp.compiled.hints import in_order
+from fastmlp.compiled.hints import compiler_fence
 from fastmlp.compiled.jit import inline_ir, inlined, njit, strict_fp
 from fastmlp.compiled.masks import where_positive
 from fastmlp.compiled.reductions import total
@@ -24,6 +24,7 @@ from fastmlp.engines.dense.kernels.parts import batch_part, broadcast_sum, part_
 
 TILE_ROWS = 6  # the number of samples in a block is a multiple of it
 PANEL_VECTORS = 2
+TILE_VECTORS = TILE_ROWS * PANEL_VECTORS
 
 
 class Gradients(NamedTuple):
@@ -73,6 +74,11 @@ class Activation(NamedTuple):
     negative_slope: Any
 
 
+def padded_inputs(n_in: int) -> int:
+    """Return the number of inputs with padding: `backward` takes an even number of at least 4."""
+    return max(4, n_in + n_in % 2)
+
+
 @inlined
 def panel_of(theta: Any, p: Any, n_out: Any) -> Any:
     """Return panel p of theta or dtheta."""
@@ -113,8 +119,8 @@ def update(arrays: Arrays, plan: Plan, rates: Any, n_updates: Any, part: Any) ->
 def product(tile: Any, a: Any, first: Any, b: Any) -> None:
     """Overwrite a tile with TILE_ROWS rows of a b, from the first, for a (n, m) and b (m, units)."""
     step = lanes(b)
-    b_k = vectors(b, 2)
-    for t in range(TILE_ROWS * PANEL_VECTORS):
+    b_k = vectors(b, PANEL_VECTORS)
+    for t in range(TILE_VECTORS):
         tile[t] = zeros(b)
     for k in range(b.shape[0]):
         for v in range(PANEL_VECTORS):
@@ -123,15 +129,15 @@ def product(tile: Any, a: Any, first: Any, b: Any) -> None:
             a_rk = broadcast_load(a, (first + r, k))
             for v in range(PANEL_VECTORS):
                 tile[PANEL_VECTORS * r + v] = fma(a_rk, b_k[v], tile[PANEL_VECTORS * r + v])
-        in_order()
+        compiler_fence()
 
 
 @strict_fp
 def add_outer_product(c: Any, first: Any, n_rows: Any, a: Any, b: Any) -> None:
     """Add n_rows rows of a^T b, from the first, to c (m, units), for a (n, m) and b (n, units)."""
     step = lanes(b)
-    tile = vectors(b, 12)
-    b_i = vectors(b, 2)
+    tile = vectors(b, TILE_VECTORS)
+    b_i = vectors(b, PANEL_VECTORS)
     for r in range(n_rows):
         for v in range(PANEL_VECTORS):
             tile[PANEL_VECTORS * r + v] = load(c, (first + r, v * step))
@@ -142,7 +148,7 @@ def add_outer_product(c: Any, first: Any, n_rows: Any, a: Any, b: Any) -> None:
             a_ir = broadcast_load(a, (i, first + r))
             for v in range(PANEL_VECTORS):
                 tile[PANEL_VECTORS * r + v] = fma(a_ir, b_i[v], tile[PANEL_VECTORS * r + v])
-        in_order()
+        compiler_fence()
     for r in range(n_rows):
         for v in range(PANEL_VECTORS):
             store(c, (first + r, v * step), tile[PANEL_VECTORS * r + v])
@@ -152,10 +158,10 @@ def add_outer_product(c: Any, first: Any, n_rows: Any, a: Any, b: Any) -> None:
 def activate(tile: Any, zero: Any, activation: Activation) -> None:
     """Overwrite a tile z with act(z); zero is a vector."""
     if activation.is_leaky:
-        for t in range(TILE_ROWS * PANEL_VECTORS):
+        for t in range(TILE_VECTORS):
             tile[t] = where_positive(tile[t], tile[t], multiply(activation.negative_slope, tile[t]))
     else:
-        for t in range(TILE_ROWS * PANEL_VECTORS):
+        for t in range(TILE_VECTORS):
             tile[t] = where_positive(tile[t], tile[t], zero)
 
 
@@ -166,8 +172,8 @@ def forward(h2: Any, h1: Any, x: Any, panel: Panel, activation: Activation) -> N
     x is (n, at least n_in). The lanes of h2 are not summed.
     """
     step = lanes(x)
-    tile = vectors(x, 12)
-    w2_o = vectors(x, 2)
+    tile = vectors(x, TILE_VECTORS)
+    w2_o = vectors(x, PANEL_VECTORS)
     for first in range(0, h1.shape[0], TILE_ROWS):
         product(tile, x, first, panel.w1)
         for r in range(TILE_ROWS):
@@ -194,8 +200,8 @@ def backward(gradient: Panel, hidden: Any, error: Any, x: Any, w2: Any, activati
     """
     h1, dh1 = hidden
     step = lanes(x)
-    tile = vectors(x, 12)
-    sums = vectors(x, 2)
+    tile = vectors(x, TILE_VECTORS)
+    sums = vectors(x, PANEL_VECTORS)
     for first in range(0, h1.shape[0], TILE_ROWS):
         for r in range(TILE_ROWS):
             for v in range(PANEL_VECTORS):
