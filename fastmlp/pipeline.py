@@ -35,7 +35,7 @@ from fastmlp.starting.config import FitConfig, checked_config
 from fastmlp.starting.continued import Continued
 from fastmlp.starting.coordinates import Coordinates, find_coordinates
 from fastmlp.starting.options import FitOptions
-from fastmlp.starting.problem import make_problem, require_finite_model, shape_of
+from fastmlp.starting.problem import is_finite_model, make_problem, require_finite_model, shape_of
 from fastmlp.starting.scaling import Standardization
 from fastmlp.starting.start import Start, find_starts
 from fastmlp.starting.update_rule import engine_settings
@@ -106,6 +106,9 @@ def train(config: FitConfig) -> Model:
             )
             return fitted_model(config, coordinates.maps.fold(weights, config.dtype), history, info)
 
+        def is_finite(weights: Weights) -> bool:
+            return is_finite_model(coordinates.maps, weights, config.dtype)
+
         recorder = Recorder(
             config.epochs,
             config.record_every,
@@ -114,7 +117,7 @@ def train(config: FitConfig) -> Model:
             validates=config.validation is not None,
         )
         stopping = StoppingRule(config.stop_at_crossing, config.patience, config.min_delta)
-        loop = TrainingLoop(engine, recorder, make_model, stopping, validate)
+        loop = TrainingLoop(engine, recorder, make_model, stopping, is_finite, validate)
         if checkpoint is not None:
             checkpoint.begin(start.weights, seed)
         if saved is not None:

@@ -266,7 +266,7 @@ class ScriptedEngine:
 def run_loop(engine, epochs, n_chunk=None, **options):
     """Train to the first crossing; return the summary and the history."""
     recorder = Recorder(epochs, 1, np.ones(1), counts_crossings=True)
-    loop = TrainingLoop(engine, recorder, ScriptedModel, StoppingRule(at_crossing=True))
+    loop = TrainingLoop(engine, recorder, ScriptedModel, StoppingRule(at_crossing=True), lambda weights: True)
     if n_chunk is not None:
         loop._chunk_length = SimpleNamespace(n_epochs=n_chunk, measure=lambda n_epochs, seconds: None)
     with Interrupt() as interrupt:

@@ -59,6 +59,7 @@ class TrainingLoop:
         recorder: Recorder,
         make_model: Callable[[Weights, TrainingSummary, History | None], Model],
         stopping: StoppingRule,
+        is_finite: Callable[[Weights], bool],
         validate: Callable[[Weights], float] | None = None,
     ) -> None:
         """Evaluate the initial weights.
@@ -73,18 +74,21 @@ class TrainingLoop:
             Returns the model of an engine's weights, a summary and a history.
         stopping : StoppingRule
             When to stop before the last epoch. With patience, the engine returns to the best epoch at the end.
+        is_finite : callable
+            Returns whether the model of an engine's weights is finite in its dtype. That of the initial weights is.
         validate : callable, optional
             Returns the validation RMSE of an engine's weights. It is called at recorded epochs.
 
         Raises
         ------
         DivergenceError
-            If the RMSE of the initial weights is not finite.
+            If the squared error of the initial weights is not finite.
         """
         self._engine = engine
         self._recorder = recorder
         self._make_model = make_model
         self._stopping = stopping
+        self._is_finite = is_finite
         self._validate = validate
         self._chunk_length = chunks.ChunkLength(recorder.epochs, recorder.n_out)
         self._record = Record.empty(self._chunk_length.longest, recorder.n_out)
@@ -125,7 +129,7 @@ class TrainingLoop:
         Raises
         ------
         DivergenceError
-            If the RMSE becomes infinite or undefined.
+            If the squared error or the model becomes infinite or undefined.
         """
         reason = self._ended_by
         kept = set(snapshots)
@@ -182,10 +186,10 @@ class TrainingLoop:
         self._chunk_length.measure(n_epochs, time.perf_counter() - started)
         n_done, self._ended_by = self._record_chunk(before, n_done)
         if n_done < n_epochs:
-            self._engine.restore(before.arrays)
-            self._engine.advance(n_done, self._record)
-        self._last_row = self._record[n_done : n_done + 1].copy()
-        self._epoch += n_done
+            self._go_to(before, before.epoch + n_done)
+        else:
+            self._take_row(n_done)
+        self._require_finite_model(before)
         if status is Status.DIVERGED and self._ended_by is None:
             raise self._divergence(self._epoch + 1)
         if self._validate is not None and self._recorder.records(self._epoch) and self._validate_weights(before):
@@ -203,6 +207,39 @@ class TrainingLoop:
         if end is not None and end - self._epoch < n_done + (reason is None):
             return end - self._epoch, "patience"
         return n_done, reason
+
+    def _go_to(self, start: EngineState, epoch: int) -> None:
+        """Train again from a state to an epoch."""
+        self._engine.restore(start.arrays)
+        self._engine.advance(epoch - start.epoch, self._record)
+        self._epoch = start.epoch
+        self._take_row(epoch - start.epoch)
+
+    def _take_row(self, n_done: int) -> None:
+        """Count the epochs of a chunk as done and keep the last row of their record."""
+        self._last_row = self._record[n_done : n_done + 1].copy()
+        self._epoch += n_done
+
+    def _require_finite_model(self, start: EngineState) -> None:
+        """Raise a DivergenceError if the current model is not finite. The model at `start`, an earlier state, is.
+
+        The RMSE does not show it if the units that overflow are inactive on all samples, or if the engine computes in
+        a wider type than that of the model. The first such epoch is found by bisection. A model that overflows and
+        is finite again at the end of the chunk passes.
+        """
+        if self._has_finite_model():
+            return
+        finite, overflowed = start.epoch, self._epoch
+        while overflowed - finite > 1:
+            middle = (finite + overflowed) // 2
+            self._go_to(start, middle)
+            finite, overflowed = (middle, overflowed) if self._has_finite_model() else (finite, middle)
+        self._go_to(start, finite)
+        raise self._divergence(overflowed)
+
+    def _has_finite_model(self) -> bool:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._is_finite(self._engine.weights())
 
     def _validate_weights(self, before: EngineState) -> bool:
         """Record the validation RMSE of the current weights; return whether patience runs out."""
