@@ -35,7 +35,7 @@ from fastmlp.starting.config import FitConfig, checked_config
 from fastmlp.starting.continued import Continued
 from fastmlp.starting.coordinates import Coordinates, find_coordinates
 from fastmlp.starting.options import FitOptions
-from fastmlp.starting.problem import is_finite_model, make_problem, require_finite_model, shape_of
+from fastmlp.starting.problem import make_problem, require_finite_model, shape_of
 from fastmlp.starting.scaling import Standardization
 from fastmlp.starting.start import Start, find_starts
 from fastmlp.starting.update_rule import engine_settings
@@ -104,10 +104,11 @@ def train(config: FitConfig) -> Model:
                 fit_seconds=time.perf_counter() - started - compile_seconds,
                 compile_seconds=compile_seconds,
             )
-            return fitted_model(config, coordinates.maps.fold(weights, config.dtype), history, info)
-
-        def is_finite(weights: Weights) -> bool:
-            return is_finite_model(coordinates.maps, weights, config.dtype)
+            with np.errstate(over="ignore", invalid="ignore"):
+                folded = coordinates.maps.fold(weights, config.dtype)
+            if not all(np.isfinite(array).all() for array in folded):
+                raise OverflowError(f"the weights overflow in {config.dtype}")
+            return fitted_model(config, folded, history, info)
 
         recorder = Recorder(
             config.epochs,
@@ -117,7 +118,7 @@ def train(config: FitConfig) -> Model:
             validates=config.validation is not None,
         )
         stopping = StoppingRule(config.stop_at_crossing, config.patience, config.min_delta)
-        loop = TrainingLoop(engine, recorder, make_model, stopping, is_finite, validate)
+        loop = TrainingLoop(engine, recorder, make_model, stopping, validate)
         if checkpoint is not None:
             checkpoint.begin(start.weights, seed)
         if saved is not None:
@@ -125,7 +126,7 @@ def train(config: FitConfig) -> Model:
         # If Ctrl-C came before the rate was found, there is nothing to resume.
         kept = None if start.lr is None else checkpoint
         summary = loop.run(interrupt, config.snapshots, config.callback, config.progress, kept)
-    return make_model(engine.weights(), summary, recorder.history())
+    return loop.model(summary)
 
 
 def coordinates_of(config: FitConfig) -> Coordinates:

@@ -225,7 +225,7 @@ def test_a_start_beyond_numbers_diverges_at_epoch_zero(sine, algorithm):
     with pytest.raises(fastmlp.DivergenceError) as caught:
         fastmlp.fit(*sine, init=init, lr=1.0, epochs=3, algorithm=algorithm)
     assert caught.value.epoch == 0
-    assert str(caught.value).startswith("The initial weights have an infinite or undefined RMSE. Rescale x, y or init")
+    assert str(caught.value).startswith("The initial weights have an infinite or undefined squared error. Rescale")
     np.testing.assert_array_equal(caught.value.model.w1, init[0])
 
 
@@ -266,7 +266,7 @@ class ScriptedEngine:
 def run_loop(engine, epochs, n_chunk=None, **options):
     """Train to the first crossing; return the summary and the history."""
     recorder = Recorder(epochs, 1, np.ones(1), counts_crossings=True)
-    loop = TrainingLoop(engine, recorder, ScriptedModel, StoppingRule(at_crossing=True), lambda weights: True)
+    loop = TrainingLoop(engine, recorder, ScriptedModel, StoppingRule(at_crossing=True))
     if n_chunk is not None:
         loop._chunk_length = SimpleNamespace(n_epochs=n_chunk, measure=lambda n_epochs, seconds: None)
     with Interrupt() as interrupt:

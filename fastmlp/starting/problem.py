@@ -17,21 +17,15 @@ def make_problem(coordinates: Coordinates, dtype: np.dtype[Any]) -> Problem:
     """Return the data in a dtype; raise a ValueError if it overflows."""
     with np.errstate(over="ignore"):
         x, y = coordinates.x.astype(dtype, copy=False), coordinates.y.astype(dtype, copy=False)
-    if not _are_finite((x, y)):
-        raise _overflow(dtype)
+    _require_finite((x, y), dtype)
     return Problem(x, y, coordinates.sample_weight.astype(dtype, copy=False))
 
 
 def require_finite_model(maps: Standardization, weights: Weights, dtype: np.dtype[Any]) -> None:
     """Raise a ValueError if the model of the initial weights, given in coordinates of the training, overflows."""
-    if not is_finite_model(maps, weights, dtype):
-        raise _overflow(dtype)
-
-
-def is_finite_model(maps: Standardization, weights: Weights, dtype: np.dtype[Any]) -> bool:
-    """Return whether the model of weights in the coordinates of the training is finite in a dtype."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return _are_finite(maps.fold(weights, dtype))
+        model = maps.fold(weights, dtype)
+    _require_finite(model, dtype)
 
 
 def shape_of(x: Array, n_hidden: int, n_out: int) -> Shape:
@@ -43,10 +37,7 @@ def shape_of(x: Array, n_hidden: int, n_out: int) -> Shape:
     return Shape(n_samples, n_in, n_hidden, n_out)
 
 
-def _are_finite(arrays: Iterable[Array]) -> bool:
-    return all(bool(np.isfinite(array).all()) for array in arrays)
-
-
-def _overflow(dtype: np.dtype[Any]) -> ValueError:
-    rule = f"of a scale that {dtype} can hold"
-    return ValueError(wording("x, y and init", rule, "an overflow", "Rescale them."))
+def _require_finite(arrays: Iterable[Array], dtype: np.dtype[Any]) -> None:
+    if not all(np.isfinite(array).all() for array in arrays):
+        rule = f"of a scale that {dtype} can hold"
+        raise ValueError(wording("x, y and init", rule, "an overflow", "Rescale them."))
