@@ -88,8 +88,8 @@ def _with_shift(b1: Array, shift: Array, w1: Array) -> Array:
     """Return b1 + shift w1 in float64, summed in long double.
 
     Far from 0 the two nearly cancel. At an offset of 1e6 times the spread of x, sums in float64 changed the outputs of
-    a start by 1e-10, and those in long double change them by 9e-14. Where long double is no wider than
-    float64, as on Windows, the loss remains.
+    a start by 1e-10, and those in long double change them by 9e-14. Where long double is no wider than float64, as on
+    Windows, the loss remains.
     """
     if not shift.any():
         return b1
