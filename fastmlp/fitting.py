@@ -102,6 +102,8 @@ def fit(
         Slope of the activation below 0; 0 is ReLU.
     sample_weight : array_like of shape (n,) or None, default None
         Weights of the samples, at least 0; all equal by default.
+        Samples of weight 0 are left out before training: `batch_size` and ``model.history.crossings`` refer to the
+        others only.
     optimizer : {"sgd", "adam"}, default "sgd"
         Optimiser, "sgd" or "adam".
         "sgd" is gradient descent as in torch.optim.SGD. "adam" is torch.optim.Adam with its default betas and epsilon.
@@ -192,7 +194,9 @@ def fit(
     MemoryError
         If a size needs more memory than this machine has.
     DivergenceError
-        If the RMSE becomes infinite or undefined. The error has the last model with a finite RMSE.
+        If the squared error or a weight becomes infinite or undefined. An RMSE above 1e154 in the units of the training
+        counts as infinite, because its square overflows; in float32, an RMSE or a weight above 3e38 does. The error has
+        the last finite model.
 
     Warns
     -----

@@ -104,7 +104,11 @@ def train(config: FitConfig) -> Model:
                 fit_seconds=time.perf_counter() - started - compile_seconds,
                 compile_seconds=compile_seconds,
             )
-            return fitted_model(config, coordinates.maps.fold(weights, config.dtype), history, info)
+            with np.errstate(over="ignore", invalid="ignore"):
+                folded = coordinates.maps.fold(weights, config.dtype)
+            if not all(np.isfinite(array).all() for array in folded):
+                raise OverflowError(f"the weights overflow in {config.dtype}")
+            return fitted_model(config, folded, history, info)
 
         recorder = Recorder(
             config.epochs,
@@ -122,7 +126,7 @@ def train(config: FitConfig) -> Model:
         # If Ctrl-C came before the rate was found, there is nothing to resume.
         kept = None if start.lr is None else checkpoint
         summary = loop.run(interrupt, config.snapshots, config.callback, config.progress, kept)
-    return make_model(engine.weights(), summary, recorder.history())
+    return loop.model(summary)
 
 
 def coordinates_of(config: FitConfig) -> Coordinates:

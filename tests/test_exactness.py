@@ -101,6 +101,21 @@ def test_a_unit_is_inactive_on_a_sample_exactly_at_its_kink(sine, assert_same_ne
     assert_same_net(got, expected, 1e-10)
 
 
+def test_engines_agree_on_kinks_exactly_on_samples_for_the_same_weights(problem, assert_same_net):
+    # An engine that took a unit for active on the sample at its kink would move it by its full share of the gradient.
+    x, y, _, _ = problem(1, 1)
+    rng = np.random.default_rng(0)
+    w1 = rng.normal(size=(1, 40))
+    init = (w1, -(w1[0] * x[:, 0]), rng.normal(size=(40, 1)), np.zeros(1))
+    for options in ({}, {"weight_decay": 0.1}, {"negative_slope": 0.3}, {"optimizer": "adam"}):
+        got = [
+            fastmlp.fit(x, y, init=init, lr=1e-3, epochs=1, algorithm=algorithm, **options)
+            for algorithm in ("reference", "dense", "univariate")
+        ]
+        for model in got[1:]:
+            assert_same_net(model, got[0], 1e-13)
+
+
 def test_a_group_at_rate_zero_is_frozen(problem, assert_same_net):
     x, y, _, init = problem(2, 1)
     lr = {"w1": 0.01, "b1": 0.0, "w2": 0.02, "b2": 0.005}

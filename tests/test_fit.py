@@ -243,6 +243,36 @@ def test_a_sample_of_weight_zero_might_as_well_be_absent(problem, standardize):
     np.testing.assert_allclose(got.history.rmse, expected.history.rmse, rtol=1e-10)
 
 
+@pytest.mark.parametrize(("algorithm", "batch_size"), [("univariate", None), ("dense", 5), ("reference", 5)])
+def test_samples_of_weight_zero_count_in_no_batch_and_no_crossing(problem, algorithm, batch_size):
+    x, y, sample_weight, init = problem(1, 1)
+    counts = np.arange(40) % 3 > 0
+    options = {"init": init, "lr": 0.1, "epochs": 50, "rng": 0, "algorithm": algorithm, "batch_size": batch_size}
+    got = fastmlp.fit(x, y, sample_weight=sample_weight * counts, **options)
+    expected = fastmlp.fit(x[counts], y[counts], sample_weight=sample_weight[counts], **options)
+    np.testing.assert_array_equal(got.w1, expected.w1)
+    if batch_size is None:
+        assert expected.info.crossings > 0
+        np.testing.assert_array_equal(got.history.crossings, expected.history.crossings)
+
+
+@pytest.mark.skipif(np.finfo(np.longdouble).eps >= np.finfo(float).eps, reason="long double is float64 here")
+@pytest.mark.parametrize("algorithm", ["univariate", "dense", "reference"])
+def test_a_start_far_from_zero_is_standardized_without_loss(algorithm):
+    x = 1e6 + np.random.default_rng(0).normal(size=50)
+    y = np.sin(x) + 5
+    rng = np.random.default_rng(1)
+    w1 = rng.normal(size=(1, 20))
+    init = (w1, -w1[0] * (1e6 + rng.normal(size=20)), 0.2 * rng.normal(size=(20, 1)), np.array([5.0]))
+    still = dict.fromkeys(("w1", "b1", "w2", "b2"), 1e-300)
+    model = fastmlp.fit(x, y, init=init, standardize=True, lr=still, epochs=1, algorithm=algorithm)
+    w1, b1, w2, b2 = (np.asarray(array, np.longdouble) for array in init)
+    h2 = np.maximum(x[:, None] * w1 + b1, 0) @ w2 + b2
+    expected = np.sqrt(np.mean((h2[:, 0] - y) ** 2))
+    np.testing.assert_allclose(model.history.rmse, float(expected), rtol=3e-13)  # 2e-11 in float64
+    np.testing.assert_allclose(model.b1, init[1], rtol=3e-16)  # one rounding
+
+
 def test_standardization_and_weights_of_any_dtype_use_the_weights(problem):
     x, y, sample_weight, _ = problem(2, 1)
     maps = FAST(x, y, rng=0, sample_weight=sample_weight).info.standardization

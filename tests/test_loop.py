@@ -219,13 +219,115 @@ def test_a_weight_of_minus_infinity_is_divergence(assert_same_net):
         assert caught.value.epoch == 1
 
 
+# One unit that is active on both samples until the first update, which momentum repeats: w1 is -1.25e38, -2.375e38,
+# -3.3875e38 and then beyond float32, while b2 goes on to improve.
+OVERFLOWING = {
+    "init": (np.ones((1, 1)), np.zeros(1), np.ones((1, 1)), np.ones(1)),
+    "lr": {"w1": 1.25e38 / 1.375, "b1": 0.0, "w2": 0.0, "b2": 0.01},
+    "momentum": 0.9,
+    "dtype": np.float32,
+}
+
+
+def assert_overflow_at_epoch_4(error):
+    assert error.epoch == error.model.info.epochs_run + 1 == 4
+    assert error.lr == OVERFLOWING["lr"]
+    assert error.model.w1[0, 0] == pytest.approx(-3.3875e38, rel=1e-5)
+
+
+@ENGINES
+@pytest.mark.parametrize("n_chunk", [1, 2, 5, 9, None])
+def test_weights_that_overflow_in_units_without_active_samples_are_divergence(algorithm, n_chunk, monkeypatch):
+    if n_chunk is not None:
+        monkeypatch.setattr(chunks.ChunkLength, "measure", lambda self, *_: setattr(self, "n_epochs", n_chunk))
+    for epochs in (4, 5, 9, 100):
+        with pytest.raises(fastmlp.DivergenceError, match="Training diverged at epoch 4") as caught:
+            fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=epochs, algorithm=algorithm, **OVERFLOWING)
+        assert_overflow_at_epoch_4(caught.value)
+    model = fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=3, algorithm=algorithm, **OVERFLOWING)
+    assert model.info.stop_reason == "epochs"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"patience": 5},
+        {"snapshots": [3, 7]},
+        {"callback": lambda info: info.model is None},
+        {"record_every": 7},
+    ],
+)
+def test_weights_that_overflow_are_divergence_whatever_else_is_asked_for(options):
+    with pytest.raises(fastmlp.DivergenceError) as caught:
+        fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=9, **OVERFLOWING, **options)
+    assert_overflow_at_epoch_4(caught.value)
+
+
+def test_weights_that_overflow_are_divergence_with_a_checkpoint(tmp_path):
+    options = {**OVERFLOWING, "checkpoint": tmp_path / "state.npz"}
+    with pytest.raises(fastmlp.DivergenceError) as caught:
+        fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=9, checkpoint_every=1e-9, **options)
+    assert_overflow_at_epoch_4(caught.value)
+    with pytest.raises(fastmlp.DivergenceError) as caught:
+        fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=9, resume=True, **options)
+    assert_overflow_at_epoch_4(caught.value)
+
+
+def test_a_best_epoch_before_the_overflow_is_returned():
+    validated = fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=9, validation=([0.5], [0.0]), patience=50, **OVERFLOWING)
+    assert (validated.info.best_epoch, validated.info.epochs_run) == (3, 9)
+    rates = {**OVERFLOWING["lr"], "b2": 0.0}
+    options = {**OVERFLOWING, "lr": rates, "patience": 50}
+    model = fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=9, **options)
+    assert (model.info.best_epoch, model.info.epochs_run) == (1, 9)
+    np.testing.assert_allclose(model.w1, -1.25e38, rtol=1e-6)
+
+
+@ENGINES
+def test_weights_that_overflow_in_the_units_of_the_data_only_are_divergence(algorithm):
+    # In the coordinates of the training w2 is 10 (1 - 0.98^epoch), in the units of the data 3e38 times as much.
+    init = (np.full((1, 1), 0.1), np.zeros(1), np.zeros((1, 1)), np.zeros(1))
+    rates = {"w1": 0.0, "b1": 0.0, "w2": 4.0, "b2": 0.0}
+    options = {"init": init, "lr": rates, "epochs": 9, "standardize": True, "dtype": np.float32}
+    with pytest.raises(fastmlp.DivergenceError) as caught:
+        fastmlp.fit([-1.0, 1.0], [-3e38, 3e38], algorithm=algorithm, **options)
+    assert caught.value.epoch == 6
+    np.testing.assert_allclose(caught.value.model.w2, 3e39 * (1 - 0.98**5), rtol=1e-5)
+
+
+@ENGINES
+@pytest.mark.parametrize("size", [1e153, 1e155])
+def test_an_rmse_above_1e154_counts_as_infinite(algorithm, size):
+    init = (np.ones((1, 1)), np.zeros(1), np.full((1, 1), size), np.zeros(1))
+    frozen = {"w1": 0.0, "b1": 0.0, "w2": 0.0, "b2": 0.5}
+    options = {"init": init, "lr": frozen, "epochs": 2, "algorithm": algorithm}
+    if size < 1e154:
+        assert fastmlp.fit([1.0, 1.0], [0.0, 0.0], **options).history.rmse[0] == pytest.approx(size)
+        return
+    assert fastmlp.Model(*init).rmse([1.0, 1.0], [0.0, 0.0]) == pytest.approx(size)
+    with pytest.raises(fastmlp.DivergenceError, match="infinite or undefined squared error") as caught:
+        fastmlp.fit([1.0, 1.0], [0.0, 0.0], **options)
+    assert caught.value.epoch == 0
+
+
+@ENGINES
+def test_the_first_rmse_above_1e154_is_the_epoch_of_divergence(algorithm):
+    # Each update multiplies the error by -1e39.
+    init = (np.zeros((1, 1)), np.zeros(1), np.zeros((1, 1)), np.ones(1))
+    frozen = {"w1": 0.0, "b1": 0.0, "w2": 0.0, "b2": 1e39}
+    with pytest.raises(fastmlp.DivergenceError) as caught:
+        fastmlp.fit([1.0, 2.0], [0.0, 0.0], init=init, lr=frozen, epochs=9, algorithm=algorithm)
+    assert caught.value.epoch == 4
+    np.testing.assert_allclose(caught.value.model.b2, -1e117, rtol=1e-12)
+
+
 @ENGINES
 def test_a_start_beyond_numbers_diverges_at_epoch_zero(sine, algorithm):
     init = (np.full((1, 2), 1e160), np.zeros(2), np.full((2, 1), 1e160), np.zeros(1))
     with pytest.raises(fastmlp.DivergenceError) as caught:
         fastmlp.fit(*sine, init=init, lr=1.0, epochs=3, algorithm=algorithm)
     assert caught.value.epoch == 0
-    assert str(caught.value).startswith("The initial weights have an infinite or undefined RMSE. Rescale x, y or init")
+    assert str(caught.value).startswith("The initial weights have an infinite or undefined squared error. Rescale")
     np.testing.assert_array_equal(caught.value.model.w1, init[0])
 
 

@@ -123,6 +123,20 @@ def test_a_last_epoch_that_is_no_multiple_may_be_the_best(noisy):
     assert model.rmse(x, y) == pytest.approx(model.history.rmse[-1], rel=1e-9)
 
 
+@pytest.mark.parametrize("with_validation", [True, False])
+@pytest.mark.parametrize(("epochs", "expected"), [(19, "epochs"), (20, "patience"), (23, "patience"), (24, "patience")])
+def test_patience_that_runs_out_in_the_last_epoch_is_the_reason(noisy, epochs, expected, with_validation):
+    # Epoch 0 is the last improvement. The last epoch is recorded, whether or not it is a multiple of record_every.
+    x, y, validation = noisy
+    options = {"min_delta": 1e6, "hidden": 5, "rng": 0, "validation": validation if with_validation else None}
+    for record_every in (4, 7, 20):
+        model = fastmlp.fit(x, y, epochs=epochs, patience=20, record_every=record_every, **options)
+        end = min(epochs, -(-20 // record_every) * record_every)
+        assert (model.info.stop_reason, model.info.epochs_run) == (expected, end)
+    model = fastmlp.fit(x, y, epochs=20, patience=20, record_every=20, callback=lambda info: True, **options)
+    assert model.info.stop_reason in ("callback", "patience")
+
+
 def rule(errors, *, patience, min_delta=0.0):
     """Feed errors one at a time and all at once; return the end and the best epoch."""
     results = []

@@ -202,8 +202,10 @@ class Engine(Protocol):
     def advance(self, n_epochs: int, record: Record) -> tuple[int, Status]:
         """Train for n_epochs and write rows 0 to n_epochs of the record.
 
-        Training stops at the first squared error that is not finite. Then the status is DIVERGED, the row after the
-        returned number of epochs has that error, and the engine must be restored before it is used again.
+        Training stops at the first squared error that is not finite, as for every RMSE above 1e154, or whose root the
+        dtype of the problem cannot hold. An engine may also stop where a weight is not finite. Then the status is
+        DIVERGED, the row after the returned number of epochs has that error, and the engine must be restored before it
+        is used again.
 
         Returns
         -------

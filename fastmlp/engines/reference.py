@@ -52,7 +52,8 @@ def hidden_forward(x: Array, w1: Array, b1: Array, negative_slope: float) -> tup
     """Return act(h1), h1 > 0 and act'(h1) for h1 = x w1 + b1, all (n_samples, n_hidden).
 
     h1 > 0 is computed as ``x w1 > -b1``. With one input that rounds once, so all engines agree on a kink that lies
-    exactly on a sample, whether or not a compiler contracts x w1 + b1 to one operation.
+    exactly on a sample, whether or not a compiler contracts x w1 + b1 to one operation. They agree for the same w1 and
+    b1: updates by two engines differ by rounding, so a kink on a sample may afterwards lie on either side of it.
     """
     product = x @ w1
     active = product > -b1

@@ -28,7 +28,8 @@ class FitInfo:
     best_epoch : int
         Epoch of the returned weights.
     stop_reason : {"epochs", "patience", "callback", "crossing", "interrupted"} or None
-        Why training ended. None for a model that was taken during training.
+        Why training ended. "patience" and "crossing" come before "epochs" if they end training at the last epoch. None
+        for a model that was taken during training.
     crossings : int or None
         Number of sign changes of a unit at a sample, summed over the epochs. None if the engine does not count them.
     live_units : int or None

@@ -31,7 +31,7 @@ class History:
         Models after the requested epochs. Epochs that the fit did not reach are missing.
     crossings : ndarray of int64, shape (n_records,), or None
         Number of sign changes of a unit at a sample up to these epochs. A repeated sample counts as often as it is
-        given. None if the engine does not count crossings.
+        given, and a sample of weight 0 does not count. None if the engine does not count crossings.
     """
 
     epoch: Array

@@ -122,8 +122,8 @@ class Net:
         Returns
         -------
         ndarray of shape (n,) or (n, n_out)
-            Outputs, in the dtype of the weights and with as many dimensions as y had. The prediction for a row does
-            not depend on the other rows.
+            Outputs, in the dtype of the weights and with as many dimensions as y had. Other rows, and the threads of
+            BLAS, change the prediction for a row by rounding only.
 
         Raises
         ------

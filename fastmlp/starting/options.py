@@ -93,6 +93,10 @@ class FitOptions:
     sample_weight: npt.ArrayLike | None = option(
         None,
         "Weights of the samples, at least 0; all equal by default.",
+        """
+        Samples of weight 0 are left out before training: `batch_size` and ``model.history.crossings`` refer to the
+        others only.
+        """,
         kind="array_like of shape (n,) or None",
     )
     optimizer: str = option(

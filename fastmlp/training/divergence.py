@@ -12,21 +12,24 @@ if TYPE_CHECKING:
 
 
 class DivergenceError(ArithmeticError):
-    """Training diverged: the RMSE became infinite or undefined.
+    """Training diverged: the squared error or a weight became infinite or undefined.
+
+    An RMSE above 1e154 in the units of the training counts as infinite, because its square overflows. In float32, an
+    RMSE or a weight above 3e38 does.
 
     Attributes
     ----------
     epoch : int
-        First epoch whose RMSE is not finite.
+        First epoch whose squared error or model is not finite.
     lr : float, dict, callable or None
         Learning rate.
     model : Model
-        Model after the epoch before, whose RMSE is finite; the initial model if `epoch` is 0.
+        Model after the epoch before, the last that is finite; the initial model if `epoch` is 0.
     """
 
     def __init__(self, epoch: int, lr: float | dict[str, float] | Callable[[int], float] | None, model: Model) -> None:
         if epoch == 0:
-            text = "The initial weights have an infinite or undefined RMSE. Rescale x, y or init."
+            text = "The initial weights have an infinite or undefined squared error. Rescale x, y or init."
         else:
             remedy = 'Use a smaller lr, or lr="auto" with init="balanced"; less momentum or weight_decay helps too.'
             text = f"Training diverged at epoch {epoch} with lr={shortened(str(lr))}. {remedy}"

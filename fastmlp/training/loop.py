@@ -70,7 +70,8 @@ class TrainingLoop:
         recorder : Recorder
             Takes the errors and the snapshots; it says how many epochs there are.
         make_model : callable
-            Returns the model of an engine's weights, a summary and a history.
+            Returns the model of an engine's weights, a summary and a history. It raises an OverflowError if the dtype
+            of the model cannot hold them; those of the start it can.
         stopping : StoppingRule
             When to stop before the last epoch. With patience, the engine returns to the best epoch at the end.
         validate : callable, optional
@@ -79,7 +80,7 @@ class TrainingLoop:
         Raises
         ------
         DivergenceError
-            If the RMSE of the initial weights is not finite.
+            If the squared error of the initial weights is not finite.
         """
         self._engine = engine
         self._recorder = recorder
@@ -95,11 +96,11 @@ class TrainingLoop:
         if not np.isfinite(self._last_row.squared_error).all():
             raise self._divergence(0)
         self._ended_by: str | None = None
-        start = EngineState(engine.state(), 0)
+        self._start = EngineState(engine.state(), 0)
         # With patience, a state at or before the best epoch. The end trains again from there to the best epoch.
-        self._best = None if stopping.patience is None else start
+        self._best = None if stopping.patience is None else self._start
         if validate is not None:
-            self._validate_weights(start)
+            self._validate_weights(self._start)
 
     def run(
         self,
@@ -125,7 +126,7 @@ class TrainingLoop:
         Raises
         ------
         DivergenceError
-            If the RMSE becomes infinite or undefined.
+            If the squared error becomes infinite or undefined, or the weights of a model that is asked for.
         """
         reason = self._ended_by
         kept = set(snapshots)
@@ -159,12 +160,23 @@ class TrainingLoop:
             warnings.warn(text, RuntimeWarning, stacklevel=4)
         return self._finish(reason or "epochs")
 
+    def model(self, summary: TrainingSummary) -> Model:
+        """Return the model after `run`, which returned the summary.
+
+        Raises
+        ------
+        DivergenceError
+            If the dtype of the model cannot hold the weights.
+        """
+        return self._finite_model(summary, self._recorder.history())
+
     def resume(self, state: TrainingState) -> None:
         """Continue from the state of another loop with the same data and options."""
         assert state.model.history is not None
         self._engine.restore(state.engine.arrays)
         self._engine.advance(0, self._record)
         self._last_row = self._record[:1].copy()
+        self._start = state.engine
         self._epoch = state.engine.epoch
         self._best = state.best
         self._stopping.restore(state.stopping)
@@ -182,10 +194,9 @@ class TrainingLoop:
         self._chunk_length.measure(n_epochs, time.perf_counter() - started)
         n_done, self._ended_by = self._record_chunk(before, n_done)
         if n_done < n_epochs:
-            self._engine.restore(before.arrays)
-            self._engine.advance(n_done, self._record)
-        self._last_row = self._record[n_done : n_done + 1].copy()
-        self._epoch += n_done
+            self._go_to(before, before.epoch + n_done)
+        else:
+            self._take_row(n_done)
         if status is Status.DIVERGED and self._ended_by is None:
             raise self._divergence(self._epoch + 1)
         if self._validate is not None and self._recorder.records(self._epoch) and self._validate_weights(before):
@@ -203,6 +214,18 @@ class TrainingLoop:
         if end is not None and end - self._epoch < n_done + (reason is None):
             return end - self._epoch, "patience"
         return n_done, reason
+
+    def _go_to(self, start: EngineState, epoch: int) -> None:
+        """Train again from a state to an epoch."""
+        self._engine.restore(start.arrays)
+        self._engine.advance(epoch - start.epoch, self._record)
+        self._epoch = start.epoch
+        self._take_row(epoch - start.epoch)
+
+    def _take_row(self, n_done: int) -> None:
+        """Count the epochs of a chunk as done and keep the last row of their record."""
+        self._last_row = self._record[n_done : n_done + 1].copy()
+        self._epoch += n_done
 
     def _validate_weights(self, before: EngineState) -> bool:
         """Record the validation RMSE of the current weights; return whether patience runs out."""
@@ -224,9 +247,12 @@ class TrainingLoop:
         if not self._recorder.records(self._epoch):
             here = EngineState(self._engine.state(), self._epoch)
             if self._validate is not None:
-                self._validate_weights(here)
+                is_over = self._validate_weights(here)
             else:
-                self._observe(here, [self._epoch], self._recorder.rmse(self._last_row.squared_error).tolist())
+                error = self._recorder.rmse(self._last_row.squared_error)
+                is_over = self._observe(here, [self._epoch], error.tolist()) is not None
+            # As at a multiple of record_every: patience that runs out in the last epoch is the reason.
+            reason = "patience" if is_over and reason == "epochs" else reason
         self._recorder.finish(self._epoch, self._last_row)
         best_epoch = self._epoch if self._best is None else self._stopping.best_epoch
         if self._best is not None and best_epoch != self._epoch:
@@ -242,7 +268,45 @@ class TrainingLoop:
 
     def _model(self, history: History | None = None) -> Model:
         """Return the current model."""
-        return self._make_model(self._engine.weights(), self._summary(self._epoch, None), history)
+        return self._finite_model(self._summary(self._epoch, None), history)
+
+    def _finite_model(self, summary: TrainingSummary, history: History | None) -> Model:
+        """Return the model of the engine's weights, those of summary.best_epoch; raise DivergenceError on overflow."""
+        try:
+            return self._make_model(self._engine.weights(), summary, history)
+        except OverflowError:
+            raise self._overflow(summary.best_epoch) from None
+
+    def _overflow(self, epoch: int) -> DivergenceError:
+        """Return the error of a fit whose weights, but not its squared error, overflow at an epoch or before.
+
+        This happens if the units that overflow are inactive on all samples, or if the engine computes in a wider type
+        than that of the model. To look for it after every chunk would take longer than the chunk with a million
+        units, so training is repeated from the start. A model that has overflowed and is finite again is no error.
+        """
+        self._go_to(self._start, self._start.epoch)
+        first, last = self._start, epoch
+        while last - first.epoch > self._chunk_length.n_epochs:
+            middle = first.epoch + self._chunk_length.n_epochs
+            self._go_to(first, middle)
+            if not self._has_finite_model():
+                last = middle
+                break
+            first = EngineState(self._engine.state(), middle)
+        finite = first.epoch
+        while last - finite > 1:
+            middle = (finite + last) // 2
+            self._go_to(first, middle)
+            finite, last = (middle, last) if self._has_finite_model() else (finite, middle)
+        self._go_to(first, finite)
+        return self._divergence(last)
+
+    def _has_finite_model(self) -> bool:
+        try:
+            self._make_model(self._engine.weights(), self._summary(self._epoch, None), None)
+        except OverflowError:
+            return False
+        return True
 
     def _summary(self, best_epoch: int, stop_reason: str | None) -> TrainingSummary:
         crossings = int(self._last_row.crossings[0]) if self._engine.counts_crossings else None
@@ -253,7 +317,7 @@ class TrainingLoop:
         return CallbackInfo(self._epoch, self._recorder.epochs, rmse, time.perf_counter() - self._started, self._model)
 
     def _divergence(self, epoch: int) -> DivergenceError:
-        """Return the error of a fit whose RMSE is not finite from an epoch on."""
+        """Return the error of a fit that is not finite from an epoch on; the current weights are those before."""
         model = self._model()
         assert model.info is not None
         return DivergenceError(epoch, model.info.lr, model)
