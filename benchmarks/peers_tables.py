@@ -36,7 +36,7 @@ README_CELLS = (  # inputs, hidden, samples, dtype; the last is one where JAX is
 )
 README_PACKAGES = ("NumPy", "PyTorch", "JAX")
 README_COLUMNS = {
-    "README.md": ("net and data", "fastmlp", *README_PACKAGES, "measured on"),
+    "README.md": ("network and data", "fastmlp", *README_PACKAGES, "measured on"),
     "README.zh.md": ("网络与数据", "fastmlp", *README_PACKAGES, "测试环境"),
 }
 README_SIZE = {
