@@ -28,7 +28,7 @@ peers: .venv/installed-peers  ## compare the speed of fastmlp, NumPy, PyTorch, J
 fuzz: .venv/installed  ## compare fit with an independent implementation on random calls for MINUTES=5; SEED=... repeats a run
 	$(BIN)/python scripts/fuzz --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
-reliability: .venv/installed  ## interrupt and kill fits, exhaust memory and disk, damage files, count lost results, in minutes, in out/reliability; QUICK=1: fewer trials
+reliability: .venv/installed  ## interrupt and kill fits, exhaust memory and disk, damage files; count lost results, in out/reliability
 	$(BIN)/python scripts/reliability.py $(if $(QUICK),--quick)
 
 compare: .venv/installed-dev  ## compare FastMLPRegressor with MLPRegressor at equal time, in ten minutes, in out/compare_sklearn

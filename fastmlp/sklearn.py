@@ -44,15 +44,15 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
     standardize : bool or None, default None
         Whether to train on standardised inputs and targets.
     hidden_bias : bool, default True
-        Whether to train b1; if not, it is 0.
+        Whether to train b1; if False, b1 is 0.
     output_bias : bool, default True
-        Whether to train b2; if not, it is 0.
+        Whether to train b2; if False, b2 is 0.
     negative_slope : float, default 0.0
-        Slope of the activation below 0; 0 is ReLU.
+        Slope of the activation for negative arguments; 0 is ReLU.
     optimizer : {"sgd", "adam"}, default "sgd"
         Optimiser, "sgd" or "adam".
     momentum : float, default 0.0
-        Heavy-ball momentum of "sgd".
+        Momentum of "sgd".
     nesterov : bool, default False
         Whether to use Nesterov momentum.
     weight_decay : float, default 0.0

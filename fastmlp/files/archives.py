@@ -49,7 +49,20 @@ _DAMAGE = (  # all errors that zipfile and json raise for damaged files
 
 
 class FileFormatError(ValueError):
-    """The file is damaged, is of another kind, or has a format that this version of fastmlp does not know."""
+    """A file is damaged, was not written by fastmlp, or has a format that this version does not know.
+
+    Examples
+    --------
+    >>> import fastmlp, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "model.npz")
+    ...     _ = path.write_text("not an archive")
+    ...     try:
+    ...         fastmlp.load(path)
+    ...     except fastmlp.FileFormatError:
+    ...         print("not a model")
+    not a model
+    """
 
 
 def checked_path(name: str, path: Any) -> Path:

@@ -33,14 +33,15 @@ def load(path: str | os.PathLike[str]) -> Model:
     Returns
     -------
     Model
-        The saved model with its history, snapshots and info. A checkpoint gives the model at that time. A callable
-        learning rate cannot be saved: `info.lr` is None in that case.
+        The saved model with its history, snapshots and info.
+        From a checkpoint, it is the model at the time of the checkpoint. A callable learning rate cannot be saved:
+        `info.lr` is None in that case.
 
     Raises
     ------
     FileFormatError
-        If the file is damaged, does not contain a model, or was written by a later version in a format that this
-        version does not know. Nothing in the file is executed.
+        If the file is damaged, does not contain a model, or has a format that this version of fastmlp does not know.
+        Nothing in the file is executed.
     OSError
         If the file cannot be opened.
 

@@ -12,16 +12,25 @@ if TYPE_CHECKING:
 
 
 class DivergenceError(ArithmeticError):
-    """Training diverged: the RMSE became infinite or undefined.
+    """Training diverged: the RMSE became infinite or NaN.
 
     Attributes
     ----------
     epoch : int
-        First epoch whose RMSE is not finite.
+        First epoch with an RMSE that is not finite.
     lr : float, dict, callable or None
         Learning rate.
     model : Model
-        Model after the epoch before, whose RMSE is finite; the initial model if `epoch` is 0.
+        Model after the previous epoch, with a finite RMSE; the initial model if `epoch` is 0.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> try:
+    ...     fastmlp.fit([0.0, 1.0], [1.0, 3.0], hidden=5, lr=1e9, rng=0, algorithm="reference")
+    ... except fastmlp.DivergenceError as error:
+    ...     print(type(error.model).__name__, error.lr)
+    Model 1000000000.0
     """
 
     def __init__(self, epoch: int, lr: float | dict[str, float] | Callable[[int], float] | None, model: Model) -> None:
