@@ -225,7 +225,7 @@ def test_a_start_beyond_numbers_diverges_at_epoch_zero(sine, algorithm):
     with pytest.raises(fastmlp.DivergenceError) as caught:
         fastmlp.fit(*sine, init=init, lr=1.0, epochs=3, algorithm=algorithm)
     assert caught.value.epoch == 0
-    assert str(caught.value).startswith("The initial weights have an infinite or undefined RMSE. Rescale x, y or init")
+    assert str(caught.value).startswith("The RMSE of the initial weights is infinite or NaN. Rescale x, y or init")
     np.testing.assert_array_equal(caught.value.model.w1, init[0])
 
 

@@ -200,7 +200,7 @@ class Ensemble:
             return (*nothing, "", f"{type(error).__name__}: {error}")
         info, history = model.info, model.history
         if info is None or history is None:
-            raise ValueError(f"A summary requires models with history and info, got {model} without.")
+            raise ValueError(f"Every model of a summary must have history and info, but {model} has none.")
         return (
             model.n_hidden,
             info.lr if isinstance(info.lr, float) else np.nan,

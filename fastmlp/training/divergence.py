@@ -35,9 +35,9 @@ class DivergenceError(ArithmeticError):
 
     def __init__(self, epoch: int, lr: float | dict[str, float] | Callable[[int], float] | None, model: Model) -> None:
         if epoch == 0:
-            text = "The initial weights have an infinite or undefined RMSE. Rescale x, y or init."
+            text = "The RMSE of the initial weights is infinite or NaN. Rescale x, y or init."
         else:
-            remedy = 'Use a smaller lr, or lr="auto" with init="balanced"; less momentum or weight_decay helps too.'
+            remedy = 'Use a smaller lr, momentum or weight_decay, or lr="auto" with init="balanced".'
             text = f"Training diverged at epoch {epoch} with lr={shortened(str(lr))}. {remedy}"
         super().__init__(text)
         self.epoch = epoch
