@@ -199,7 +199,7 @@ def test_versions_are_told(run):
         ('"a\n",a,y\n1,2,3\n', "data.csv: line 2 must be the names of the columns, got 'a' twice."),
         (
             "1,2,3\n4,5,6\n",
-            "line 1 must be the names of the columns, got numbers ('1', '2', '3'). Add a line with the names",
+            "line 1 must be the names of the columns, got numbers ('1', '2', '3'). Add a line",
         ),
         ("a,a,y\n1,2,3\n", "data.csv: line 1 must be the names of the columns, got 'a' twice."),
         ("a,,y\n1,2,3\n", "data.csv: line 1 must be the names of the columns, got no name for column 2."),

@@ -45,9 +45,7 @@ def parser() -> argparse.ArgumentParser:
     fit.add_argument("--validation", metavar="TABLE.csv", help=validation)
     fit.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random numbers (default: 0)")
 
-    predict = commands.add_parser(
-        "predict", parents=[as_json], help="predict the targets of a table with a saved model"
-    )
+    predict = commands.add_parser("predict", parents=[as_json], help="predict targets from a table with a saved model")
     predict.add_argument("model", metavar="MODEL.npz", help="file of the model")
     _add_table(predict, "names of the input columns, in the order of the fit (default: the names of the fit)")
     predict.add_argument("--out", metavar="PREDICTED.csv", help="file for the predictions (default: standard output)")
