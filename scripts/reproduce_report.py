@@ -1,4 +1,4 @@
-"""Repeat the five runs of the report with its settings and many seeds; compare the errors, and the time with NumPy.
+"""Repeat the five runs of the report with many seeds; compare the errors with the report, and the time with NumPy.
 
 The report fits y = sin x at 100 points of [-pi, pi] with a two-layer ReLU net that has a hidden bias and no output
 bias.
@@ -27,7 +27,7 @@ import fastmlp
 
 
 class Timing(NamedTuple):
-    """Seconds of a whole fit, and of one epoch of the report's NumPy loop and of the preallocated one."""
+    """Times of a whole fit, and of one epoch of the report's NumPy loop and of the preallocated loop, in seconds."""
 
     fit: float
     report_epoch: float
@@ -48,7 +48,7 @@ can be compared with it."""
 
 
 def train_all(runs: list[Run], n_seeds: int, label: str, *, hidden_bias: bool) -> list[list[fastmlp.Model]]:
-    """Train every run from n_seeds starts on all cores; return the models by run, then by seed."""
+    """Train every run with n_seeds seeds on all cores; return the models by run, then by seed."""
     tasks = [(index, seed) for index in reversed(range(len(runs))) for seed in range(n_seeds)]  # long runs first
     fits = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
         delayed(train)(runs[index], seed, hidden_bias=hidden_bias) for index, seed in tasks
@@ -113,7 +113,7 @@ def page(
     timings: list[Timing],
     note: str,
 ) -> str:
-    """Return the page: both tables and their explanations."""
+    """Return the page with both tables and their explanations."""
     difference = difference_from_fastmlp(report_loop, X, Y, runs[-1].hidden, COMPARED_EPOCHS)
     versions = ", ".join(f"{name} {version}" for name, version in fits[0][0].info.versions.items())
     return f"""\

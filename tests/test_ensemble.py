@@ -454,7 +454,10 @@ def test_ctrl_c_returns_the_nets_that_are_done(sine):
             os.kill(os.getpid(), signal.SIGINT)
 
     jobs = [{}, {}, {"epochs": 77, "callback": press}, *[{"epochs": 10**8}] * 5]
-    with joblib.parallel_config(n_jobs=1), pytest.warns(RuntimeWarning, match="fit_many was stopped by Ctrl-C; 2 of 8"):
+    with (
+        joblib.parallel_config(n_jobs=1),
+        pytest.warns(RuntimeWarning, match="fit_many was stopped by Ctrl-C; the 2 finished nets of 8"),
+    ):
         ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=5, epochs=10)
     assert [model is None for model in ensemble.models] == [False] * 2 + [True] * 6
     assert str(ensemble.failures[7]) == "Net 7 was not finished because of Ctrl-C."
