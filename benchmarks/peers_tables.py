@@ -167,7 +167,7 @@ def page(content: dict[str, Any]) -> str:
     """Return the page with the whole map."""
     cells = sorted(content["results"]["cells"], key=size)
     parts = [
-        "# fastmlp beside NumPy, PyTorch, JAX and scikit-learn: all sizes",
+        "# Speed of fastmlp, NumPy, PyTorch, JAX and scikit-learn: all sizes",
         "`make peers` measures these times and writes this page from `peers.json`.",
         f"{summary(content)} {spread_summary(content)} {content['conditions']}",
         "![Heat map by inputs and hidden units: the time of the fastest rival divided by that of fastmlp](peers.png)",
@@ -205,7 +205,9 @@ def losses(cells: Iterable[Measured]) -> str:
                 lines.append(f"- {inputs} inputs, {dtype}: {rival} wins at {len(won)} of {len(region)} sizes: {sizes}.")
     if not lines:
         return "At none of these sizes."
-    return "Sizes are units x samples, with how many times faster the rival is.\n\n" + "\n".join(lines)
+    return "Sizes are units x samples. After each size is the factor by which the rival is faster.\n\n" + "\n".join(
+        lines
+    )
 
 
 def method() -> str:
@@ -213,7 +215,7 @@ def method() -> str:
     tolerances = ", ".join(f"{tolerance:g} in {dtype}" for dtype, tolerance in TOLERANCES.items())
     return f"""\
 - The first column of numbers is the time per epoch of fastmlp. The other columns are the times of the rivals divided by
-  it: below 1 the rival is faster. Each number is followed by half the range of its rounds.
+  it: below 1 the rival is faster. After each number is half the range of its rounds.
 - All competitors start from the same weights and train on the same data: smooth targets at normally distributed inputs.
   The learning rate is 1 / lambda_max and there is no output bias. scikit-learn always trains an output bias, so it is
   compared with a fit of fastmlp that has one.
@@ -222,12 +224,12 @@ def method() -> str:
 - One timing is a training of about {TURN_SECONDS:g} s, that is {LEAST_EPOCHS} to {MOST_EPOCHS:,} epochs, after an equal
   training that is not timed. `fit` trains {MOST_EPOCHS:,} epochs by default. fastmlp is timed as a whole call of
   `fastmlp.fit`, with checks and history.
-- With one input, later epochs of fastmlp are cheaper, because fewer kinks move. With one input it computes in float64
-  even when float32 is asked for.
+- With one input, later epochs of fastmlp take less time, because fewer kinks move. With one input, fastmlp computes in
+  float64 even if the data is float32.
 - fastmlp, NumPy, scikit-learn and torch.compile run on one core. JAX uses all cores, which is its default.
 - torch.compile compiles loss, gradient and update as one step, with dynamic shapes.
-- Sizes with more than {MOST_PAIRS:,} pairs of a sample and a unit are left out: with ten times as many pairs, NumPy
-  takes over a second per epoch."""
+- Sizes with more than {MOST_PAIRS:,} pairs of a sample and a unit are not measured. With ten times as many pairs,
+  NumPy takes more than a second per epoch."""
 
 
 def map_row(cell: Measured) -> list[str]:

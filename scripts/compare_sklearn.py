@@ -160,7 +160,7 @@ def report(args: argparse.Namespace, results: Mapping[str, Mapping[str, Outcome]
         " Shortened: --quick." * args.quick
     }
 
-R^2 of the out-of-fold predictions of all folds together; the best is bold:
+R^2 of the out-of-fold predictions of all folds together, with the best in bold:
 
 {table(results, lambda outcome: f"{outcome.r2:.3f}", best=True)}
 
@@ -168,7 +168,7 @@ A tie is a difference of at most {TIE:g}:
 
 {scores(results)}
 
-Seconds of a fit; fewer if a method stops by itself:
+Time of a fit in seconds; it is shorter if a method stops early:
 
 {table(results, lambda outcome: f"{outcome.seconds:.2f}", best=False)}
 
