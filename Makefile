@@ -5,39 +5,39 @@ BIN := .venv/bin
 
 .PHONY: help report approximation reliability fuzz coverage boundscheck peers costs options test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty same-bits clean
 
-help:  ## list the targets
+help:  ## list all targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
 
 report: .venv/installed  ## reproduce the five training runs of the report, with figures and a table, in out/reproduce_report
 	$(BIN)/python scripts/reproduce_report.py
 
-approximation: .venv/installed  ## test how far the error falls: up to 3e7 epochs and 1e5 units, two minutes, in out/approximation
+approximation: .venv/installed  ## measure how far the error falls, up to 3e7 epochs and 1e5 units, in two minutes, in out/approximation
 	$(BIN)/python scripts/approximation.py
 
-experiments: .venv/installed  ## rerun five published experiments, reduced, a minute; FULL=1: as published, 45 minutes
+experiments: .venv/installed  ## rerun five published experiments at reduced size in a minute; FULL=1: as published, 45 minutes
 	for name in early_alignment gradient_flow shallow_univariate inconsistency rate_sweep; do \
 		$(BIN)/python scripts/experiments/$$name.py $(if $(FULL),--full) || exit; \
 	done
 
-uncertainty: .venv/installed  ## train 200 nets on noisy data with a gap and draw their mean and band, in out/uncertainty
+uncertainty: .venv/installed  ## train 200 networks on noisy data with a gap, and plot mean and error band, in out/uncertainty
 	$(BIN)/python scripts/uncertainty.py
 
-peers: .venv/installed-peers  ## time NumPy, PyTorch, JAX and scikit-learn beside fastmlp, an hour; QUICK=1: three minutes
+peers: .venv/installed-peers  ## compare the speed of fastmlp, NumPy, PyTorch, JAX and scikit-learn in an hour; QUICK=1: three minutes
 	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)
 
-fuzz: .venv/installed  ## compare fit with an independent oracle on random calls; MINUTES=5, SEED=... repeats a run
+fuzz: .venv/installed  ## compare fit with an independent implementation on random calls for MINUTES=5; SEED=... repeats a run
 	$(BIN)/python scripts/fuzz --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
 
-reliability: .venv/installed  ## interrupt, kill and starve fits, damage their files, count what is lost, in out/reliability; minutes
+reliability: .venv/installed  ## interrupt and kill fits, exhaust memory and disk, damage files; count lost results, in out/reliability
 	$(BIN)/python scripts/reliability.py $(if $(QUICK),--quick)
 
-compare: .venv/installed-dev  ## compare FastMLPRegressor with MLPRegressor at equal time, ten minutes, in out/compare_sklearn
+compare: .venv/installed-dev  ## compare FastMLPRegressor with MLPRegressor at equal time, in ten minutes, in out/compare_sklearn
 	$(BIN)/python scripts/compare_sklearn.py
 
 docs: .venv/installed-docs  ## build the documentation and run its examples, in out/docs
 	$(BIN)/python -m mkdocs build
 
-options: .venv/installed  ## write the options of a fit into signatures and docstrings, after a change
+options: .venv/installed  ## update signatures and docstrings after a change to the declared options of a fit
 	$(BIN)/python scripts/write_options.py
 
 test: .venv/installed-dev  ## run ruff, mypy and the tests that are not marked slow
@@ -52,14 +52,14 @@ test-full: .venv/installed-dev  ## run ruff, mypy and all tests
 	$(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2
 
-coverage: .venv/installed-dev  ## show which lines of the kernels the smallest nets reach, without compilation
+coverage: .venv/installed-dev  ## show which lines of the kernels the tests run, without compilation
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q tests/test_kernel_lines.py
 	$(BIN)/python -m coverage report --include='fastmlp/engines/dense/*,fastmlp/engines/univariate/*'
 
-boundscheck: .venv/installed-dev  ## run the kernels on the smallest nets with every index checked
+boundscheck: .venv/installed-dev  ## run the kernels on small networks with a bounds check on every array index
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=out/boundscheck $(BIN)/pytest -q tests/test_kernel_lines.py
 
-costs: .venv/installed  ## measure time and memory as samples, units, inputs, outputs and epochs grow, in out/benchmarks
+costs: .venv/installed  ## measure how time and memory grow with samples, units, inputs, outputs and epochs, in out/benchmarks
 	$(BIN)/python -m benchmarks.costs
 
 bench: .venv/installed-dev  ## measure the current commit (or REV="...") and keep the results in benchmarks/results
@@ -68,16 +68,16 @@ bench: .venv/installed-dev  ## measure the current commit (or REV="...") and kee
 bench-compare: .venv/installed-dev  ## compare the speed with BASE=<revision>; fail if a tracked number grew by a quarter
 	$(BIN)/python -m benchmarks.history compare $(BASE)
 
-bench-publish: .venv/installed-dev  ## write the history of the speed as pages, in .asv/html
+bench-publish: .venv/installed-dev  ## write the history of the speed as web pages, in .asv/html
 	$(BIN)/python -m benchmarks.history publish
 
-bench-check: .venv/installed-dev  ## run every benchmark once and keep nothing
+bench-check: .venv/installed-dev  ## run every benchmark once, to check that it works; keep no results
 	$(BIN)/python -m benchmarks.history check
 
 same-bits: .venv/installed  ## compare the results of 70 fits with those at BASE=<revision>, bit by bit
 	$(BIN)/python scripts/same_bits.py $(BASE)
 
-clean:  ## delete everything that the other targets made
+clean:  ## delete everything that the other targets created
 	rm -rf .venv .asv out build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

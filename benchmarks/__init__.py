@@ -1,7 +1,7 @@
 """Benchmarks: the suite of airspeed velocity (bench_*.py), and programs to run with `python -m benchmarks.NAME`.
 
-One BLAS thread, set before NumPy is imported. Under asv every commit compiles into a cache of its own: an environment
-is used for many commits, and the cache does not go with the package when that is uninstalled.
+This file limits BLAS to one thread before NumPy is imported. Under asv, every commit has its own compile cache, because
+asv uses an environment for many commits, and uninstalling the package does not delete the cache.
 """
 
 import os

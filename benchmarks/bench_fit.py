@@ -1,4 +1,4 @@
-"""Whole fits: by default on every workload, and by each algorithm on the report's data."""
+"""Benchmarks of `fit`: with its defaults on every workload, and with each engine on the data of the report."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from benchmarks.workloads import OverWorkloads, Training
 
 
 class Fit(OverWorkloads):
-    """`fit` with the algorithm that it chooses itself."""
+    """Fits with the engine that `fit` chooses by default."""
 
     number = 1
     repeat = (3, 8, 0.5)
@@ -20,7 +20,7 @@ class Fit(OverWorkloads):
 
 
 class Engines:
-    """The report's run by each algorithm, for a hundredth of its epochs."""
+    """The run of the report with each engine, for a hundredth of its epochs."""
 
     params = (["univariate", "dense", "reference"],)
     param_names = ("algorithm",)
@@ -28,7 +28,7 @@ class Engines:
     repeat = (3, 8, 0.5)
 
     def setup(self, algorithm):
-        """Compile; skip what a commit does not have."""
+        """Compile the kernels; skip engines that the commit does not have."""
         self.training = Training("report", "float64")
         try:
             self.training.fit(1, algorithm)
@@ -43,7 +43,7 @@ class Engines:
 
 
 class Defaults:
-    """A fit with all options at their defaults; standardization and the automatic rate are included."""
+    """A fit with all options at their defaults; standardisation and the automatic rate are included."""
 
     number = 1
     repeat = (3, 8, 0.5)

@@ -1,4 +1,4 @@
-"""The engines without `fit` around them: the compiled loop alone, after a thousand epochs."""
+"""Benchmarks of the compiled kernels alone, without `fit`, after a thousand epochs."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ import_former_modules()
 
 
 class Univariate:
-    """Each method of the univariate engine, at sizes for which `auto` chooses it and at others."""
+    """Each method of the univariate engine, at sizes at which the engine chooses it and at other sizes."""
 
     params = (["prefix sums", "pattern moments", "stretches"], [100, 100_000], [1000])
     param_names = ("method", "samples", "hidden")
@@ -19,7 +19,7 @@ class Univariate:
     timeout = 300
 
     def setup(self, method, n_samples, n_hidden):
-        """Train until the run has settled."""
+        """Train until the time per epoch is steady."""
         try:
             from benchmarks.univariate_methods import EngineRun, Start
         except ImportError as error:
@@ -46,7 +46,7 @@ class Dense:
     repeat = (3, 8, 0.5)
 
     def setup(self, name, dtype):
-        """Make the engine; compile."""
+        """Create the engine and compile its kernel."""
         training = Training(name, dtype)
         try:
             from fastmlp.engines.dense.choice import dense_engine

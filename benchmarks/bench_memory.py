@@ -5,7 +5,7 @@ from benchmarks.workloads import WORKLOADS, OverWorkloads, Training
 
 
 class Memory(OverWorkloads):
-    """Peak memory of a fit. It includes imports and compiled code, which `peakmem_nothing` measures alone."""
+    """Peak memory of a fit. It includes imports and compiled code, which `peakmem_nothing` measures separately."""
 
     params = (list(WORKLOADS), ["float64"])
 
@@ -24,7 +24,7 @@ class Engines:
     timeout = 300
 
     def setup(self, algorithm):
-        """Compile; skip what a commit does not have."""
+        """Compile the kernels; skip engines that the commit does not have."""
         self.training = Training("many samples", "float64")
         try:
             self.training.fit(1, algorithm)
@@ -39,7 +39,7 @@ class Engines:
 
 
 def peakmem_nothing():
-    """Import the package and compile: what every figure above has in it."""
+    """Import the package and compile the kernels; all other results include this memory."""
     fastmlp.fit([0.0, 1.0], [1.0, 3.0], hidden=10, epochs=1, rng=0, progress=False)
 
 

@@ -6,14 +6,14 @@ from benchmarks.workloads import DTYPES, Training
 
 
 class Predict:
-    """Values and gradients at many points."""
+    """Predictions and gradients at many points."""
 
     params = (["report", "8 inputs", "10 outputs"], list(DTYPES))
     param_names = ("workload", "dtype")
     rounds = 1
 
     def setup(self, name, dtype):
-        """Train a little, draw 10,000 points."""
+        """Train a model for a few epochs, and draw 10,000 points."""
         training = Training(name, dtype)
         self.model = training.fit(1)
         self.x, self.y = training.x, training.y

@@ -21,7 +21,7 @@ timeraw_import.pretty_name = "import fastmlp"
 
 
 def timeraw_import_numba():
-    """Import what a first fit cannot do without, for comparison."""
+    """Import Numba, which every first fit needs, for comparison."""
     return "import numba"
 
 
@@ -29,7 +29,7 @@ timeraw_import_numba.pretty_name = "import numba"
 
 
 class FirstFit:
-    """The first fit of a process, imports included."""
+    """The first fit of a process, including imports."""
 
     params = (list(X),)
     param_names = ("data",)
@@ -38,18 +38,18 @@ class FirstFit:
     repeat = 3
 
     def timeraw_cold_cache(self, data):
-        """Compile everything needed."""
+        """Compile all kernels that the fit needs."""
         return f"import fastmlp; {first_fit(data)}", COLD
 
     timeraw_cold_cache.pretty_name = "first fit of a process, nothing compiled"
 
     def timeraw_warm_cache(self, data):
-        """Load what an earlier process compiled."""
+        """Load the kernels that an earlier process compiled."""
         return f"import fastmlp; {first_fit(data)}", WARM.format(fit=first_fit(data))
 
     timeraw_warm_cache.pretty_name = "first fit of a process, all compiled"
 
 
 def first_fit(data):
-    """Return the source of a fit of 1000 units, ten epochs."""
+    """Return the source of a fit with 1000 units and ten epochs."""
     return f"fastmlp.fit({X[data]}, range(100), epochs=10, rng=0, progress=False)"

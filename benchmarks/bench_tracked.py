@@ -22,12 +22,12 @@ LEAST_ROUNDS, MOST_ROUNDS, ENOUGH_SECONDS = 3, 20, 1.5
 
 
 class AgainstNumpy(OverWorkloads):
-    """Time per epoch, divided by that of the report's NumPy loop in the same process and dtype."""
+    """Time per epoch, divided by the time of the report's NumPy loop in the same process and dtype."""
 
     unit = "x NumPy's time"
 
     def setup(self, name, dtype):
-        """Compile, and give NumPy what it trains."""
+        """Compile the kernels, and prepare the data of the NumPy loop."""
         super().setup(name, dtype)
         training = self.training
         self.numpy_arguments = (
@@ -39,7 +39,7 @@ class AgainstNumpy(OverWorkloads):
         )
 
     def track_time_over_numpy(self, name, dtype):
-        """Return the ratio of the shortest of the rounds of each, one after the other: a busy machine only adds."""
+        """Return the ratio of the shortest times; other load on the machine can only lengthen a time."""
         from numpy_loop import report_loop
 
         def numpy_seconds(epochs):
@@ -57,13 +57,13 @@ class AgainstNumpy(OverWorkloads):
 
 
 class AgainstPeak(OverWorkloads):
-    """Time per epoch, divided by the time of its multiply-adds at one core's peak, measured in the same process."""
+    """Time per epoch, divided by the time of its multiply-adds at the peak of one core."""
 
     params = (list(SEVERAL_INPUTS), list(DTYPES))
     unit = "x the time at the peak"
 
     def track_time_over_peak(self, name, dtype):
-        """Return the ratio for the shortest of the rounds, as the peak is that of many too."""
+        """Return the ratio for the shortest time, because the peak is also the best of many measurements."""
         (shortest,) = shortest_rounds(partial(seconds_per_epoch, self.training))
         return shortest * multiply_adds_per_second(np.dtype(dtype).type) / self.training.workload.multiply_adds
 
@@ -83,7 +83,7 @@ class Accuracy(OverWorkloads):
 
 
 class Compilations:
-    """How many functions the first fit of a process compiles with an empty cache; a second fit compiles none."""
+    """Number of functions that the first fit of a process compiles with an empty cache."""
 
     params = ([1, 8], list(DTYPES))
     param_names = ("inputs", "dtype")
@@ -91,7 +91,7 @@ class Compilations:
     timeout = 300
 
     def track_compilations(self, n_in, dtype):
-        """Count the compiler's events in a process of its own."""
+        """Count the events of the compiler in a separate process; a second fit must compile nothing."""
         code = f"""
 import numpy as np, fastmlp
 from numba.core.event import install_recorder
@@ -113,7 +113,7 @@ with install_recorder("numba:compile") as recorder:
 
 
 def shortest_rounds(*timed):
-    """Call functions that measure in turn, for some rounds; return the smallest result of each."""
+    """Call measuring functions in turn for several rounds; return the smallest result of each function."""
     rounds, started = [], time.perf_counter()
     while len(rounds) < LEAST_ROUNDS or (len(rounds) < MOST_ROUNDS and time.perf_counter() - started < ENOUGH_SECONDS):
         rounds.append([measure() for measure in timed])

@@ -1,4 +1,4 @@
-"""What every result is kept with: the versions, the processor, how loaded the machine was, and when."""
+"""The conditions that are stored with every result: versions, processor, load of the machine and date."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ RIVALS = {"torch": "torch", "jax": "jax", "sklearn": "scikit-learn"}  # distribu
 
 
 def all_versions() -> dict[str, str]:
-    """Return the versions of fastmlp, of what it needs and of those rivals that are installed."""
+    """Return the versions of fastmlp, its dependencies and the installed rivals."""
     return versions() | {name: importlib.metadata.version(name) for module, name in RIVALS.items() if find_spec(module)}
 
 
 def processor() -> str:
-    """Return the processor's name and its cores."""
+    """Return the name of the processor and the number of its cores."""
     return f"{get_host_cpu_name()}, {os.cpu_count()} cores"
 
 
 def conditions() -> str:
-    """Say what was measured, where and when; a load above the one process means that the machine was shared."""
+    """Return the versions, machine, load and date as text; a load above 1 means that other programs were running."""
     named = ", ".join(f"{name} {version}" for name, version in all_versions().items())
     return f"{named}; {processor()}, load {os.getloadavg()[1]:.1f}, {time.strftime('%Y-%m')}."
 
 
 def save(path: Path, results: Any) -> None:
-    """Write results as JSON, with the versions and the machine; a file that exists is replaced by a whole one."""
+    """Write results as JSON, with the versions and the machine; a file is replaced completely or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "conditions": conditions(),
@@ -48,7 +48,7 @@ def save(path: Path, results: Any) -> None:
 
 
 def saved(path: Path) -> Any:
-    """Return the results in a file, or None if there is none or others' versions or processor made it."""
+    """Return the results in a file, or None if there is no file or it is from other versions or another processor."""
     if not path.exists():
         return None
     content = json.loads(path.read_text())
@@ -57,7 +57,7 @@ def saved(path: Path) -> Any:
 
 
 def _as_text(value: Any, depth: int) -> str:
-    """Return JSON with a line for each entry, down to a depth; what lies deeper stands in one line."""
+    """Return JSON with one line for each entry, down to a depth; deeper entries are in one line."""
     if depth and isinstance(value, dict):
         return "{\n" + ",\n".join(f"{json.dumps(key)}: {_as_text(value[key], depth - 1)}" for key in value) + "\n}"
     if depth and isinstance(value, list):

@@ -1,9 +1,10 @@
 """Time per epoch and peak memory as each size grows, by engine, with fitted exponents.
 
     python -m benchmarks.costs            all sizes, about five minutes
-    python -m benchmarks.costs --quick    fewer and smaller ones
+    python -m benchmarks.costs --quick    fewer and smaller sizes
 
-Writes costs.json and costs.png to out/benchmarks and prints a table of exponents. One core, float64.
+It writes costs.json and costs.png to out/benchmarks and prints a table of exponents. All fits use one core and
+float64.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ AXES = {
 
 @dataclass(frozen=True)
 class Fit:
-    """The sizes of a call of `fit`; epochs is 0 where time per epoch is measured, which takes as many as it needs."""
+    """The sizes of a call of `fit`; epochs is 0 if the time per epoch is measured with as many epochs as needed."""
 
     algorithm: str
     n_in: int
@@ -54,7 +55,7 @@ class Fit:
 
     @property
     def is_sensible(self) -> bool:
-        """Whether an epoch takes seconds at most, and the reference's arrays fit into memory."""
+        """Whether an epoch takes at most some seconds, and the arrays of the reference engine fit into memory."""
         if self.algorithm == "univariate":
             return True
         layer = self.n_samples * self.n_hidden
@@ -62,7 +63,7 @@ class Fit:
         return not too_wide and layer * (2 * self.n_in + 3 * self.n_out) <= LARGEST_FIT
 
     def run(self, epochs: int) -> fastmlp.Model:
-        """Train on seeded data, from the default start, at a rate that no size makes unstable."""
+        """Train on seeded data from the default initial weights, at a rate that is stable for all sizes."""
         rng = np.random.default_rng(0)
         x = rng.uniform(-1, 1, (self.n_samples, self.n_in))
         y = np.sin(3 * x.sum(axis=1, keepdims=True) + np.arange(self.n_out))
@@ -79,7 +80,7 @@ BASES = (
 
 
 def sizes(base: Fit, axis: str, quick: bool) -> list[int]:
-    """Return the sizes along an axis; the univariate engine has one input, and compiles for each number of outputs."""
+    """Return the sizes along an axis that the engine supports."""
     if axis == "inputs":
         return (
             [] if base.algorithm == "univariate" else [1, 2, 4, 8, 9, 16, 32, 64, 128, 256, 512][:: 2 if quick else 1]
@@ -91,9 +92,10 @@ def sizes(base: Fit, axis: str, quick: bool) -> list[int]:
 
 
 def seconds_per_epoch(fit: Fit) -> float:
-    """Return what a further epoch takes, the median of some fits each as long as can be measured over one of one epoch.
+    """Return the time of a further epoch: the median over several fits.
 
-    The difference, as sorting a million samples and finding the start takes as long as thousands of epochs.
+    It is the difference from a fit of one epoch, because sorting a million samples and computing the initial weights
+    takes as long as thousands of epochs.
     """
     fit.run(1)  # compiles
     epochs = 2
@@ -103,18 +105,18 @@ def seconds_per_epoch(fit: Fit) -> float:
 
 
 def further_seconds(fit: Fit, epochs: int) -> float:
-    """Return what a fit takes longer than one of one epoch."""
+    """Return the time of a fit minus the time of a fit of one epoch."""
     return fit.run(epochs).info.fit_seconds - fit.run(1).info.fit_seconds
 
 
 def seconds(fit: Fit) -> float:
-    """Return the median time of a fit of so many epochs."""
+    """Return the median time of a fit with a number of epochs."""
     fit.run(1)
     return float(np.median([fit.run(fit.epochs).info.fit_seconds for _ in range(ROUNDS)]))
 
 
 def peak_bytes(fit: Fit) -> int:
-    """Return the most bytes that a fit holds at one time, its data and its model included: kernels allocate nothing."""
+    """Return the peak memory of a fit in bytes, including data and model; kernels allocate nothing."""
     tracemalloc.start()
     fit.run(max(fit.epochs, 1))
     _, peak = tracemalloc.get_traced_memory()
@@ -169,7 +171,7 @@ def table(fitted: dict[tuple[str, str, str], float]) -> str:
 
 
 def draw(rows: list[dict[str, Any]], fitted: dict[tuple[str, str, str], float], path: Path) -> None:
-    """Draw time above memory, a column an axis."""
+    """Draw time in the upper row and memory in the lower row, with one column for each axis."""
     figure, panels = plt.subplots(2, len(AXES), figsize=(4 * len(AXES), 7.5), layout="constrained")
     for column, axis in zip(panels.T, AXES, strict=True):
         for ax, quantity, scale in zip(column, ("seconds", "bytes"), (1e6, 1e-6), strict=True):
@@ -183,11 +185,17 @@ def draw(rows: list[dict[str, Any]], fitted: dict[tuple[str, str, str], float], 
             ax.legend(fontsize="small")
             ax.grid(alpha=0.3)
             ax.set_xlabel(axis)
-        column[0].set_ylabel("microseconds of the whole fit" if axis == "epochs" else "microseconds per epoch")
-        column[1].set_ylabel("megabytes at the peak of a fit")
+        column[0].set_ylabel(
+            "time of the whole fit, microseconds" if axis == "epochs" else "time per epoch, microseconds"
+        )
+        column[1].set_ylabel("peak memory of a fit, megabytes")
     fixed = "; ".join(f"{base.algorithm} {base.n_in}, {base.n_hidden:,}, {base.n_samples:,}, 1" for base in BASES)
-    figure.suptitle(f"Costs as one size grows, the others fixed (inputs, hidden, samples, outputs): {fixed}")
-    how = "Exponents of the last decade and a half. Memory by tracemalloc: arrays of data, engine and model."
+    figure.suptitle(
+        f"Time and memory against one size. The other sizes (inputs, hidden units, samples, outputs) are {fixed}"
+    )
+    how = (
+        "Exponents are fitted over the last decade and a half. Memory is that of all arrays, measured with tracemalloc."
+    )
     figure.supxlabel(f"{how} {conditions()}", fontsize="small")
     figure.savefig(path, dpi=110)
     plt.close(figure)
@@ -203,7 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     fitted = exponents(rows)
     save(parsed.out / "costs.json", rows)
     draw(rows, fitted, parsed.out / "costs.png")
-    print(f"\nExponents of time and of memory\n\n{table(fitted)}\n\n{conditions()}")
+    print(f"\nExponents of time and memory\n\n{table(fitted)}\n\n{conditions()}")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Time the dense engine and compare it with the peak of the processor and with JAX, on fixed and on random shapes.
 
-The floor of an epoch is the time of its multiply-adds, 2 n_in + 3 n_out for each sample and unit, at the peak of one
-core, or of as many cores as there are threads. The peak is measured in turns with the engine. Other load on a shared
-machine only makes runs slower, so the table shows a low percentile of many short runs.
+The floor of an epoch is the time of its multiply-adds at the peak of the cores in use. An epoch has 2 n_in + 3 n_out
+multiply-adds for each sample and unit. The engine and the peak are measured in turns. Other load on the machine can
+only lengthen a run, so the table shows a low percentile of many short runs.
 
     python -m benchmarks.dense
 """
@@ -64,7 +64,7 @@ def start(shape: tuple[int, int, int, int], dtype: type) -> Task:
 
 
 def trainer(task: Task, threads: int | None = None) -> Trainer:
-    """Return a function that trains the dense engine; by default in as many threads as `fit` takes."""
+    """Return a function that trains with the dense engine; by default, with as many threads as `fit` uses."""
     n_in, n_out = task.x.shape[1], task.y.shape[1]
     problem = Problem(task.x, task.y, np.full(len(task.x), 1 / len(task.x), task.x.dtype))
     shape = Shape(len(task.x), n_in, task.weights.b1.size, n_out)
@@ -89,7 +89,7 @@ def seconds_per_epoch(train: Trainer, n_epochs: int) -> float:
 
 
 def alternate(*runs: Callable[[], float]) -> list[float]:
-    """Call the functions in turns for SECONDS; return the PERCENTILE of the values of each."""
+    """Call the functions in turns for SECONDS; return the PERCENTILE of the results of each function."""
     times = []
     started = time.perf_counter()
     while time.perf_counter() - started < SECONDS or len(times) < 9:
@@ -98,7 +98,7 @@ def alternate(*runs: Callable[[], float]) -> list[float]:
 
 
 def against_peak(shape: tuple[int, int, int, int], dtype: type) -> tuple[float, float, float]:
-    """Return the seconds per epoch of the floor, of one thread, and of the threads that `fit` takes."""
+    """Return the seconds per epoch of the floor, of one thread, and of as many threads as `fit` uses."""
     n_in, n_hidden, n_samples, n_out = shape
     work = (2 * n_in + 3 * n_out) * n_hidden * n_samples
     task = start(shape, dtype)

@@ -3,10 +3,11 @@
     python -m benchmarks.history run [REV ...]   measure commits (default HEAD) and keep the results
     python -m benchmarks.history compare BASE    measure BASE and HEAD in turn; fail if a tracked number grew too much
     python -m benchmarks.history publish         write the pages
-    python -m benchmarks.history check           run every benchmark once, keep nothing
+    python -m benchmarks.history check           run every benchmark once, store no results
 
-Results are kept in benchmarks/results under the name of the processor's family. Only commits are measured, never
-what is not committed yet. asv itself is imported late: where it imports this folder, in its environments, it is not.
+Results are kept in benchmarks/results under the name of the processor's family. Only
+committed code is measured. asv is imported inside functions, because the environments in which it imports this folder
+do not contain asv.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def compare(arguments: argparse.Namespace) -> int:
-    """Say what got faster or slower since BASE; fail if a tracked number grew too much in each of some tries."""
+    """Print which benchmarks changed since BASE; fail if a tracked number grew too much in every try."""
     base, head = commit(arguments.base), commit("HEAD")
     if base == head:
         print(f"{arguments.base} is HEAD: nothing to compare")
@@ -58,7 +59,7 @@ def compare(arguments: argparse.Namespace) -> int:
         if not growth:
             break
         if attempt < TRIES - 1:
-            print(f"\nOnce more, to be sure: {', '.join(growth)}", flush=True)
+            print(f"\nMeasuring again: {', '.join(growth)}", flush=True)
             benchmarks = f"^({'|'.join(re.escape(name) for name in growth)})$"
     for name, ratio in growth.items():
         print(f"REGRESSION {name}: {ratio:.2f} times in the best of {TRIES} tries")
@@ -67,21 +68,21 @@ def compare(arguments: argparse.Namespace) -> int:
 
 
 def publish(arguments: argparse.Namespace) -> int:
-    """Write the pages of the results kept."""
+    """Write the stored results as web pages."""
     code = asv("publish")
-    print("\nThe pages are in .asv/html; `.venv/bin/asv preview` serves them, a browser does not read them from files.")
-    print("They load jQuery and flot from the net; without it they say that the swallow's origin is not known.")
+    print("\nThe pages are in .asv/html; `.venv/bin/asv preview` serves them; a browser cannot read them from files.")
+    print("They load jQuery and flot from the internet, and show an error without a connection.")
     return code
 
 
 def check(arguments: argparse.Namespace) -> int:
-    """Import the suite and run each benchmark once, in the environment that runs this."""
+    """Run each benchmark once, in the current environment."""
     environment = f"existing:{sys.executable}"
     return asv("check", "-E", environment) or asv("run", "-E", environment, "--quick", "--dry-run", "--show-stderr")
 
 
 def introduce_machine() -> None:
-    """Tell asv what this machine is, under the name of its processor's family."""
+    """Register this machine with asv under the name of its processor family."""
     from asv.machine import Machine, MachineCollection
 
     name = get_host_cpu_name()
@@ -95,7 +96,7 @@ def commit(revision: str) -> str:
 
 
 def asv(*arguments: str, configuration: Path = ROOT / "asv.conf.json") -> int:
-    """Run asv; return 1 where it found something slower, and exit where it or a benchmark failed."""
+    """Run asv; return 1 if a benchmark became slower, and exit if asv or a benchmark failed."""
     named = () if arguments[0] in ("check", "publish") else ("--machine", get_host_cpu_name())
     command = [sys.executable, "-m", "asv", *arguments, *named, "--config", str(configuration)]
     code = subprocess.run(command, cwd=ROOT).returncode
@@ -105,7 +106,7 @@ def asv(*arguments: str, configuration: Path = ROOT / "asv.conf.json") -> int:
 
 
 def without_history() -> Path:
-    """Return a configuration whose results go to an empty folder, so that a comparison adds nothing to the history."""
+    """Return a configuration that stores results in an empty folder; a comparison must not change the history."""
     shutil.rmtree(COMPARISON, ignore_errors=True)
     COMPARISON.mkdir(parents=True)
     content = json.loads((ROOT / "asv.conf.json").read_text())
@@ -117,7 +118,7 @@ def without_history() -> Path:
 
 
 def grown(before: dict[str, float], after: dict[str, float]) -> dict[str, float]:
-    """Return how many times those numbers grew that grew beyond the threshold, by name."""
+    """Return the growth factors, by name, of the tracked numbers that grew beyond the threshold."""
     common = sorted(before.keys() & after.keys())
     return {name: after[name] / before[name] for name in common if after[name] > THRESHOLD * before[name]}
 

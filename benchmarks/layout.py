@@ -1,8 +1,8 @@
-"""Where older commits keep the modules that the suite of airspeed velocity uses.
+"""Former names of the modules that the suite of airspeed velocity imports.
 
-asv runs the newest benchmarks with the package as it was at each commit. A module that has moved since is therefore
-made importable under its present name there. When a module moves, its present name comes first and its older ones
-follow, the newest first; a test demands an entry for every internal module that the suite imports.
+asv runs the newest benchmarks with the package of each commit. This file makes modules of older commits importable
+under their present names. If you move a module, add an entry: the present name, and then the former names, newest
+first. A test requires an entry for every internal module that the suite imports.
 """
 
 from __future__ import annotations

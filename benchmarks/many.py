@@ -1,7 +1,8 @@
-"""What a net costs in `fastmlp.fit_many` beside its training: python -m benchmarks.many.
+"""Measure the overhead of a net in `fastmlp.fit_many`: python -m benchmarks.many.
 
-Prints the time of a net that is trained for 1,000 epochs and for one; the latter is all that is not training. Six
-samples; nets of 16 units are trained by prefix sums and prepared together, those of 64 one by one.
+The table shows the time of a net that is trained for 1,000 epochs and for one epoch. The time for one epoch is the
+overhead. The nets have six samples. Nets with 16 units are trained together by prefix sums, and nets with 64 units one
+by one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ ROUNDS = 3
 
 
 def seconds(hidden: int, epochs: int, **settings: object) -> float:
-    """Return the least seconds that a net takes, in a few rounds."""
+    """Return the shortest time of a net over a few rounds, in seconds."""
     jobs: list[dict[str, object]] = [{}] * NETS[hidden]
     least = np.inf
     for _ in range(ROUNDS):
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "two processes (loky)": partial(joblib.parallel_config, "loky", n_jobs=2),
         "two processes (Dask)": dask,
     }
-    print("| where | hidden units | us a net of 1,000 epochs | of one epoch |\n| --- | --- | --- | --- |")
+    print("| where | hidden units | us per net, 1,000 epochs | us per net, one epoch |\n| --- | --- | --- | --- |")
     for place, configured in places.items():
         with configured():
             for hidden in NETS:
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     joblib.externals.loky.get_reusable_executor().shutdown()
     with joblib.parallel_config(n_jobs=1):
         automatic = seconds(16, 1, rng=0)
-    print(f"with the automatic rate, one thread: {automatic * 1e6:.0f} us a net of 16 units and one epoch")
+    print(f"With the automatic rate and one thread, a net with 16 units takes {automatic * 1e6:.0f} us for one epoch.")
 
 
 if __name__ == "__main__":

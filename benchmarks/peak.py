@@ -1,4 +1,4 @@
-"""The processor's multiply-add peak on one core, measured where it is compared with: in the same process."""
+"""The peak rate of multiply-adds on one core, measured in the process that compares with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDS = 30
 
 @intrinsic  # type: ignore[untyped-decorator]
 def multiply_adds(typing_context: Any, factor: Any, n_steps: Any) -> Any:
-    """Return what CHAINS registers come to when each is n_steps times replaced by itself * factor + factor."""
+    """Replace each of CHAINS registers by itself * factor + factor n_steps times; return their sum."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         value = context.get_data_type(signature.args[0])
@@ -58,6 +58,6 @@ def seconds_per_multiply_add(dtype: type[np.floating[Any]]) -> float:
 
 @cache
 def multiply_adds_per_second(dtype: type[np.floating[Any]]) -> float:
-    """Return the most multiply-adds per second of many short measurements: what the core does when left alone."""
+    """Return the highest number of multiply-adds per second over many short measurements."""
     chains(dtype(0.5), 1)
     return 1 / min(seconds_per_multiply_add(dtype) for _ in range(ROUNDS))

@@ -1,4 +1,4 @@
-"""Time fastmlp beside NumPy, PyTorch, JAX and scikit-learn at many sizes, in both precisions.
+"""Compare the speed of fastmlp, NumPy, PyTorch, JAX and scikit-learn at many sizes, in both precisions.
 
     python -m benchmarks.peers            all sizes, within an hour: writes peers.json, PEERS.md and peers.png beside
                                           this file, and the tables of the READMEs and of docs/speed.md
@@ -29,7 +29,7 @@ QUICK_CELLS = [Cell(*size, dtype) for size in QUICK_SIZES for dtype in DTYPES]
 
 
 def measure(cells: Sequence[Cell], path: Path, *, rounds: int, processes: int) -> None:
-    """Measure those cells that the file at path does not hold yet, and the first calls of some processes."""
+    """Measure the cells that are not in the file at path yet, and the first calls of some processes."""
     results: dict[str, Any] = saved(path) or {"cells": [], "first_calls": {}}
     reasons = left_out(RIVALS)
     for name, reason in reasons.items():
@@ -38,7 +38,7 @@ def measure(cells: Sequence[Cell], path: Path, *, rounds: int, processes: int) -
     known = [{name: entry[name] for name in Cell.__annotations__} for entry in results["cells"]]
     missing = [cell for cell in cells if vars(cell) not in known]
     if known:
-        print(f"{len(cells) - len(missing)} of {len(cells)} cells are known; delete {path} to measure them anew.")
+        print(f"{len(cells) - len(missing)} of {len(cells)} cells are already measured. Delete {path} to repeat them.")
     for cell in tqdm(missing, unit="cell"):
         results["cells"].append(measured(cell, names, rounds))
         save(path, results)
@@ -48,9 +48,9 @@ def measure(cells: Sequence[Cell], path: Path, *, rounds: int, processes: int) -
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line, measure, and write what was measured."""
+    """Read the command line, measure, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a few cells, into out/peers")
+    parser.add_argument("--quick", action="store_true", help="a few cells; results go to out/peers")
     quick = parser.parse_args(arguments).quick
     folder = Path("out/peers") if quick else Path(__file__).parent
     path = folder / "peers.json"

@@ -1,4 +1,4 @@
-"""The cells of the size map of `peers.py`, and how one is measured."""
+"""The cells of the size map of `peers.py`, and the measurement of a cell."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FIRST_CALLED = (FASTMLP, COMPILED, JAX)  # those that compile
 
 @dataclass(frozen=True)
 class Cell:
-    """A size of the map, in one precision."""
+    """One size and precision of the map."""
 
     inputs: int
     hidden: int
@@ -48,13 +48,13 @@ FIRST_CALL_CELL = Cell(1, 1000, 100, "float64")  # the report's net
 
 
 def size_map() -> list[Cell]:
-    """Return all cells, the fast ones first."""
+    """Return all cells, in ascending order of their expected time."""
     sizes = sorted(product(INPUTS, HIDDEN, SAMPLES), key=np.prod)
     return [Cell(*size, dtype) for size in sizes if size[1] * size[2] <= MOST_PAIRS for dtype in DTYPES]
 
 
 def task_of(cell: Cell) -> Task:
-    """Return smooth targets at normal inputs, the balanced start, and the rate 1 / lambda_max."""
+    """Return a task with smooth targets at normal inputs, balanced initial weights and the rate 1 / lambda_max."""
     rng = np.random.default_rng(0)
     x = rng.standard_normal((cell.samples, cell.inputs))
     y = np.sin(x.sum(axis=1, keepdims=True) / np.sqrt(cell.inputs))
@@ -67,7 +67,7 @@ def task_of(cell: Cell) -> Task:
 
 
 def fastmlp_fit(task: Task, *, output_bias: bool = False) -> Trainer:
-    """Return whole calls of `fastmlp.fit`."""
+    """Return a competitor that calls `fastmlp.fit`."""
 
     def train(epochs: int) -> FloatArray:
         options: dict[str, Any] = {"lr": task.lr, "output_bias": output_bias, "threads": 1, "progress": False}
@@ -80,14 +80,15 @@ COMPETITORS: dict[str, Callable[[Task], Trainer]] = {FASTMLP: fastmlp_fit, **RIV
 
 
 def measured(cell: Cell, names: Iterable[str], rounds: int) -> dict[str, Any]:
-    """Check that all competitors do the same, then time them in turn.
+    """Check that all competitors compute the same training, and then time them in turn.
 
     Returns
     -------
     dict
-        The cell's sizes, and by competitor: "first", the seconds of its first call, importing, compiling and
-        CHECKED_EPOCHS epochs; "epochs" of a turn; "seconds", per epoch, of each turn; or "differs", how far its RMSE
-        was off, where that is more than the tolerance. Such a competitor is not timed.
+        The sizes of the cell, and a dict for each competitor. "first" is the time of its first call in seconds, which
+        includes imports, compilation and CHECKED_EPOCHS epochs. "epochs" is the number of epochs of a turn. "seconds"
+        is the time per epoch in each turn. If the RMSE differs by more than the tolerance, "differs" is the
+        difference, and the competitor is not timed.
     """
     task = task_of(cell)
     trainers, rmse, results = {}, {}, {}
@@ -127,7 +128,7 @@ def rounded(value: float) -> float:
 
 
 def turn_epochs(train: Trainer) -> int:
-    """Return how many epochs make a turn; after it, nothing is left to compile for that number of epochs."""
+    """Return the number of epochs of a turn, and compile for that number."""
     epochs = LEAST_EPOCHS
     train(epochs)  # JAX compiles for each number of epochs
     while (taken := seconds(train, epochs)) < TURN_SECONDS / 3 and epochs < MOST_EPOCHS:
@@ -137,7 +138,7 @@ def turn_epochs(train: Trainer) -> int:
 
 
 def first_call(name: str) -> float:
-    """Return the seconds that a competitor's first training takes in this process, from its import on."""
+    """Return the time of a competitor's first training in this process in seconds, including its import."""
     task = task_of(FIRST_CALL_CELL)
     started = time.perf_counter()
     COMPETITORS[name](task)(CHECKED_EPOCHS)
@@ -145,7 +146,7 @@ def first_call(name: str) -> float:
 
 
 def first_calls(names: Iterable[str], processes: int) -> dict[str, list[float]]:
-    """Return the seconds of the first training of processes that find nothing compiled, by competitor."""
+    """Return the times of the first training in processes with an empty compile cache, by competitor, in seconds."""
     taken: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(processes):
         for name, times in taken.items():

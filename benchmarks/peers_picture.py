@@ -21,9 +21,9 @@ WHITE_BEYOND = 4.0  # the ratio, either way, from which a cell is too dark for b
 
 
 def draw(content: dict[str, Any], path: Path) -> None:
-    """Draw a panel for each precision and number of samples, of inputs against units; what was not measured is grey.
+    """Draw a panel of inputs against units for each precision and number of samples; missing cells are grey.
 
-    The panels are one below the other, so that the numbers can be read on a telephone.
+    The panels are below each other, so that the numbers are legible on a phone.
     """
     cells = content["results"]["cells"]
     panels = [(dtype, samples) for dtype in DTYPES for samples in SAMPLES]
@@ -42,7 +42,7 @@ def draw(content: dict[str, Any], path: Path) -> None:
 
 
 def draw_panel(ax: Any, cells: list[dict[str, Any]]) -> Any:
-    """Draw the ratios of some cells, each with the rival's name, and return what a colour bar needs."""
+    """Draw the ratios of some cells, each with the name of the rival; return the image for a colour bar."""
     ratios = np.full((len(HIDDEN), len(INPUTS)), np.nan)
     for cell in cells:
         place = HIDDEN.index(cell["hidden"]), INPUTS.index(cell["inputs"])

@@ -36,7 +36,7 @@ README_CELLS = (  # inputs, hidden, samples, dtype; the last is one where JAX is
 )
 README_PACKAGES = ("NumPy", "PyTorch", "JAX")
 README_COLUMNS = {
-    "README.md": ("net and data", "fastmlp", *README_PACKAGES, "measured on"),
+    "README.md": ("network and data", "fastmlp", *README_PACKAGES, "measured on"),
     "README.zh.md": ("网络与数据", "fastmlp", *README_PACKAGES, "测试环境"),
 }
 README_SIZE = {
@@ -65,13 +65,13 @@ def size(cell: Measured) -> tuple[int, int, int]:
 
 
 def median(cell: Measured, name: str) -> float | None:
-    """Return a competitor's seconds per epoch, if it was timed."""
+    """Return the median time per epoch of a competitor in seconds, or None if it was not timed."""
     times = cell["competitors"].get(name, {}).get("seconds")
     return statistics.median(times) if times else None
 
 
 def ratio(cell: Measured, name: str) -> float | None:
-    """Return how many times as long as fastmlp a competitor takes, if it was timed."""
+    """Return the time of a competitor divided by the time of fastmlp, or None if it was not timed."""
     time = median(cell, name)
     return None if time is None else time / median(cell, FASTMLP)
 
@@ -82,13 +82,13 @@ def best_rival(cell: Measured) -> str:
 
 
 def fastest(cell: Measured, package: str) -> float | None:
-    """Return the least seconds per epoch of a package's rivals, if one was timed."""
+    """Return the shortest time per epoch of the variants of a package in seconds, or None if none was timed."""
     times = [median(cell, name) for name in PACKAGES[package]]
     return min((time for time in times if time is not None), default=None)
 
 
 def readme_table(content: dict[str, Any], readme: str) -> str:
-    """Return the table of a README: microseconds per epoch at three sizes, with the machine and the date of each."""
+    """Return the table of a README: microseconds per epoch at three sizes, with machine and date."""
     cells = by_size(content)
     machine = f"{content['processor']}, {content['conditions'].rsplit(', ', 1)[1].rstrip('.')}"
     rows = []
@@ -101,7 +101,7 @@ def readme_table(content: dict[str, Any], readme: str) -> str:
 
 
 def overview(content: dict[str, Any]) -> str:
-    """Return the table of the page on speed: some sizes, each package as a multiple of the time of fastmlp."""
+    """Return the table of docs/speed.md: the time of each package divided by the time of fastmlp, at some sizes."""
     cells = by_size(content)
     columns = ["inputs x units x samples", "fastmlp, us", *PACKAGES]
     tables = []
@@ -129,7 +129,7 @@ def by_size(content: dict[str, Any]) -> dict[tuple[Any, ...], Measured]:
 
 
 def summary(content: dict[str, Any]) -> str:
-    """Say how many cells fastmlp wins, the range of the ratios, and where the least one is."""
+    """Return a text with the number of cells in which fastmlp is the fastest, and the range of the ratios."""
     cells = content["results"]["cells"]
     ratios = [ratio(cell, best_rival(cell)) for cell in cells]
     worst = cells[ratios.index(min(ratios))]
@@ -138,12 +138,12 @@ def summary(content: dict[str, Any]) -> str:
     return (
         f"fastmlp is the fastest in {sum(r >= 1 for r in ratios)} of {len(cells)} measured combinations of size and "
         f"precision. The fastest rival takes between {shown(min(ratios))} and {shown(max(ratios))} times as long as "
-        f"fastmlp; the least ratio is that of {where}."
+        f"fastmlp. The ratio is smallest at {where}."
     )
 
 
 def spread_summary(content: dict[str, Any]) -> str:
-    """Say how many rounds there were and how far apart their times are."""
+    """Return a text with the number of rounds and the spread of their times."""
     cells = content["results"]["cells"]
     timed = [result["seconds"] for cell in cells for result in cell["competitors"].values() if "seconds" in result]
     spreads = sorted(spread(seconds) for seconds in timed)
@@ -155,7 +155,7 @@ def spread_summary(content: dict[str, Any]) -> str:
 
 
 def first_calls(content: dict[str, Any]) -> str:
-    """Return the first calls of processes, by competitor, with their range."""
+    """Return a text with the times of the first calls of processes, by competitor."""
     texts = []
     for name, seconds in content["results"]["first_calls"].items():
         extremes = f" ({min(seconds):.1f} - {max(seconds):.1f})" if len(seconds) > 1 else ""
@@ -167,7 +167,7 @@ def page(content: dict[str, Any]) -> str:
     """Return the page with the whole map."""
     cells = sorted(content["results"]["cells"], key=size)
     parts = [
-        "# fastmlp beside NumPy, PyTorch, JAX and scikit-learn: all sizes",
+        "# Speed of fastmlp, NumPy, PyTorch, JAX and scikit-learn: all sizes",
         "`make peers` measures these times and writes this page from `peers.json`.",
         f"{summary(content)} {spread_summary(content)} {content['conditions']}",
         "![Heat map by inputs and hidden units: the time of the fastest rival divided by that of fastmlp](peers.png)",
@@ -190,7 +190,7 @@ def page(content: dict[str, Any]) -> str:
 
 
 def losses(cells: Iterable[Measured]) -> str:
-    """Return a line for each number of inputs, precision and rival that was the fastest somewhere."""
+    """Return a line for each number of inputs, precision and rival that was faster than fastmlp in some cells."""
     regions: dict[tuple[int, str], list[Measured]] = {}
     for cell in cells:
         regions.setdefault((cell["inputs"], cell["dtype"]), []).append(cell)
@@ -205,15 +205,17 @@ def losses(cells: Iterable[Measured]) -> str:
                 lines.append(f"- {inputs} inputs, {dtype}: {rival} wins at {len(won)} of {len(region)} sizes: {sizes}.")
     if not lines:
         return "At none of these sizes."
-    return "Sizes are units x samples, with how many times faster the rival is.\n\n" + "\n".join(lines)
+    return "Sizes are units x samples. After each size is the factor by which the rival is faster.\n\n" + "\n".join(
+        lines
+    )
 
 
 def method() -> str:
-    """Say what was timed, and under which conditions a time counts."""
+    """Return a text that describes what was timed, and when a time was accepted."""
     tolerances = ", ".join(f"{tolerance:g} in {dtype}" for dtype, tolerance in TOLERANCES.items())
     return f"""\
 - The first column of numbers is the time per epoch of fastmlp. The other columns are the times of the rivals divided by
-  it: below 1 the rival is faster. Each number is followed by half the range of its rounds.
+  it: below 1 the rival is faster. After each number is half the range of its rounds.
 - All competitors start from the same weights and train on the same data: smooth targets at normally distributed inputs.
   The learning rate is 1 / lambda_max and there is no output bias. scikit-learn always trains an output bias, so it is
   compared with a fit of fastmlp that has one.
@@ -222,12 +224,12 @@ def method() -> str:
 - One timing is a training of about {TURN_SECONDS:g} s, that is {LEAST_EPOCHS} to {MOST_EPOCHS:,} epochs, after an equal
   training that is not timed. `fit` trains {MOST_EPOCHS:,} epochs by default. fastmlp is timed as a whole call of
   `fastmlp.fit`, with checks and history.
-- With one input, later epochs of fastmlp are cheaper, because fewer kinks move. With one input it computes in float64
-  even when float32 is asked for.
+- With one input, later epochs of fastmlp take less time, because fewer kinks move. With one input, fastmlp computes in
+  float64 even if the data is float32.
 - fastmlp, NumPy, scikit-learn and torch.compile run on one core. JAX uses all cores, which is its default.
 - torch.compile compiles loss, gradient and update as one step, with dynamic shapes.
-- Sizes with more than {MOST_PAIRS:,} pairs of a sample and a unit are left out: with ten times as many pairs, NumPy
-  takes over a second per epoch."""
+- Sizes with more than {MOST_PAIRS:,} pairs of a sample and a unit are not measured. With ten times as many pairs,
+  NumPy takes more than a second per epoch."""
 
 
 def map_row(cell: Measured) -> list[str]:
@@ -254,12 +256,12 @@ def first_call_rows(cells: Iterable[Measured]) -> list[list[str]]:
 
 
 def spread(seconds: list[float]) -> float:
-    """Return half of the range of times over their median."""
+    """Return half the range of the times divided by their median."""
     return (max(seconds) - min(seconds)) / 2 / statistics.median(seconds)
 
 
 def shown(value: float | None) -> str:
-    """Return a ratio with two digits, without an exponent; nothing for none."""
+    """Return a ratio with two digits, without an exponent; an empty text for None."""
     if value is None:
         return ""
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

@@ -1,8 +1,9 @@
-"""What fastmlp is timed against: NumPy, PyTorch, JAX and scikit-learn, each as its users write it.
+"""Rivals of fastmlp in the benchmarks: training loops in NumPy, PyTorch, JAX and scikit-learn, in their usual form.
 
-Each is made from a `Task` and then trains it for a number of epochs, from the same start every time, and returns the
-RMSE before each update. Rivals are imported when they are made. NumPy and scikit-learn use one thread (set in
-`benchmarks/__init__.py`), PyTorch as many as its name says, JAX all cores, as by default.
+A rival is created from a `Task`. Each call trains for a number of epochs from the same initial weights, and returns the
+RMSE before each update. The package of a rival is imported when the rival is created. NumPy and scikit-learn use one
+thread, which `benchmarks/__init__.py` sets. PyTorch uses the number of threads in its name. JAX uses all cores, which
+is its default.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ Trainer = Callable[[int], FloatArray]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What is trained: x (n_samples, n_in), y (n_samples, n_out), where it starts, and at which rate; all of one dtype.
+    """A training task: x (n_samples, n_in), y (n_samples, n_out), initial weights and rate, all of one dtype.
 
     The output bias of `weights` is 0 and is not trained.
     """
@@ -46,7 +47,7 @@ class Task:
 
 
 def left_out(names: Iterable[str]) -> dict[str, str]:
-    """Return which rivals cannot run here, and why."""
+    """Return the rivals that cannot run here, with the reasons."""
     reasons = {name: f"{PACKAGES[name]} is not installed" for name in names if _is_missing(PACKAGES.get(name))}
     if COMPILED in names and COMPILED not in reasons:
         import torch
@@ -63,13 +64,13 @@ def _is_missing(package: str | None) -> bool:
 
 
 def report(task: Task, negative_slope: float = 0.0) -> Trainer:
-    """Return the loop frozen in the report."""
+    """Return the loop of the report, unchanged."""
     loop = partial(leaky_loop, negative_slope) if negative_slope else report_loop
     return partial(loop, *task.as_the_report())
 
 
 def preallocated(task: Task, negative_slope: float = 0.0) -> Trainer:
-    """Return the report's loop, tuned to allocate nothing large."""
+    """Return the loop of the report with preallocated arrays."""
     loop = partial(preallocated_leaky_loop, negative_slope) if negative_slope else preallocated_loop
     return partial(loop, *task.as_the_report())
 
@@ -77,7 +78,7 @@ def preallocated(task: Task, negative_slope: float = 0.0) -> Trainer:
 def leaky_loop(
     negative_slope: float, x: FloatArray, y: FloatArray, w1: FloatArray, w2: FloatArray, lr: float, epochs: int
 ) -> FloatArray:
-    """Train as `report_loop` with a slope below 0."""
+    """Train as `report_loop`, with a leaky ReLU."""
     n_samples, w1, w2 = len(x), w1.copy(), w2.copy()
     rmse = np.empty(epochs)
     for epoch in range(epochs):
@@ -97,7 +98,7 @@ def leaky_loop(
 def preallocated_leaky_loop(
     negative_slope: float, x: FloatArray, y: FloatArray, w1: FloatArray, w2: FloatArray, lr: float, epochs: int
 ) -> FloatArray:
-    """Do the arithmetic of `leaky_loop` in buffers for the (n_samples, n_hidden) arrays."""
+    """Train as `leaky_loop`, with preallocated (n_samples, n_hidden) arrays."""
     n_samples, w1, w2 = len(x), w1.copy(), w2.copy()
     r, slope, gh = np.empty((3, n_samples, w1.shape[1]))
     active = np.empty(r.shape, dtype=bool)
@@ -119,7 +120,7 @@ def preallocated_leaky_loop(
 
 
 def jax_scan(task: Task, negative_slope: float = 0.0) -> Trainer:
-    """Return a jitted scan over value_and_grad; it compiles anew for each number of epochs."""
+    """Return a jitted scan over value_and_grad; JAX compiles it for each number of epochs."""
     import jax
     import jax.numpy as jnp
 
@@ -142,7 +143,7 @@ def jax_scan(task: Task, negative_slope: float = 0.0) -> Trainer:
 
 
 def torch_eager(task: Task, threads: int) -> Trainer:
-    """Return the usual loop over a Sequential and optim.SGD."""
+    """Return the usual loop with a Sequential and optim.SGD."""
     import torch
     from torch import nn
 
@@ -171,7 +172,7 @@ def torch_eager(task: Task, threads: int) -> Trainer:
 def torch_compiled(task: Task) -> Trainer:
     """Return a loop over a training step compiled as a whole: loss, gradient and update.
 
-    Twice as fast at 64 units as compiling the model alone with backward and optimizer left as they are.
+    At 64 units, this is twice as fast as compiling only the model.
     """
     import torch
 
@@ -188,10 +189,10 @@ def torch_compiled(task: Task) -> Trainer:
 
 @cache
 def _compiled_step() -> Any:
-    """Compile the step once for nets of one input and once for all others, in each dtype.
+    """Compile the step once for nets with one input and once for all other nets, in each dtype.
 
-    Shapes are dynamic: compiled for its own shapes a step takes 5 s at each size, and gains a third at 64 units and
-    256 samples, less at larger sizes.
+    Shapes are dynamic. Compiling for fixed shapes would take 5 s for each size. It would save a third of the time at 64
+    units and 256 samples, and less at larger sizes.
     """
     import torch
 
@@ -210,7 +211,7 @@ def _compiled_step() -> Any:
 
 
 def scikit_learn(task: Task) -> Trainer:
-    """Return MLPRegressor.fit, warm-started; it trains an output bias too, which cannot be left out."""
+    """Return MLPRegressor.fit with a warm start; it also trains an output bias, which cannot be disabled."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
 

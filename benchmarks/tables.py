@@ -1,4 +1,4 @@
-"""How results are written: Markdown tables, and times with three digits."""
+"""Formats of results: Markdown tables, and times with three digits."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def markdown(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table whose first column is text and whose others are numbers, without a newline at its end."""
+    """Return a table with text in the first column and numbers in the others, without a newline at the end."""
     lines = [columns, ["---"] + ["---:"] * (len(columns) - 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

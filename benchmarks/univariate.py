@@ -1,10 +1,11 @@
-"""Time the univariate engine: against NumPy and JAX, its methods against each other, and how well it chooses.
+"""Time the univariate engine: compared with NumPy and JAX, its methods with each other, and its choice with the best.
 
     python -m benchmarks.univariate table      the report's runs and published experiments, as a Markdown table
     python -m benchmarks.univariate picture    time per epoch against units and against samples, by method
     python -m benchmarks.univariate choices    the engine's choice against the best of its methods, over a grid
 
-Each also writes its numbers as JSON, and `picture` a figure, to out/benchmarks. One thread, JAX excepted.
+Each command writes its numbers as JSON to out/benchmarks, and `picture` also writes a figure. All competitors except
+JAX use one thread.
 """
 
 from __future__ import annotations
@@ -48,17 +49,17 @@ def table(arguments: argparse.Namespace) -> None:
     columns = ["case", "epochs", "fastmlp", REPORT, PREALLOCATED, JAX, "crossings", "live units, at the end"]
     print("\n" + markdown(columns, [as_texts(row) for row in rows]))
     print(
-        "\nTime per epoch and, in brackets, how many times that of fastmlp. Medians of interleaved rounds, float64. "
-        'fastmlp: `model.info.fit_seconds` of whole fits, algorithm="univariate", nothing compiled within; the others: '
-        f"{COMPARED_PAIRS:.0e} / (N H) epochs, 2 - 1000, in which every RMSE agrees to {TOLERANCE:g} with fastmlp's. "
-        "One core, but JAX may use all. Published: by the authors' own float32 code on an AVX-512 server. "
+        "\nTime per epoch and, in brackets, its ratio to the time of fastmlp. Medians of interleaved rounds, float64. "
+        'fastmlp: `model.info.fit_seconds` of whole fits with algorithm="univariate", without compilation. Others: '
+        f"{COMPARED_PAIRS:.0e} / (N H) epochs, 2 to 1000; every RMSE agrees to {TOLERANCE:g} with that of fastmlp. "
+        "JAX may use all cores, the others use one. Published: the authors' own float32 code on an AVX-512 server. "
         f"{conditions()}"
     )
     save(arguments.out / "univariate_table.json", rows)
 
 
 def timed(case: Case, rounds: int) -> dict[str, Any]:
-    """Check that all rivals do the same, then time them and fastmlp in turn."""
+    """Check that all rivals compute the same training, and then time them and fastmlp in turn."""
     task = Task(case.x[:, None], case.y[:, None], case.weights, case.lr)
     n_compared = int(np.clip(COMPARED_PAIRS / case.n_pairs, 2, 1000))
     expected = fit(case, n_compared).history.rmse[:-1]
@@ -89,7 +90,7 @@ def timed(case: Case, rounds: int) -> dict[str, Any]:
 
 
 def fit(case: Case, epochs: int) -> fastmlp.Model:
-    """Train as the case says."""
+    """Train with the settings of the case."""
     return fastmlp.fit(
         case.x,
         case.y,
@@ -156,8 +157,8 @@ def choices(arguments: argparse.Namespace) -> None:
         rows.append({"n": n, "hidden": n_hidden, "rate": rate, "method": method, "seconds": seconds, "ratio": ratio})
     ratios = np.array([row["ratio"] for row in rows])
     print(
-        f"\nWorst ratio of the engine's choice to the best of the four {ratios.max():.2f}, median "
-        f"{np.median(ratios):.2f}; {np.mean(ratios > AIM):.1%} of {ratios.size} cells beyond {AIM}. Processor's time, "
+        f"\nTime of the engine's choice divided by that of the best method: at most {ratios.max():.2f}, median "
+        f"{np.median(ratios):.2f}; {np.mean(ratios > AIM):.1%} of {ratios.size} cells are above {AIM}. Processor time, "
         f"medians of interleaved rounds after 1,000 epochs. {conditions()}"
     )
     save(arguments.out / "univariate_choices.json", rows)

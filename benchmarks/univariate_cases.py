@@ -1,4 +1,4 @@
-"""The cases of the table of `univariate.py`: data, starts and rates of the report and of published experiments."""
+"""The cases of the table of `univariate.py`: the report and published experiments."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from fastmlp.engines.engine import Array, Weights
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A net of one input without output bias, and how it is trained.
+    """A net with one input and no output bias, and the settings of its training.
 
     Attributes
     ----------
     name : str
-        As the table shows it.
+        Name in the table.
     x, y : ndarray, shape (n_samples,)
     weights : Weights
-        Where training starts.
+        Initial weights.
     lr : float
-        The rate for the objective 1/2 mean(error^2); half of it for mean(error^2).
+        Learning rate for the objective 1/2 mean(error^2); the rate for mean(error^2) is half of it.
     epochs : int
     negative_slope : float
     published : float or None
-        Seconds per step of the authors' own code, measured on another machine, with AVX-512.
+        Time per step of the authors' own code in seconds, measured on another machine with AVX-512.
     rounds : int
-        How often each competitor is timed.
+        Number of timings of each competitor.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Case:
 
     @property
     def n_pairs(self) -> int:
-        """Of a sample and a unit."""
+        """Number of pairs of a sample and a unit."""
         return self.x.size * self.weights.b1.size
 
 
@@ -72,7 +72,7 @@ def normal_start(n_hidden: int, std: float, rng: np.random.Generator) -> Weights
 
 
 def rate_of(x: Array, weights: Weights, *, output_bias: bool) -> float:
-    """Return the automatic rate, 1 / lambda_max at the start, as `fit` reports it at any commit; it ignores y."""
+    """Return the automatic rate, 1 / lambda_max at the initial weights, which does not depend on y."""
     options = {"output_bias": output_bias, "standardize": False, "progress": False}
     return float(fastmlp.fit(x, np.zeros(x.size), init=tuple(weights), epochs=1, **options).info.lr)
 
@@ -88,7 +88,7 @@ def _many_samples(limit: int, shorter: int, rng: np.random.Generator) -> Iterato
 
 
 def _stewart(limit: int, shorter: int, rng: np.random.Generator) -> Case:
-    """Return the unbalanced start of "early alignment" in its first steps; theirs is mean(error^2), in float32."""
+    """Return the unbalanced case of "early alignment"; the authors minimise mean(error^2) in float32."""
     n, n_hidden = 40, min(200_000, limit)
     x = rng.uniform(-1, 1, n)
     knots = (-1, -0.7, -0.55, -0.4, 0, 0.5, 0.6, 0.7, 1)
@@ -99,7 +99,7 @@ def _stewart(limit: int, shorter: int, rng: np.random.Generator) -> Case:
 
 
 def _leaky(limit: int, shorter: int, rng: np.random.Generator) -> Case:
-    """Return the published net on a zigzag, of scale S = 1; theirs is mean(error^2), in float32."""
+    """Return the published leaky net on a zigzag of scale 1; the authors minimise mean(error^2) in float32."""
     n, n_hidden = 9, min(100, limit)
     w1, b1, w2 = rng.uniform(-1, 1, (3, n_hidden))
     weights = Weights(w1[None], np.sort(b1), w2[:, None] / np.sqrt(n_hidden), np.zeros(1))

@@ -1,6 +1,7 @@
-"""The methods of the univariate engine, each forced or left to the engine's own choice, timed side by side.
+"""Timing of the methods of the univariate engine, each forced, and of the engine's own choice.
 
-Times are of the processor: all of this runs in one thread, and other processes then disturb less than by the clock.
+Times are processor times. All competitors run in one thread, and other processes affect processor time less than
+elapsed time.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ SLOWER = 4.0  # a method slower than the fastest by more is timed over fewer epo
 
 
 class Start:
-    """y = sin x at inputs given, a start of standard deviation (2H)^(-1/4), and a rate as a part of 1 / lambda_max."""
+    """y = sin x at given inputs, weights of standard deviation (2H)^(-1/4), and a rate relative to 1 / lambda_max."""
 
     def __init__(self, x: Array, n_hidden: int, rate: float) -> None:
         weights = normal_start(n_hidden, (2 * n_hidden) ** -0.25, np.random.default_rng(n_hidden))
@@ -42,14 +43,14 @@ class Start:
 
 
 class Run(Protocol):
-    """A training under way."""
+    """A training that can be continued."""
 
     def train(self, n_epochs: int) -> float:
-        """Go on for n_epochs; return the processor's seconds per epoch."""
+        """Train for n_epochs more; return the processor time per epoch in seconds."""
 
 
 class EngineRun:
-    """An engine with its method forced, or with its own choice."""
+    """An engine with a forced method, or with its own choice."""
 
     def __init__(self, name: str, start: Start, weights: Weights) -> None:
         self._name = name
@@ -59,7 +60,7 @@ class EngineRun:
 
     @contextmanager
     def _forced(self) -> Iterator[None]:
-        """Let the engine choose none but the method named, if one is."""
+        """Restrict the choice of the engine to the named method, if there is one."""
         method = BY_NAME.get(self._name)
         if method is None:
             yield
@@ -69,11 +70,11 @@ class EngineRun:
 
     @property
     def method(self) -> str:
-        """The method that trains now."""
+        """The current method."""
         return self._engine.method
 
     def weights(self) -> Weights:
-        """Return the weights now."""
+        """Return the current weights."""
         return self._engine.weights()
 
     def train(self, n_epochs: int) -> float:
@@ -89,7 +90,7 @@ class EngineRun:
 
 
 class NumpyRun:
-    """The report's loop; every call starts anew, its cost being the same in every epoch. It has no output bias."""
+    """The loop of the report, without output bias. Every call starts again, because all epochs take the same time."""
 
     def __init__(self, start: Start, weights: Weights) -> None:
         x = start.problem.x
@@ -111,10 +112,10 @@ def compile_all() -> None:
 
 
 def seconds_per_epoch(start: Start, names: Sequence[str], rounds: int) -> tuple[dict[str, float], str]:
-    """Return the median seconds per epoch by name, after a warm-up, and the method that the engine then chose.
+    """Return the median time per epoch by name, after the first epochs, and the method that the engine chose.
 
-    The univariate methods train the same weights from the same start, so they are timed over the same epochs, in turn.
-    The dense engine and NumPy need no warm-up: they start from the weights that the univariate engine has reached.
+    All univariate methods compute the same training, so they are timed over the same epochs, in turn. The time of the
+    dense engine and of NumPy does not depend on the epoch. They start from the weights that the engine has reached.
     """
     chosen = EngineRun(AUTO, start, start.weights)
     runs: dict[str, Run] = {AUTO: chosen}

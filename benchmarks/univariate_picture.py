@@ -24,7 +24,7 @@ STYLES: dict[str, dict[str, Any]] = {  # in the order of the legend
 
 
 def draw(results: dict[str, Any], note: str, path: Path) -> None:
-    """Draw time per epoch by method against units, and against samples, on shared log axes."""
+    """Draw the time per epoch of each method against units and against samples, on shared logarithmic axes."""
     figure, axes = plt.subplots(1, 2, figsize=(11, 5), sharey=True, layout="constrained")
     fixed = {"units": "N = 100 samples", "samples": "H = 1,000 units"}
     for ax, (axis, points) in zip(axes, results.items(), strict=True):

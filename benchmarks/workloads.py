@@ -1,7 +1,7 @@
 """The sizes, data and initial weights of the airspeed velocity suite, all seeded.
 
-Workloads may be added but not changed, so that results of different commits stay comparable. If an old commit lacks
-what a benchmark needs, `setup` raises NotImplementedError and asv skips the benchmark there.
+Workloads may be added but not changed, so that results of different commits stay comparable. If an old commit lacks a
+feature that a benchmark needs, `setup` raises NotImplementedError, and asv skips the benchmark for that commit.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DTYPES = ("float32", "float64")
 
 @dataclass(frozen=True)
 class Workload:
-    """The sizes of a net and its data, and a number of epochs that takes 10 to 100 ms in the engine for it."""
+    """The sizes of a net and its data, and a number of epochs that takes 10 to 100 ms."""
 
     n_in: int
     n_hidden: int
@@ -28,7 +28,7 @@ class Workload:
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds of an epoch over all pairs of sample and unit, forward and in the gradients."""
+        """Number of multiply-adds of an epoch in the forward pass and the gradients."""
         return self.n_samples * self.n_hidden * (2 * self.n_in + 3 * self.n_out)
 
 
@@ -46,7 +46,7 @@ SEVERAL_INPUTS = tuple(name for name in WORKLOADS if name not in ONE_INPUT)
 
 
 class Training:
-    """A workload's data, initial weights, and a learning rate at which it does not diverge."""
+    """The data and initial weights of a workload, and a learning rate at which its training is stable."""
 
     def __init__(self, name: str, dtype: str) -> None:
         self.workload = WORKLOADS[name]
@@ -70,7 +70,7 @@ class Training:
         self.w1, self.b1, self.w2 = weights
 
     def fit(self, epochs: int, algorithm: str = "auto") -> fastmlp.Model:
-        """Train without an output bias, as the report's loop does."""
+        """Train without an output bias, like the loop of the report."""
         return fastmlp.fit(
             self.x,
             self.y,
@@ -84,13 +84,13 @@ class Training:
 
 
 class OverWorkloads:
-    """A benchmark with every workload in both dtypes; `setup` compiles all that it needs."""
+    """A benchmark of every workload in both dtypes; `setup` compiles the kernels."""
 
     params: Any = (list(WORKLOADS), list(DTYPES))
     param_names = ("workload", "dtype")
     timeout = 300
 
     def setup(self, name: str, dtype: str) -> None:
-        """Make the data; compile, or load from the cache of the commit."""
+        """Create the data; compile the kernels, or load them from the cache of the commit."""
         self.training = Training(name, dtype)
         self.training.fit(1)

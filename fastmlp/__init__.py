@@ -1,4 +1,4 @@
-"""Two-layer ReLU networks, trained by full-batch gradient descent in compiled loops on a CPU."""
+"""Two-layer ReLU networks, trained on a CPU by gradient descent in compiled loops."""
 
 from importlib.metadata import version as _version
 

@@ -79,7 +79,7 @@ def samples(x: object, y: object, sample_weight: object = None, *, name: str = "
             rule = "an array of at least one sample and one column"
             raise ValueError(wording(label, rule, f"shape {array.shape}"))
     if len(y_raw) != len(x_raw):
-        rule = f"as long as {x_name} ({counted(len(x_raw), 'sample')})"
+        rule = f"of the same length as {x_name} ({counted(len(x_raw), 'sample')})"
         raise ValueError(wording(y_name, rule, f"{len(y_raw)}"))
     return Samples(
         _columns(x_name, x_raw),
@@ -117,7 +117,7 @@ def inputs(x: object, n_in: int, names: Sequence[str] | None = None) -> tuple[Ar
             raise ValueError(wording("the columns of x", f"those of the fit in their order, {names}", f"{given}"))
     array = _numbers("x", x)
     if array.ndim == 1 and n_in > 1:
-        raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {array.shape}", "Give one sample as x[None]."))
+        raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {array.shape}", "Pass one sample as x[None]."))
     columns = _columns("x", array)
     if columns.shape[1] != n_in:
         raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {array.shape}"))

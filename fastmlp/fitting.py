@@ -54,23 +54,23 @@ def fit(
     """Train a two-layer ReLU network by gradient descent.
 
     The network is ``h2 = act(x w1 + b1) w2 + b2`` with ``act(z) = z if z > 0 else negative_slope * z``. The objective
-    is ``1 / (2 sum s) * sum_i s_i |h2_i - y_i|^2`` with the sample weights s. Every epoch updates all parameters at
-    once: ``p <- p - lr * d objective / d p``, or as the optimiser says.
+    is ``1 / (2 sum s) * sum_i s_i |h2_i - y_i|^2`` with the sample weights s. By default, every epoch updates all
+    parameters p at once: ``p <- p - lr * d objective / d p``.
 
     Parameters
     ----------
     x : array_like of shape (n,) or (n, n_in)
         Inputs.
-        Any array that `numpy.asarray` turns into real numbers. It is not modified.
+        `numpy.asarray` must convert them to finite real numbers. The array is not modified.
     y : array_like of shape (n,) or (n, n_out)
         Targets.
-        `Model.predict` returns arrays of as many dimensions.
+        Predictions of the model have the same number of dimensions as y.
     hidden : int, default 1000
         Number of hidden units.
-        Ignored when `init` gives weights.
+        Ignored if `init` is a Model or a tuple of weights.
     epochs : int, default 32000
         Number of epochs.
-        An epoch is one update, or one pass over the samples with `batch_size`.
+        An epoch is one update with all samples or, with `batch_size`, one pass over the samples in mini-batches.
     lr : float, mapping, callable or "auto", default "auto"
         Learning rate.
         A mapping gives each of "w1", "b1", "w2" and "b2" its own rate and must name every trained group; 0 freezes a
@@ -80,14 +80,15 @@ def fit(
         in the coordinates of the training, which `standardize` chooses.
     init : "balanced", "he", "glorot", a float, a Model or (w1, b1, w2, b2), default "balanced"
         Initial weights, or the rule by which they are drawn.
-        "balanced" draws w1, b1 and w2 from a normal distribution of standard deviation (hidden * (n_in + 1))^(-1/4).
-        "he" draws w1 and w2 with standard deviation sqrt(2 / fan_in), "glorot" with sqrt(2 / (fan_in + fan_out)); the
-        biases are 0. A float is the standard deviation of w1, b1 and w2. In all these cases b2 starts at 0. A tuple
-        gives the weights, shaped as those of a Model. A Model continues its training: if `standardize`, `lr` and
-        `negative_slope` are left at their defaults, its coordinates, rate and slope are kept.
+        The rules draw from a normal distribution with mean 0, and set b2 to 0. "balanced" draws w1, b1 and w2 with
+        standard deviation (hidden * (n_in + 1))^(-1/4). "he" draws w1 and w2 with sqrt(2 / fan_in), "glorot" with
+        sqrt(2 / (fan_in + fan_out)); both set b1 to 0. A float is the standard deviation of w1, b1 and w2. A tuple
+        holds the initial weights, with the shapes of `Model`. With a Model, its training is continued: its
+        standardisation, learning rate and slope are kept if `standardize`, `lr` and `negative_slope` have their
+        defaults.
     rng : None, int, sequence of int, Generator, BitGenerator or SeedSequence, default None
         Source of the random numbers, as in `numpy.random.default_rng`.
-        Initial weights and mini-batches are drawn from it. With None, every call gives another result.
+        Initial weights and the order of mini-batches are drawn from it. With None, each call gives another result.
     standardize : bool or None, default None
         Whether to train on standardised inputs and targets.
         Every column is shifted to mean 0 and scaled to standard deviation 1, both weighted by `sample_weight`. The
@@ -95,11 +96,11 @@ def fit(
         only with an output bias; otherwise they are scaled to root mean square 1. By default, the data are
         standardised if both `lr` and `init` are automatic ("auto" and "balanced").
     hidden_bias : bool, default True
-        Whether to train b1; if not, it is 0.
+        Whether to train b1; if False, b1 is 0.
     output_bias : bool, default True
-        Whether to train b2; if not, it is 0.
+        Whether to train b2; if False, b2 is 0.
     negative_slope : float, default 0.0
-        Slope of the activation below 0; 0 is ReLU.
+        Slope of the activation for negative arguments; 0 is ReLU.
     sample_weight : array_like of shape (n,) or None, default None
         Weights of the samples, at least 0; all equal by default.
         Samples of weight 0 are left out before training: `batch_size` and ``model.history.crossings`` refer to the
@@ -108,14 +109,14 @@ def fit(
         Optimiser, "sgd" or "adam".
         "sgd" is gradient descent as in torch.optim.SGD. "adam" is torch.optim.Adam with its default betas and epsilon.
     momentum : float, default 0.0
-        Heavy-ball momentum of "sgd".
-        At least 0 and below 1.
+        Momentum of "sgd".
+        It must be at least 0 and below 1.
     nesterov : bool, default False
         Whether to use Nesterov momentum.
         Requires `momentum` above 0.
     weight_decay : float, default 0.0
         Factor of the L2 penalty.
-        The penalty is added to the gradient, for weights and biases alike, as in PyTorch.
+        `weight_decay` times the parameter is added to the gradient of every weight and bias, as in PyTorch.
     batch_size : int or None, default None
         Number of samples in a mini-batch; all samples by default.
         Every epoch visits all samples in a new order drawn from `rng`, with one update per batch. The gradient of a
@@ -123,56 +124,58 @@ def fit(
         batches.
     algorithm : {"auto", "univariate", "dense", "reference"}, default "auto"
         Engine that trains the network.
-        "univariate" trains networks of one input; the time per epoch hardly depends on the width or, with few units,
-        on the number of samples. "dense" is compiled and trains any network. "reference" is plain NumPy. They agree
-        to rounding as long as the rate is stable. "auto" is "univariate" for one input and at most 32 outputs without
-        `batch_size`, and "dense" otherwise.
+        "univariate" trains networks with one input. Its time per epoch hardly depends on the number of hidden units
+        or, with few units, on the number of samples. "dense" is compiled and trains any network. "reference" is plain
+        NumPy. The results of the engines agree to rounding as long as the learning rate is stable. "auto" is
+        "univariate" for one input and at most 32 outputs without `batch_size`, and "dense" otherwise.
     dtype : numpy.float32, numpy.float64 or None, default None
         Floating-point type of the data and of the returned weights.
-        By default, float32 if both x and y are float32, and float64 otherwise. "univariate" always computes in float64,
-        the other engines in this type. Weights in float32 cannot represent a large offset of x: an offset of 1e5 times
-        the spread of x can add several percent to the RMSE, and one of 1e6 times can multiply it. Subtract it first.
+        By default, float32 if both x and y are float32, and float64 otherwise. "univariate" always computes in
+        float64, and the other engines compute in this type. Subtract a large offset of x before you train in float32:
+        an offset of 1e5 times the spread of x can increase the RMSE by several percent, and an offset of 1e6 times
+        the spread can multiply it.
     threads : int or None, default None
         Number of threads of "dense"; the other engines use one.
-        Setting it changes the order of summation and so the last bits. By default, "dense" uses as many threads as
-        there are cores if an update is long enough to benefit. Outside the main thread, and in processes started by
-        multiprocessing or joblib, it uses one thread, which gives the same bits.
+        A given number determines the order of summation, and therefore the last bits of the result. By default, "dense"
+        uses all cores if an update is long enough to benefit. Outside the main thread, and in processes that
+        multiprocessing or joblib started, the default is one thread, with bitwise the same result.
     record_every : int or None, default None
         Number of epochs between two recorded RMSEs.
-        By default, the smallest that gives at most a million records, or at most a thousand with `validation`.
+        By default, the smallest number that gives at most a million records, or a thousand with `validation`.
     snapshots : iterable of int or None, default None
-        Epochs, from 0 to `epochs`, after which to keep a copy of the model.
-        ``model.history.snapshots`` holds the copies.
+        Epochs after which to keep a copy of the model, from 0 to `epochs`.
+        The copies are in ``model.history.snapshots``.
     stop_at_crossing : bool, default False
-        Whether to stop after the first update that changes the set of active samples of a unit.
-        Requires the algorithm "univariate".
+        Whether to stop after the first crossing.
+        A crossing is an update after which a hidden unit has become active or inactive on a sample. Requires the engine
+        "univariate".
     validation : tuple (x, y) or (x, y, sample_weight), or None, default None
         Validation samples, which are not trained on.
-        ``model.history.val_rmse`` holds the RMSE on them at the recorded epochs.
+        The RMSE on these samples at the recorded epochs is in ``model.history.val_rmse``.
     patience : int or None, default None
         Number of epochs without improvement after which training stops.
-        The RMSE on `validation` has to improve, or without `validation` the RMSE on the training samples. It is checked
-        at recorded epochs. The weights of the recorded epoch with the lowest RMSE are returned, however training ends;
-        ``model.info.best_epoch`` is that epoch.
+        The monitored error is the RMSE on `validation` or, without `validation`, on the training samples. It is checked
+        at the recorded epochs. The returned weights are those of the recorded epoch with the lowest RMSE, for any
+        reason for stopping. This epoch is ``model.info.best_epoch``.
     min_delta : float, default 0.0
         Smallest decrease of the RMSE that counts as an improvement.
         The decrease is measured in the units of y, from the RMSE at the last improvement. Requires `patience`.
     checkpoint : str, os.PathLike or None, default None
         File in which to save the state of the training.
-        Every fit needs a file of its own. The file is replaced as a whole and so is always complete. `fastmlp.load`
-        reads the model so far from it.
+        Each fit needs its own file. A new checkpoint replaces the file only when it is complete. `fastmlp.load` reads
+        the model at the time of the checkpoint.
     checkpoint_every : float, default 60.0
         Seconds between two checkpoints.
-        The last checkpoint is written when training ends.
+        A last checkpoint is written when training ends.
     resume : bool, default False
         Whether to resume from `checkpoint`, if that file exists.
-        On the same number of cores, the result is bitwise that of an uninterrupted training. Data, options and the
-        version of fastmlp must be the same. Of a callable `lr` only the first rate is compared; an `rng` of None is not
-        compared. The contents are trusted: resume only from your own files.
+        Data, options and the version of fastmlp must be those of the interrupted fit. If `lr` is callable, only its
+        first rate is compared; an `rng` of None is not compared. On the same number of cores, the result is bitwise
+        that of an uninterrupted fit. Resume only from your own files, because the contents are trusted.
     callback : callable or None, default None
-        Function to call while training.
-        It takes a `CallbackInfo` and is called after every chunk of epochs. A chunk takes 50 to 100 ms, less at the
-        start and before snapshots. Training stops when the function returns True. Its exceptions propagate.
+        Function to call during training.
+        It is called with a `CallbackInfo` every 50 to 100 ms, and more often at the start. If it returns True, training
+        stops. Its exceptions propagate to the caller of `fit`.
     progress : bool or None, default None
         Whether to show a progress bar.
         By default, a bar is shown on a terminal if the fit takes longer than about two seconds.
@@ -180,7 +183,7 @@ def fit(
     Returns
     -------
     Model
-        The trained network with its ``history`` and ``info``.
+        The trained network, with the history of its training in ``history`` and its facts in ``info``.
 
     Raises
     ------
@@ -188,11 +191,11 @@ def fit(
         If an argument has the wrong type or value, or if `checkpoint` belongs to another call. Nothing is computed in
         that case.
     FileFormatError
-        If the file to resume from is damaged.
+        If the checkpoint to resume from is damaged.
     OSError
-        If the checkpoint cannot be written. The previous checkpoint remains.
+        If the checkpoint cannot be written. The previous checkpoint is kept.
     MemoryError
-        If a size needs more memory than this machine has.
+        If the fit needs more memory than this machine has.
     DivergenceError
         If the squared error or a weight becomes infinite or undefined. An RMSE above 1e154 in the units of the training
         counts as infinite, because its square overflows; in float32, an RMSE or a weight above 3e38 does. The error has
@@ -201,16 +204,23 @@ def fit(
     Warns
     -----
     RuntimeWarning
-        If Ctrl-C ended the training. The model so far is returned.
+        If Ctrl-C ended the training. The model trained so far is returned.
+
+    See Also
+    --------
+    fit_many : Train many networks in parallel.
+    fastmlp.sklearn.FastMLPRegressor : Scikit-learn estimator.
 
     Notes
     -----
-    On sin(x) at 100 points and with all other options at their defaults, gradient descent reaches an RMSE of 1e-3, and
-    momentum 0.9 reaches 1e-4 (below 2e-4 for each of the seeds 0 to 9). Adam reaches 5e-5 if its rate falls from 3e-3
-    to 0; at a constant rate its RMSE rises to 1e-2 from time to time. With one input, an epoch takes 1.1 us for plain
-    gradient descent, 6 us with momentum and 11 us with Adam, because momentum and Adam update every unit by a map of
-    its own. In one second, gradient descent reaches 7e-5, momentum 5e-5 and Adam with a falling rate 3e-5.
-    ``scripts/compare_optimizers.py`` makes this table.
+    The optimisers were compared on sin(x) at 100 points, with all other options at their defaults. After 32,000 epochs,
+    gradient descent reaches an RMSE of 1e-3, and momentum 0.9 reaches 1e-4 (below 2e-4 for each of the seeds 0 to 9).
+    Adam reaches 5e-5 if its learning rate decays from 3e-3 to 0. At a constant rate, its RMSE rises to 1e-2 from time
+    to time.
+
+    With one input, an epoch takes 1.1 us with gradient descent, 6 us with momentum and 11 us with Adam, because
+    momentum and Adam update every unit individually. In one second, gradient descent reaches 7e-5, momentum 5e-5 and
+    Adam with a decaying rate 3e-5. ``scripts/compare_optimizers.py`` repeats this comparison.
 
     Examples
     --------
@@ -255,10 +265,10 @@ def fit(
 
 
 def warmup() -> None:
-    """Compile every kernel for both dtypes and store the machine code in the compile cache.
+    """Compile all kernels in float32 and float64, and store them in the compile cache.
 
-    This takes about two minutes if the cache is empty. Afterwards `fit` compiles nothing, except for networks of one
-    input and several outputs.
+    This takes about two minutes if the cache is empty. Afterwards, `fit` compiles only for networks with one input and
+    several outputs.
 
     Examples
     --------

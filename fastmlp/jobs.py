@@ -86,7 +86,7 @@ def _require_separate_generators(own: Iterable[Mapping[str, Any]]) -> None:
         if isinstance(rng, np.random.Generator | np.random.BitGenerator | np.random.RandomState):
             if id(rng) in first:
                 rule = "a seed, or a Generator that no other job has"
-                remedy = "Give rng= for all jobs: each net gets a child of it."
+                remedy = "Pass rng to fit_many instead. Each net then gets its own random numbers."
                 raise ValueError(checks.wording(f"jobs[{i}] rng", rule, f"that of jobs[{first[id(rng)]}]", remedy))
             first[id(rng)] = i
 

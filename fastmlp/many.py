@@ -50,22 +50,22 @@ def fit_many(
     callback: Callable[[CallbackInfo], bool | None] | None = None,
     progress: bool | None = None,
 ) -> Ensemble:
-    """Train many networks, each as `fastmlp.fit` does, and return them in the order of the jobs.
+    """Train many networks in parallel, each as `fastmlp.fit` does.
 
-    By default, threads on all cores train the networks. Within ``joblib.parallel_config("dask")``, ``("loky")`` or
-    another backend of joblib, they are trained there; ``n_jobs`` is the number of workers. Every network is bitwise the
-    one that `fastmlp.fit` returns for its arguments with ``threads=1``, whatever the number of workers.
+    By default, threads on all cores train the networks. In the context ``joblib.parallel_config(backend, n_jobs=n)``,
+    n workers of that joblib backend train them, for example "loky" or "dask". For any number of workers, every network
+    is bitwise the one that `fastmlp.fit` returns for the same arguments with ``threads=1``.
 
     Parameters
     ----------
     x, y : array_like or None
         Samples, as in `fastmlp.fit`.
-        None if every job has its own.
+        They may be None if every job has its own.
     jobs : iterable of mappings
         Arguments of `fastmlp.fit` for each network.
-        They take precedence over the options below, which are common to all networks and described in `fastmlp.fit`. A
-        job may also have ``x``, ``y`` and ``checkpoint``. Two jobs must not share a Generator, because the order in
-        which networks draw from it would depend on the workers.
+        They take precedence over the options below, which apply to all networks; `fastmlp.fit` describes them. A job
+        may also have ``x``, ``y`` and ``checkpoint``. Two jobs must not share a Generator, because the order in which
+        the networks draw from it would depend on the workers.
     hidden : int, default 1000
         Number of hidden units.
     epochs : int, default 32000
@@ -80,17 +80,17 @@ def fit_many(
     standardize : bool or None, default None
         Whether to train on standardised inputs and targets.
     hidden_bias : bool, default True
-        Whether to train b1; if not, it is 0.
+        Whether to train b1; if False, b1 is 0.
     output_bias : bool, default True
-        Whether to train b2; if not, it is 0.
+        Whether to train b2; if False, b2 is 0.
     negative_slope : float, default 0.0
-        Slope of the activation below 0; 0 is ReLU.
+        Slope of the activation for negative arguments; 0 is ReLU.
     sample_weight : array_like of shape (n,) or None, default None
         Weights of the samples, at least 0; all equal by default.
     optimizer : {"sgd", "adam"}, default "sgd"
         Optimiser, "sgd" or "adam".
     momentum : float, default 0.0
-        Heavy-ball momentum of "sgd".
+        Momentum of "sgd".
     nesterov : bool, default False
         Whether to use Nesterov momentum.
     weight_decay : float, default 0.0
@@ -108,9 +108,9 @@ def fit_many(
         By default, only the first and the last epoch are recorded or, with `validation` or `patience`, the same epochs
         as in `fastmlp.fit`.
     snapshots : iterable of int or None, default None
-        Epochs, from 0 to `epochs`, after which to keep a copy of the model.
+        Epochs after which to keep a copy of the model, from 0 to `epochs`.
     stop_at_crossing : bool, default False
-        Whether to stop after the first update that changes the set of active samples of a unit.
+        Whether to stop after the first crossing.
     validation : tuple (x, y) or (x, y, sample_weight), or None, default None
         Validation samples, which are not trained on.
     patience : int or None, default None
@@ -122,7 +122,7 @@ def fit_many(
     resume : bool, default False
         Whether to resume from `checkpoint`, if that file exists.
     callback : callable or None, default None
-        Function to call while training.
+        Function to call during training.
     progress : bool or None, default None
         Whether to show a progress bar that counts networks.
         By default, a bar is shown on a terminal if the work takes longer than about two seconds.
@@ -130,19 +130,25 @@ def fit_many(
     Returns
     -------
     Ensemble
-        The networks.
-        Where training diverged or arguments were refused, `Ensemble.failures` holds the error.
+        The networks, in the order of the jobs.
+        If the training of a network diverged or its arguments are invalid, `Ensemble.failures` holds the error.
 
     Raises
     ------
     TypeError, ValueError
-        If the jobs are not mappings of arguments of `fastmlp.fit`, or if an option is refused. Nothing is computed in
-        that case. If no network could be trained because the backend failed, its error is raised.
+        If the jobs are not mappings of arguments of `fastmlp.fit`, or if an option is invalid for all jobs. Nothing is
+        computed in that case.
+    Exception
+        Any error of the joblib backend, if it failed before the first network was finished.
 
     Warns
     -----
     RuntimeWarning
-        If Ctrl-C or a failure of the backend ended the work early. The finished networks are returned.
+        If Ctrl-C or an error of the backend ended the call early. The finished networks are returned.
+
+    See Also
+    --------
+    fit : Train one network.
 
     Examples
     --------

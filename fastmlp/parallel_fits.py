@@ -80,10 +80,10 @@ def train_jobs(jobs: list[dict[str, Any]], common: Mapping[str, Any], progress: 
         failure = KeyboardInterrupt()
     if failure is not None:
         reason = "Ctrl-C" if isinstance(failure, KeyboardInterrupt) else f"{type(failure).__name__}: {failure}"
-        text = f"fit_many was ended by {reason}; {len(results)} of {len(jobs)} nets were done and are returned."
+        text = f"fit_many was stopped by {reason}; the {len(results)} finished nets of {len(jobs)} are returned."
         warnings.warn(text, RuntimeWarning, stacklevel=3)
         missing = [i for i in range(len(jobs)) if i not in results]
-        results |= {i: RuntimeError(f"Net {i} was not trained to its end, because of {reason}.") for i in missing}
+        results |= {i: RuntimeError(f"Net {i} was not finished because of {reason}.") for i in missing}
     ordered = [results[i] for i in range(len(jobs))]
     return Ensemble(
         tuple(result if isinstance(result, Model) else None for result in ordered),

@@ -27,9 +27,9 @@ EPOCHS_PER_PATIENCE = 10  # with early stopping, if no patience is given
 
 
 class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type: ignore[misc]
-    """A two-layer ReLU network as a scikit-learn regressor.
+    """Two-layer ReLU network as a scikit-learn regressor.
 
-    The options that it shares with `fastmlp.fit` are described there.
+    `fastmlp.fit` describes the parameters that both share.
 
     Parameters
     ----------
@@ -44,15 +44,15 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
     standardize : bool or None, default None
         Whether to train on standardised inputs and targets.
     hidden_bias : bool, default True
-        Whether to train b1; if not, it is 0.
+        Whether to train b1; if False, b1 is 0.
     output_bias : bool, default True
-        Whether to train b2; if not, it is 0.
+        Whether to train b2; if False, b2 is 0.
     negative_slope : float, default 0.0
-        Slope of the activation below 0; 0 is ReLU.
+        Slope of the activation for negative arguments; 0 is ReLU.
     optimizer : {"sgd", "adam"}, default "sgd"
         Optimiser, "sgd" or "adam".
     momentum : float, default 0.0
-        Heavy-ball momentum of "sgd".
+        Momentum of "sgd".
     nesterov : bool, default False
         Whether to use Nesterov momentum.
     weight_decay : float, default 0.0
@@ -67,25 +67,25 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         Number of epochs between two recorded RMSEs.
     patience : int or None, default None
         Number of epochs without improvement after which training stops.
-        By default, a tenth of `epochs` with `early_stopping`; without it, training runs to the last epoch.
+        By default, a tenth of `epochs` with `early_stopping`. Without it, all epochs are run.
     min_delta : float, default 0.0
         Smallest decrease of the RMSE that counts as an improvement.
     early_stopping : bool, default False
-        Whether to hold out validation samples and to stop when the error on them no longer falls.
-        The weights with the smallest error on these samples are kept.
+        Whether to hold out validation samples, and to stop when the error on them no longer falls.
+        The model has the weights with the smallest error on these samples.
     validation_fraction : float, default 0.1
-        Fraction of the samples to hold out.
+        Fraction of the samples to hold out, above 0 and below 1.
     warm_start : bool, default False
         Whether `fit` continues from the weights of the previous fit.
-        The rate that "auto" found and the standardisation of the first fit are kept.
+        The automatic learning rate and the standardisation of the first fit are kept.
     random_state : int, RandomState or None, default None
         Source of the random numbers for initial weights, held-out samples and mini-batches.
-        An int gives the weights that it gives as `rng` in `fastmlp.fit`.
+        An int gives the same initial weights as the same int for `rng` in `fastmlp.fit`.
 
     Attributes
     ----------
     model_ : Model
-        The trained network with its ``history``, its ``info`` and the names of its inputs.
+        The trained network, with ``history``, ``info`` and the names of the inputs.
     loss_curve_ : list of float
         Half the mean squared error on the training samples at the recorded epochs, without epoch 0.
     loss_ : float
@@ -93,13 +93,13 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
     best_loss_ : float or None
         The smallest entry of `loss_curve_`; None with early stopping.
     validation_scores_ : list of float or None
-        R^2 on the held-out samples, over all outputs together, at the same epochs; None without early stopping.
+        R^2 on the held-out samples at the same epochs, over all outputs together; None without early stopping.
     best_validation_score_ : float or None
-        The largest entry of `validation_scores_`.
+        The largest entry of `validation_scores_`; None without early stopping.
     n_iter_ : int
         Number of epochs run.
     t_ : int
-        Number of samples seen in training, with repetitions.
+        Number of samples seen in training: the number of epochs times the number of samples.
     coefs_ : list of ndarray
         Weights [w1, w2].
     intercepts_ : list of ndarray
@@ -107,11 +107,11 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
     n_features_in_, n_outputs_ : int
         Numbers of inputs and outputs.
     n_layers_ : int
-        Number of layers, counting the inputs: 3.
+        Number of layers, including the inputs; it is 3.
     feature_names_in_ : ndarray of str
-        Names of the inputs, if X had names.
+        Names of the inputs; only if X is a data frame.
     out_activation_ : str
-        "identity".
+        Activation of the outputs; it is "identity".
 
     Examples
     --------
@@ -216,10 +216,10 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Train for one epoch, starting from the weights of the previous call.
+        """Train for one epoch from the weights of the previous call.
 
-        The rate that "auto" finds and the standardisation come from the samples of the first call. The optimiser's
-        state, such as momentum, is not kept between calls.
+        The automatic learning rate and the standardisation are computed from the samples of the first call. The state
+        of the optimiser, such as its momentum, is not kept between calls.
 
         Parameters
         ----------
@@ -250,7 +250,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         return self
 
     def predict(self, X: Any) -> Array:
-        """Evaluate the network.
+        """Return the outputs of the network.
 
         Parameters
         ----------

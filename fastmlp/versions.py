@@ -12,13 +12,13 @@ PACKAGES = ("fastmlp", "numpy", "numba", "llvmlite", "matplotlib", "tqdm", "jobl
 
 @functools.cache
 def versions() -> dict[str, str]:
-    """Return the versions, by name, on which the result of a fit can depend. Nothing is imported."""
+    """Return the versions of the software on which the result of a fit can depend, without importing it."""
     found = {name: importlib.metadata.version(name) for name in ("fastmlp", "numpy", "numba")}
     return found | {"python": platform.python_version()}
 
 
 def show_versions() -> None:
-    """Print the versions, the processor and the compile cache, for a bug report.
+    """Print the versions of the software, the processor and the compile cache, for a bug report.
 
     Examples
     --------

@@ -1,11 +1,11 @@
 """Test the report's conclusion by experiment: with enough epochs and units the loss falls below any number.
 
 The script trains nets on 100 points of [-pi, pi], for up to 3e7 epochs and with up to 100,000 hidden units. It draws
-the RMSE at those points, which the conclusion is about, and between them. Three results:
+the RMSE at these points, to which the conclusion refers, and between them. It shows three results:
 
-- The RMSE falls as long as training goes on, but not by a power law.
+- The RMSE falls as long as training continues, but not by a power law.
 - It falls only if the rate stays stable while the largest eigenvalue of the Gauss-Newton matrix grows.
-- Between the points it falls only as far as 100 samples determine the function.
+- Between the points, the RMSE is limited by the 100 samples, which do not determine the function there.
 
 python scripts/approximation.py "exp(-x**2) * cos(5*x)"
 """
@@ -79,7 +79,7 @@ def parse_arguments() -> argparse.Namespace:
         epilog='A formula that begins with "-" goes last, after "--".',
     )
     parser.add_argument(
-        "function", nargs="?", default="sin(3*x) + abs(x)/2", help="a formula in x of your own (%(default)s)"
+        "function", nargs="?", default="sin(3*x) + abs(x)/2", help="your own formula in x (%(default)s)"
     )
     parser.add_argument(
         "--rate",
@@ -89,12 +89,14 @@ def parse_arguments() -> argparse.Namespace:
         help="learning rate for that formula, relative to the automatic rate (%(default)s)",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the initial weights (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help=f"1/{QUICK} of the epochs, small widths only")
+    parser.add_argument(
+        "--quick", action="store_true", help=f"train only 1/{QUICK} of the epochs, at small widths only"
+    )
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="where figures and table go (out/approximation, or out/approximation_quick)",
+        help="folder of the figures and the table (out/approximation, or out/approximation_quick)",
     )
     args = parser.parse_args()
     args.out = args.out or Path("out/approximation_quick" if args.quick else "out/approximation")

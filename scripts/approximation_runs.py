@@ -64,9 +64,9 @@ class Curve:
     fine_epoch, fine_rmse : ndarray, shape (m,)
         RMSE on the fine grid, at `FINE_PER_DECADE` epochs of each decade or only at the end.
     bearers : int
-        The smallest number of samples that together have the share `BORNE` of the squared error at the end.
+        Smallest number of samples that together contribute the share `BORNE` of the squared error at the end.
     sharpness : float
-        The rate times lambda_max at the end; lambda_max is the largest eigenvalue of the Gauss-Newton matrix.
+        Learning rate times lambda_max at the end; lambda_max is the largest eigenvalue of the Gauss-Newton matrix.
     live_units : int or None
         Units that may cross a sample in the next epochs, at the end; None if the method does not count them.
     seconds, cpu_seconds : float
@@ -143,13 +143,13 @@ def samples(formula: str, n: int) -> tuple[FloatArray, FloatArray]:
 
 
 def joined_samples_rmse(formula: str, n: int) -> float:
-    """Return the RMSE at n points of straight lines from one training sample to the next."""
+    """Return the RMSE, at n points, of the straight lines between the training samples."""
     x, y = samples(formula, n)
     return float(np.sqrt(np.mean((np.interp(x, *samples(formula, POINTS)) - y) ** 2)))
 
 
 def bearers(error: FloatArray) -> int:
-    """Return the smallest number of errors that have the share `BORNE` of the sum of squares."""
+    """Return the smallest number of errors that contribute the share `BORNE` of the sum of squares."""
     squares = np.sort(error**2)[::-1]
     return 1 + int(np.searchsorted(np.cumsum(squares), BORNE * squares.sum()))
 
@@ -166,7 +166,7 @@ def decades(last: int, per_decade: int) -> IntArray:
 
 
 def train(run: Run, on_epochs: Callable[[fastmlp.CallbackInfo], bool]) -> Curve:
-    """Train the net of a run: `fit` with its defaults, except for the rate if it is not the automatic one."""
+    """Train the net of a run with the defaults of `fit`, except for the rate."""
     x, y = samples(run.formula, POINTS)
     call: dict[str, Any] = {"hidden": run.hidden, "rng": run.seed, "progress": False}
     if run.rate != 1:

@@ -22,54 +22,54 @@ from reproduce_report import markdown
 
 SETTING = """\
 The data is {points} equally spaced points of [-pi, pi], as in the report. The nets have {hidden:,} hidden units unless
-a table says otherwise, a balanced start with seed {seed}, and standardised inputs and targets; the precision is
-float64. `rate` is relative to the automatic rate: 1 is the call `fastmlp.fit(x, y, epochs=...)` without further
-options."""
+a table says otherwise. The initial weights are balanced, with seed {seed}. Inputs and targets are standardised. The
+precision is float64. `rate` is the learning rate divided by the automatic rate. With `rate` 1, the call is
+`fastmlp.fit(x, y, epochs=...)` without further options."""
 
 READING = """\
-Slopes are those of log RMSE against log epoch, fitted by least squares over the given range. The number in parentheses
+A slope is that of log RMSE against log epoch, fitted by least squares over the given range. The number in parentheses
 is the largest factor between the curve and the fit. A power law would have the same slope in both ranges and factors
 near 1. "A tenth at" is the epoch at which the RMSE would be a tenth if the last slope continued. It measures how slow
 the curve is now, and is not a forecast.
 
-The conclusion leaves out three points. The functions above, except yours, show them at seed 0:
+The conclusion of the report needs three qualifications. The functions above, except yours, show them at seed 0:
 
-- It is a statement about the samples. At {fine:,} points, the error ends near that of straight lines from sample to
-  sample. Then the net interpolates {points} numbers, and further epochs do not bring it nearer to the function. At a
-  jump, it knows only the two samples on either side.
-- No slope lasts. The error of sin(x) falls as a straight line for decades and then almost stops; what remains is the
-  error of a few samples at both ends of the interval. The error of the step falls slowly at first and steeply later. So
-  no curve predicts how many epochs the next tenth takes.
+- It is a statement about the samples. At {fine:,} points, the error ends near that of straight lines between the
+  samples. The net then interpolates {points} numbers, and further epochs do not bring it closer to the function. Near a
+  jump, only the two samples on either side are known.
+- No slope stays constant. The error of sin(x) falls as a straight line for decades and then almost stops. The
+  remaining error is that of a few samples at both ends of the interval. The error of the step falls slowly at first and
+  steeply later. So no curve predicts how many epochs reduce the error to the next tenth.
 - The rate must stay stable. Gradient descent is stable while rate x lambda_max is below 2; lambda_max is the largest
-  eigenvalue of the Gauss-Newton matrix. The product starts at `rate`. A net that fits jumps drives it up to 2, where it
-  stays: kinks then cross samples in every epoch (see crossings per epoch), and the error stalls or jumps up. The
-  sawtooth gets there early at the automatic rate, after more than a million epochs at {steady:g} of it, and not within
-  these epochs at {steadier:g} of it. "Enough epochs" therefore means epochs at a rate that shrinks with the wanted
-  error."""
+  eigenvalue of the Gauss-Newton matrix. The product is `rate` at the start. If the function has jumps, it
+  rises to 2 and stays there. Kinks then cross samples in every epoch (see crossings per epoch), and the error stalls or
+  jumps up. For the sawtooth, this happens early at the automatic rate, and after more than a million epochs at
+  {steady:g} times the rate. It does not happen within these epochs at {steadier:g} times the rate. "Enough epochs"
+  therefore means epochs at a rate that decreases with the wanted error."""
 
 COST = """\
-Crossings are sign changes of a unit at a sample. Live units are those that may cross a sample in the next epochs ("-":
-the last method does not count them). Both explain the cost of an epoch for a given number of samples. Seconds are
-wall-clock time with all cores in use; CPU seconds are the time of the fit's own thread."""
+A crossing is a change of a unit from inactive to active on a sample, or back. Live units may cross a sample in the next
+epochs ("-": the last method does not count them). Both explain the time of an epoch for a given number of samples.
+Seconds are elapsed time with all cores in use. CPU seconds are the processor time of the thread of the fit."""
 
 WIDTH_READING = """\
 The numbers are medians of {seeds} seeds; min and max are those after the largest number of epochs. The automatic rate
 falls roughly as 1 / sqrt(units), so the rows of a column have the same number of epochs, but not the same rate times
-epochs. Where a column no longer falls, more units do not help and more epochs do: the next column is lower at the same
-width. At 10 units more epochs do not help, and the seed decides. The fine grid has {fine:,} points here, because
-{many:,} would take longer than the training."""
+epochs. Where a column no longer falls, more units do not help, but more epochs do: the next column is lower at the same
+width. At 10 units, more epochs do not help, and the error depends on the seed. The fine grid has {fine:,} points here,
+because {many:,} would take longer than the training."""
 
 
 def page(
     curves: Sequence[Curve], series: Sequence[WidthSeries], epochs: Sequence[int], seconds: float, note: str
 ) -> str:
-    """Return the page: all tables and their explanations."""
+    """Return the page with all tables and their explanations."""
     run = curves[0].run
     widths = "\n\n".join(
         f"`{one.run.formula}`, {rate_text(one.run.rate)}; {_slopes(one, epochs[-1])}\n\n{width_table(one, epochs)}"
         for one in series
     )
-    reservation = f"\n\n**Shortened{note}: the text describes the curves of the full run.**" if note else ""
+    reservation = f"\n\n**Shortened{note}. The text below describes the curves of the full run.**" if note else ""
     return f"""\
 # With enough epochs and units, does the loss fall below any number?{reservation}
 
@@ -120,7 +120,7 @@ def epoch_table(curves: Sequence[Curve]) -> str:
 
 
 def cost_table(curves: Sequence[Curve]) -> str:
-    """Return a table of the cost of the curves, with the crossings and live units that explain it."""
+    """Return a table of the time of the curves, with crossings and live units."""
     head = ["function", "rate", "crossings", "per epoch", "per epoch, last decade", "live units"]
     head += ["seconds", "CPU seconds", "CPU us/epoch"]
     rows = []

@@ -1,7 +1,7 @@
-"""Compare the optimisers on sin(x): for the same time on one core, and for the same number of epochs.
+"""Compare the optimisers on sin(x), for equal time on one core and for an equal number of epochs.
 
-The nets have 1000 hidden units and are trained on 100 points of [-pi, pi]. Rate and start are automatic unless a
-setting says otherwise. The table shows the median over the seeds, and the worst seed.
+The nets have 1000 hidden units and are trained on 100 points of [-pi, pi]. Learning rate and initial
+weights are the defaults unless a setting says otherwise. The table shows the median over the seeds and the worst seed.
 
     python scripts/compare_optimizers.py
     python scripts/compare_optimizers.py --seconds 5 --seeds 5
@@ -26,7 +26,7 @@ Y = np.sin(X)
 
 
 def cosine(rate: float, epochs: int) -> Callable[[int], float]:
-    """Return a schedule that decays from a rate to 0 as half a period of the cosine."""
+    """Return a schedule that decays from a rate to 0 along half a period of the cosine."""
     return lambda epoch: rate * (1 + math.cos(math.pi * min(epoch / epochs, 1))) / 2
 
 
@@ -78,7 +78,7 @@ class Reached(NamedTuple):
 
 
 def reach(options: dict[str, Any], seed: int, epochs: int, seconds: float = math.inf) -> Reached:
-    """Train for a number of epochs, or for some seconds of processor time, which other programs do not change."""
+    """Train for a number of epochs, or for some seconds of processor time."""
     started = time.thread_time()
     model = fastmlp.fit(
         X,
@@ -119,13 +119,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=1.0, help="seconds of each timed fit (%(default)s)")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="epochs of the other fits (%(default)s)")
-    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="starts per setting (%(default)s)")
+    parser.add_argument("--seeds", type=int, default=5, metavar="N", help="seeds for each setting (%(default)s)")
     args = parser.parse_args()
     if not 0 < args.seconds < math.inf or args.epochs < 1 or args.seeds < 1:
         parser.error("--seconds, --epochs and --seeds must be positive")
     for options in (descent(), descent(momentum=0.5)):  # compiles
         reach(options(0, 1), 0, 1)
-    print(f"| setting | epochs in {args.seconds:g} s | RMSE then | an epoch | RMSE after {args.epochs:,} epochs |")
+    print(
+        f"| setting | epochs in {args.seconds:g} s | their RMSE | time per epoch | RMSE after {args.epochs:,} epochs |"
+    )
     print("| --- | ---: | ---: | ---: | ---: |")
     for name in SETTINGS:
         print(row(name, args.seconds, args.epochs, args.seeds), flush=True)

@@ -43,7 +43,7 @@ FRIEDMAN_SAMPLES = 300
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a method on a data set: R^2 of the out-of-fold predictions, mean seconds of a fit, epochs run."""
+    """The result of a method on a data set: out-of-fold R^2, mean time of a fit in seconds, epochs run."""
 
     r2: float
     seconds: float
@@ -51,12 +51,12 @@ class Outcome:
 
 
 def own(**options: Any) -> Callable[[int, int], Any]:
-    """Return a function that makes a FastMLPRegressor from a width and a number of epochs."""
+    """Return a function that creates a FastMLPRegressor from a width and a number of epochs."""
     return lambda hidden, epochs: FastMLPRegressor(hidden=hidden, epochs=epochs, threads=1, random_state=0, **options)
 
 
 def theirs(**options: Any) -> Callable[[int, int], Any]:
-    """Return a function that makes an MLPRegressor from a width and a number of epochs or L-BFGS iterations."""
+    """Return a function that creates an MLPRegressor from a width and a number of epochs or L-BFGS iterations."""
     endless = {} if options.get("early_stopping") else {"tol": 0.0, "n_iter_no_change": 10**9, "max_fun": 10**9}
     return lambda hidden, epochs: MLPRegressor(
         hidden_layer_sizes=(hidden,), max_iter=epochs, random_state=0, **endless | options
@@ -74,7 +74,7 @@ METHODS: Mapping[str, Callable[[int, int], Any]] = {
 
 
 def datasets() -> dict[str, tuple[FloatArray, FloatArray]]:
-    """Return data sets that scikit-learn ships or generates, and four of NIST."""
+    """Return data sets that scikit-learn contains or generates, and four data sets of NIST."""
     found = {"diabetes": load_diabetes(return_X_y=True), "linnerud": load_linnerud(return_X_y=True)}
     found |= {
         "friedman1": make_friedman1(FRIEDMAN_SAMPLES, noise=1.0, random_state=0),
@@ -99,7 +99,7 @@ def timed_fit(regressor: Any, x: FloatArray, y: FloatArray) -> tuple[Any, float]
 
 
 def epochs_for(make: Callable[[int, int], Any], hidden: int, seconds: float, x: FloatArray, y: FloatArray) -> int:
-    """Return the number of epochs that take the given time, or a larger one if a fit stops earlier by itself."""
+    """Return the number of epochs that take the given time, or a larger number if fits stop earlier."""
     epochs = FIRST_EPOCHS
     timed_fit(make(hidden, epochs), x, y)  # compiles
     while True:
@@ -160,7 +160,7 @@ def report(args: argparse.Namespace, results: Mapping[str, Mapping[str, Outcome]
         " Shortened: --quick." * args.quick
     }
 
-R^2 of the out-of-fold predictions of all folds together; the best is bold:
+R^2 of the out-of-fold predictions of all folds together, with the best in bold:
 
 {table(results, lambda outcome: f"{outcome.r2:.3f}", best=True)}
 
@@ -168,7 +168,7 @@ A tie is a difference of at most {TIE:g}:
 
 {scores(results)}
 
-Seconds of a fit; fewer if a method stops by itself:
+Time of a fit in seconds; it is shorter if a method stops early:
 
 {table(results, lambda outcome: f"{outcome.seconds:.2f}", best=False)}
 

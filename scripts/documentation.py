@@ -1,7 +1,7 @@
 """Hooks of mkdocs for the pages in docs/: run their examples, convert their formulas, complete the reference.
 
-mkdocs calls the functions by their names; `make docs` builds the pages. Formulas become MathML, which every browser
-draws without help, so that the pages load nothing from other servers.
+mkdocs calls the functions by name, and `make docs` builds the pages. Formulas are converted to MathML, which browsers
+display without scripts from other servers.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
-    """Run the examples of a page, of which none may fail, and append its docstrings to the reference."""
+    """Run the examples of a page, which must not fail, and append the docstrings to the reference."""
     name = page.file.src_uri
     runner = doctest.DocTestRunner()
     report: list[str] = []
@@ -62,7 +62,7 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 
 
 def on_page_content(content: str, **_: Any) -> str:
-    """Turn formulas into MathML, and tidy the types in the reference."""
+    """Convert formulas to MathML, and simplify the types in the reference."""
 
     def mathml(found: re.Match[str]) -> str:
         formula = convert(html.unescape(found[2]), display="block" if found[1] == "div" else "inline")

@@ -2,8 +2,8 @@
 
     python scripts/documentation_pictures.py
 
-The pictures are committed, so that the pages are whole on a code forge too. They are narrow and their letters large, so
-that they can be read on a phone. Run this script again when a plot of the package or a picture's fit changes.
+The pictures are committed, so that the pages are complete on GitHub too. They are narrow with large letters, so that
+they are legible on a phone. Run this script again if you change a plot of the package or the fit in a picture.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def pictures() -> Iterator[tuple[str, bytes]]:
-    """Yield the name and the PNG of each picture, in 256 colours, which halves the file and which no eye sees."""
+    """Yield the name and the PNG of each picture, in 256 colours, which halves the size of the file."""
     for draw in (
         first_fit,
         extrapolation,
@@ -60,7 +60,7 @@ def pictures() -> Iterator[tuple[str, bytes]]:
 
 
 def panels(count: int = 1, height: float = 2.9) -> tuple[Figure, list[Axes]]:
-    """Return a figure and its axes, one below the other; the height is that of one."""
+    """Return a figure and its axes, which are below each other; the height is that of one axes."""
     figure = Figure((WIDTH, count * height), layout="constrained")
     return figure, list(figure.subplots(count, 1, squeeze=False)[:, 0])
 
@@ -75,7 +75,7 @@ def first_fit() -> Figure:
 
 
 def extrapolation() -> Figure:
-    """Draw three nets from different starts, inside and outside the range of the data."""
+    """Draw three nets from different initial weights, inside and outside the range of the data."""
     figure, (axes,) = panels()
     beyond = np.linspace(-9, 9, 500)
     axes.axvspan(X[0], X[-1], color="0.93", label="range of the data")
@@ -141,7 +141,7 @@ def optimizers() -> Figure:
 
 
 def error_bars() -> Figure:
-    """Draw the mean and the band of the ensemble in the page on many nets."""
+    """Draw the mean and the error band of the ensemble of docs/many_nets.md."""
     figure, (axes,) = panels()
     rng = np.random.default_rng(0)
     x = np.sort(rng.uniform(-2, 2, 60))

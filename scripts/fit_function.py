@@ -1,4 +1,4 @@
-"""Fit a function of your own: sample a training set and a test set, train, compute the test error, draw the fit.
+"""Fit your own function: sample a training set and a test set, train, compute the test error and plot the fit.
 
 python scripts/fit_function.py "sin(3*x) + abs(x)/2" --domain -2 2 --noise 0.1
 python scripts/fit_function.py my_functions.py:staircase --hidden 200
@@ -70,7 +70,7 @@ def load_function(text: str) -> Function:
 
 
 def evaluate(function: Function, x: FloatArray) -> FloatArray:
-    """Return the values of the function at x (n,), which must be n finite numbers."""
+    """Return the values of the function at x (n,); they must be n finite numbers."""
     try:
         y = np.asarray(function(x.copy()), dtype=np.float64)
     except Exception as error:
@@ -97,7 +97,7 @@ def check_options(args: argparse.Namespace) -> None:
 
 
 def sample(function: Function, args: argparse.Namespace, seeds: list[np.random.SeedSequence]) -> Samples:
-    """Sample the training and the test set independently; the three seeds are those of both sets and of the noise."""
+    """Sample the training set and the test set with different seeds, and add noise with a third seed."""
     low, high = args.domain
     if args.sampling == "grid":
         x = np.linspace(low, high, args.train)
@@ -184,7 +184,7 @@ def parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("function", help="a formula in x, or file.py:name for a function of an array")
     parser.add_argument(
-        "--domain", nargs=2, type=float, default=(-np.pi, np.pi), metavar=("A", "B"), help="where to fit (-pi pi)"
+        "--domain", nargs=2, type=float, default=(-np.pi, np.pi), metavar=("A", "B"), help="interval of x (-pi pi)"
     )
     parser.add_argument("--train", type=int, default=100, metavar="N", help="training points (%(default)s)")
     parser.add_argument("--test", type=int, default=200, metavar="N", help="test points (%(default)s)")
@@ -204,7 +204,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--hidden", type=int, default=1000, metavar="N", help="hidden units (%(default)s)")
     parser.add_argument("--epochs", type=int, default=32000, metavar="N", help="updates (%(default)s)")
     parser.add_argument(
-        "--lr", type=rate, default="auto", metavar="RATE", help="auto, or a number for data that is not scaled (auto)"
+        "--lr",
+        type=rate,
+        default="auto",
+        metavar="RATE",
+        help="learning rate, a number or auto; with a number, the data is not standardised (auto)",
     )
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="seed of points, noise and initial weights (%(default)s)"

@@ -1,7 +1,7 @@
 """Test the reliability of fits: interrupt and kill them, damage files, exhaust disk and memory, run many at once.
 
-The script counts the trials that lost a result, and returns 1 if there were any. It takes a few minutes; --quick makes
-only a few trials of each kind.
+The script counts the trials that lost a result, and returns 1 if there are any. It takes a few minutes. With --quick,
+it runs only a few trials of each kind.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def main() -> int:
     parser.add_argument(
         "--quick", action="store_true", help="a few trials of each kind, none with an empty compile cache"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", default=Path("out/reliability"), help="(%(default)s)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("out/reliability"), help="folder of the table (%(default)s)"
+    )
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     rows, n_lost = [], 0

@@ -1,7 +1,7 @@
 """The runs of the report, the values that it printed, and how to repeat them. This module is imported, not run.
 
 The report fits y = sin x at 100 points of [-pi, pi] with a two-layer ReLU net that has a hidden bias and no output
-bias. It published settings for the run with H = 1000 only. Here all runs use these settings.
+bias. It states the settings of the run with H = 1000 only. Here all runs use these settings.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Repeat the five runs of the report with its settings and many seeds; compare the errors, and the time with NumPy.
+"""Repeat the five runs of the report with many seeds; compare the errors with the report, and the time with NumPy.
 
 The report fits y = sin x at 100 points of [-pi, pi] with a two-layer ReLU net that has a hidden bias and no output
 bias.
@@ -27,7 +27,7 @@ import fastmlp
 
 
 class Timing(NamedTuple):
-    """Seconds of a whole fit, and of one epoch of the report's NumPy loop and of the preallocated one."""
+    """Times of a whole fit, and of one epoch of the report's NumPy loop and of the preallocated loop, in seconds."""
 
     fit: float
     report_epoch: float
@@ -42,13 +42,13 @@ COMPARED_EPOCHS = 500
 QUICK = 10  # --quick divides the epochs by this
 
 CAVEATS = """\
-The settings of the H = 500 runs were never published. Here they are those of the H = 1000 run, which is therefore the
-only real comparison. Each number in the report comes from one run without a fixed seed, so only the range over seeds
-can be compared with it."""
+The report does not state the settings of the runs with H = 500. Here they have the settings of the run with H = 1000.
+So only the run with H = 1000 can be compared directly. Each number in the report comes from one run without a fixed
+seed. Compare it with the range over seeds."""
 
 
 def train_all(runs: list[Run], n_seeds: int, label: str, *, hidden_bias: bool) -> list[list[fastmlp.Model]]:
-    """Train every run from n_seeds starts on all cores; return the models by run, then by seed."""
+    """Train every run with n_seeds seeds on all cores; return the models by run, then by seed."""
     tasks = [(index, seed) for index in reversed(range(len(runs))) for seed in range(n_seeds)]  # long runs first
     fits = Parallel(n_jobs=-1, prefer="threads", return_as="generator")(
         delayed(train)(runs[index], seed, hidden_bias=hidden_bias) for index, seed in tasks
@@ -113,7 +113,7 @@ def page(
     timings: list[Timing],
     note: str,
 ) -> str:
-    """Return the page: both tables and their explanations."""
+    """Return the page with both tables and their explanations."""
     difference = difference_from_fastmlp(report_loop, X, Y, runs[-1].hidden, COMPARED_EPOCHS)
     versions = ", ".join(f"{name} {version}" for name, version in fits[0][0].info.versions.items())
     return f"""\
@@ -125,16 +125,16 @@ def page(
 
 {rmse_table(runs, fits, unbiased)}
 
-Without a hidden bias ({len(unbiased[0])} seeds) no net can have an RMSE below {half_lines_rmse():.4f}.
+Without a hidden bias ({len(unbiased[0])} seeds), the RMSE of a net cannot be below {half_lines_rmse():.4f}.
 
-## Seconds, one thread
+## Time in seconds, one thread
 
 {time_table(runs, timings)}
 
 NumPy is the report's loop, timed for {TIMED_LOOP_EPOCHS} epochs and extrapolated to the run. "Buffered" is the same
-arithmetic in preallocated arrays. All times are medians of {TIMING_REPETITIONS} repetitions.
+loop with preallocated arrays. All times are medians of {TIMING_REPETITIONS} repetitions.
 
-From the same start, the RMSE curves of the report's loop and of fastmlp differ by at most {difference:.1e} of the RMSE
+From the same initial weights, the RMSE curves of the report's loop and of fastmlp differ by at most {difference:.1e} of the RMSE
 ({COMPARED_EPOCHS} epochs, H = {runs[-1].hidden}).
 
 {_processor()}; {versions}.

@@ -2,8 +2,8 @@
 
     python scripts/same_bits.py HEAD~1
 
-runs the fits at HEAD~1 and in this checkout, in one process each on this machine, and lists those that differ with
-their largest relative difference. The bits of a fit depend on the processor, so they are compared and never stored.
+This command runs the fits at HEAD~1 and in this checkout, in one process each. It lists the fits that differ, with the
+largest relative difference. The bits of a fit depend on the processor, so they are not stored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Arrays = dict[str, np.ndarray]
 
 
 def main() -> int:
-    """Compare, or with --run write the results of this checkout."""
+    """Compare two revisions, or write the results of this checkout with --run."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("base", nargs="?", default="HEAD~1", help="the revision to compare with (%(default)s)")
     parser.add_argument("--run", metavar="FILE", help=argparse.SUPPRESS)
@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def _compare(before: Arrays, after: Arrays) -> int:
-    """Print what differs; return 1 if anything does."""
+    """Print the fits that differ; return 1 if there are any."""
     fits = sorted({name.split("/")[0] for name in before} | {name.split("/")[0] for name in after})
     n_same = 0
     for fit in fits:
@@ -56,7 +56,7 @@ def _compare(before: Arrays, after: Arrays) -> int:
         n_same += not differing
         for name in differing:
             print(f"{name}: {_difference(before[name], after.get(name))}")
-    print(f"{n_same} of {len(fits)} fits have the same bits.")
+    print(f"{n_same} of {len(fits)} fits are bitwise equal.")
     return int(n_same < len(fits))
 
 

@@ -1,8 +1,8 @@
-"""Estimate the uncertainty of a fit: train 200 nets on noisy data with a gap, and draw their mean and band.
+"""Estimate the uncertainty of a fit: train 200 nets on noisy data with a gap, and plot their mean and error band.
 
-The nets differ in two ways. By seed, they differ only by their initial weights. By bootstrap, each net also has a
+There are two ensembles. By seed, the nets differ only in their initial weights. By bootstrap, each net also has its own
 bootstrap sample of the data. Where the nets disagree, the data does not determine the curve. If PyTorch is installed,
-the script also times the same number of full-batch steps of such a net in PyTorch.
+the script also measures the time of the same training in PyTorch.
 
 python scripts/uncertainty.py --nets 200 --hidden 100 --epochs 20000
 """

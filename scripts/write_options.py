@@ -1,13 +1,14 @@
-"""Write the options of a fit into the signatures and docstrings that take them; `make options`.
+"""Write the options of a fit into signatures and docstrings: `make options`.
 
 `fastmlp.starting.options.FitOptions` declares every option once. Editors, type checkers and documentation tools read
-sources, so each signature is written out. This script rewrites, in `fastmlp.fit`, `fastmlp.fit_many` and the estimator,
+the source files, so each signature must list all options. This script rewrites three parts of `fastmlp.fit`,
+`fastmlp.fit_many` and the estimator:
 
 - the parameters of the signature,
 - their entries in the docstring's section "Parameters",
 - the arguments of ``FitOptions(...)`` and the assignments ``self.name = name``.
 
-Everything else in these files, also parameters that are no options of a fit, stays as it is.
+It does not change anything else in these files, such as parameters that are not options of a fit.
 """
 
 from __future__ import annotations
@@ -30,13 +31,13 @@ class Target:
     Attributes
     ----------
     path, name : str
-        Its file and its name; of a class, the function is ``__init__`` and the docstring that of the class.
+        File and name. For a class, the signature is that of ``__init__`` and the docstring that of the class.
     left_out : frozenset of str
-        Options that it does not take.
+        Options that the function does not take.
     documented_there : frozenset of str
-        Options whose docstring entry is written by hand, because they mean something else there.
+        Options with another meaning in this function; their docstring entries are written by hand.
     with_details : bool
-        Whether the docstring has the details besides the first line.
+        Whether the docstring includes the details after the first line.
     """
 
     path: str

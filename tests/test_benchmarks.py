@@ -76,7 +76,7 @@ def test_peers_agree_and_a_known_cell_is_not_measured_again(tmp_path):
     for cell in first["results"]["cells"]:
         assert {"fastmlp", NUMPY, "NumPy, preallocated", "scikit-learn"} <= cell["competitors"].keys()
         assert all(len(result["seconds"]) == 2 for result in cell["competitors"].values())  # none differs
-    assert "2 of 2 cells are known" in python("-c", code, path)
+    assert "2 of 2 cells are already measured" in python("-c", code, path)
     assert json.loads(path.read_text()) == first
 
 

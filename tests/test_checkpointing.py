@@ -206,7 +206,7 @@ def test_other_data_or_settings_are_refused(sine, tmp_path, changed):
     bump = np.where(np.arange(100) == 50, 1 + 1e-15, 1.0)
     other = {"y": y * bump, "sample_weight": bump}
     changed = {name: other.get(name, value) for name, value in changed.items()}
-    with pytest.raises(ValueError, match=r"checkpoint must be of the same data, options .* resume=False"):
+    with pytest.raises(ValueError, match=r"checkpoint must be from a call with the same data, options .* resume=False"):
         fastmlp.fit(**(options | changed), resume=True)
     assert path.read_bytes() == before
 

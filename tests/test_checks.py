@@ -45,7 +45,7 @@ CASES = [
     ({"x": columns(0)}, ValueError, "x must be an array of at least one sample and one column, got shape (5, 0)."),
     ({"x": np.ones((5, 1, 1))}, ValueError, "x must be an array of one or two dimensions, got 3 dimensions."),
     ({"x": 3.0}, ValueError, "x must be an array of one or two dimensions, got 0 dimensions."),
-    ({"y": Y[:4]}, ValueError, "y must be as long as x (5 samples), got 4."),
+    ({"y": Y[:4]}, ValueError, "y must be of the same length as x (5 samples), got 4."),
     ({"sample_weight": X}, ValueError, "sample_weight must be at least 0, got -1.0 at position 0."),
     ({"sample_weight": 0 * X}, ValueError, "sample_weight must be positive for at least one sample, got zeros."),
     ({"sample_weight": X[:3]}, ValueError, "sample_weight must be of shape (5,), got shape (3,)."),
@@ -92,7 +92,7 @@ CASES = [
     (
         {"init": (np.ones((2, 3)), *NET[1:])},
         ValueError,
-        "init must be a net of 1 input and 1 output, as the data has",
+        "init must be a net with 1 input and 1 output, like the data, got one with 2 and 1.",
     ),
     ({"init": NET, "hidden_bias": False}, ValueError, "init b1 must be 0 with hidden_bias=False, got 1.0."),
     ({"init": (*NET[:3], np.ones(1)), "output_bias": False}, ValueError, "init b2 must be 0 with output_bias=False"),
@@ -104,7 +104,8 @@ CASES = [
     (
         {"algorithm": "univariate", "x": columns(2)},
         ValueError,
-        'algorithm must be "univariate" only for one input, at most 32 outputs and no batch_size, got 2, 1 and None.',
+        'algorithm="univariate" requires one input, at most 32 outputs and batch_size=None, got 2 inputs, 1 output and'
+        " batch_size=None.",
     ),
     ({"algorithm": 1}, TypeError, 'algorithm must be one of "auto", "univariate", "dense", "reference", got 1.'),
     ({"snapshots": [0, 11]}, ValueError, "snapshots must be integers from 0 to epochs (10), got 11."),
@@ -122,7 +123,7 @@ CASES = [
         (
             {"x": x, "stop_at_crossing": True, "algorithm": algorithm},
             ValueError,
-            f'stop_at_crossing must be False unless the algorithm is "univariate", got True with "{chosen}".',
+            f'stop_at_crossing must be False unless the engine is "univariate", got True with "{chosen}".',
         )
         for x, algorithm, chosen in [
             (X, "dense", "dense"),
@@ -158,7 +159,7 @@ def test_fit_refuses(monkeypatch, arguments, error, words):
 
 @pytest.mark.parametrize("arguments", [{"x": X * 1e200}, {"y": Y * 1e200}, {"init": (NET[0] * 1e200, *NET[1:])}])
 def test_fit_refuses_scales_beyond_the_dtype(arguments):
-    with pytest.raises(ValueError, match="x, y and init must be of a scale that float32 can hold, got an overflow"):
+    with pytest.raises(ValueError, match="x, y and init must be within the range of float32, got an overflow"):
         fastmlp.fit(**({"x": X, "y": Y, "epochs": 10, "dtype": np.float32, "lr": 0.1} | arguments))
 
 
@@ -169,7 +170,7 @@ def test_fit_refuses_scales_beyond_the_dtype(arguments):
         (lambda net: net.predict([np.nan]), ValueError, "x must be finite, got nan at position 0."),
         (lambda net: net.predict("1"), TypeError, "x must be an array of real numbers, got dtype <U1."),
         (lambda net: net.rmse(X, np.ones((5, 2))), ValueError, "y must have 1 column, one for each output, got 2."),
-        (lambda net: net.gradients(X, Y[:3]), ValueError, "y must be as long as x (5 samples), got 3."),
+        (lambda net: net.gradients(X, Y[:3]), ValueError, "y must be of the same length as x (5 samples), got 3."),
         (
             lambda net: net.plot(),
             ValueError,
@@ -221,6 +222,6 @@ def test_a_net_of_several_inputs_has_no_kinks_and_takes_rows():
     with pytest.raises(ValueError, match=r"Model\.kinks supports one input; this net has 2\."):
         net.kinks()
     with pytest.raises(
-        ValueError, match=r"x must be of shape \(n, 2\), got shape \(2,\). Give one sample as x\[None\]"
+        ValueError, match=r"x must be of shape \(n, 2\), got shape \(2,\). Pass one sample as x\[None\]"
     ):
         net.predict([1.0, 2.0])

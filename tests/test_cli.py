@@ -128,7 +128,7 @@ def test_columns_are_found_by_their_names(data, run):
     code, out, err = run("predict", "model.npz", "new.csv")
     assert (code, out) == (1, "")
     assert (
-        "new.csv has no column 'a', 'b'; it has 'b2', 'a2'. If they have other names there, give these with --inputs."
+        "new.csv has no column 'a', 'b'; it has 'b2', 'a2'. If the columns have other names, list them with --inputs."
         in err
     )
     assert run("predict", "model.npz", "new.csv", "--inputs", "a2,b2") == (0, expected, "")
@@ -188,8 +188,8 @@ def test_versions_are_told(run):
         ("a,b,y\n\n1,,3\n", "data.csv: line 3, column 'b' must be a finite number, got an empty field."),
         ("a,b,y\n1,1_000,3\n", "data.csv: line 2, column 'b' must be a finite number, got '1_000'."),
         ("a,b,y\n1,inf,3\n", "data.csv: line 2, column 'b' must be a finite number, got 'inf'.\n"),
-        ("a;b;y\n1,37;2;3\n", "column 'a' must be a finite number, got '1,37'. Numbers need a decimal point, and no"),
-        ("a;b;y\n1.234,5;2;3\n", "got '1.234,5'. Numbers need a decimal point, and no commas."),
+        ("a;b;y\n1,37;2;3\n", "column 'a' must be a finite number, got '1,37'. Write numbers with a decimal point"),
+        ("a;b;y\n1.234,5;2;3\n", "got '1.234,5'. Write numbers with a decimal point and without commas."),
         ('a,b,y\n"1\n",2,3\n1,nan,3\n', "data.csv: line 4, column 'b' must be a finite number, got 'nan'."),
         ("a,b,y\n1,2,3\n1,2\n", "data.csv: line 3 must have 3 fields, as the header does, got 2."),
         ('a,b,y\n1,2,3\n1,"2,3\n', "data.csv: the row that starts on line 3 cannot be read: unexpected end of data."),
@@ -197,7 +197,10 @@ def test_versions_are_told(run):
         ('"a,b,y\n1,2,3\n', "data.csv: the row that starts on line 1 cannot be read: unexpected end of data."),
         ('"a\n[V]",b,y\n1,2\n', "data.csv: line 3 must have 3 fields, as the header does, got 2."),
         ('"a\n",a,y\n1,2,3\n', "data.csv: line 2 must be the names of the columns, got 'a' twice."),
-        ("1,2,3\n4,5,6\n", "line 1 must be the names of the columns, got numbers ('1', '2', '3'). Put a header above"),
+        (
+            "1,2,3\n4,5,6\n",
+            "line 1 must be the names of the columns, got numbers ('1', '2', '3'). Add a line",
+        ),
         ("a,a,y\n1,2,3\n", "data.csv: line 1 must be the names of the columns, got 'a' twice."),
         ("a,,y\n1,2,3\n", "data.csv: line 1 must be the names of the columns, got no name for column 2."),
         ("", "data.csv: line 1 must be the names of the columns, got nothing."),
@@ -291,11 +294,15 @@ def test_a_table_of_another_kind_is_told_the_delimiters(data, run, text):
         (
             (*FIT[:4], *FIT[6:], "--inputs", "a", "--weight", "b"),
             1,
-            "column 'b' must be weights of at least 0 that are not all 0.",
+            "column 'b' must contain weights of at least 0, and one above 0.",
         ),
         ((*FIT, "--plot", "fit.docx"), 2, "--plot must end in one of"),
-        ((*FIT, "--out", "./data.csv"), 2, "data.csv must not be a file that is read."),
-        ((*FIT, "--validation", "v.csv", "--plot", "v.csv"), 2, "v.csv must not be a file that is read."),
+        ((*FIT, "--out", "./data.csv"), 2, "data.csv must not be overwritten, because the command reads it."),
+        (
+            (*FIT, "--validation", "v.csv", "--plot", "v.csv"),
+            2,
+            "v.csv must not be overwritten, because the command reads it.",
+        ),
         (
             (*FIT, "--out", "fit.png", "--plot", "fit.png"),
             2,
@@ -304,7 +311,7 @@ def test_a_table_of_another_kind_is_told_the_delimiters(data, run, text):
         (
             ("predict", "m.npz", "data.csv", "--out", "data.csv"),
             2,
-            "data.csv must not be a file that is read.",
+            "data.csv must not be overwritten, because the command reads it.",
         ),
         ((*FIT, "--out", ""), 1, "'' must be the name of a file in a writable folder"),
         ((*FIT, "--plot", ""), 1, "'' must be the name of a file in a writable folder"),
@@ -424,7 +431,7 @@ def test_ctrl_c_keeps_the_model_so_far(data, run, monkeypatch):
     )
     code, out, err = run(*FIT, "--epochs", str(10**10))
     assert code == 1
-    assert err.splitlines()[-1] == "fastmlp fit: error: interrupted; model.npz holds the model so far."
+    assert err.splitlines()[-1] == "fastmlp fit: error: interrupted; model.npz contains the model trained so far."
     assert "interrupted" in out
     assert fastmlp.load("model.npz").info.stop_reason == "interrupted"
 

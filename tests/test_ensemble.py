@@ -150,7 +150,7 @@ def test_a_checkpoint_of_a_job_belongs_to_its_own_rng(sine, tmp_path):
     again = fastmlp.fit(*sine, **single, **jobs[0], **common)
     assert_identical([again], first.models)
     other = fastmlp.fit_many(*sine, jobs, rng=1, **common)
-    assert str(other.failures[0]).startswith("checkpoint must be of the same data, options and version")
+    assert str(other.failures[0]).startswith("checkpoint must be from a call with the same data, options and")
     path.unlink()
     fresh = fastmlp.fit_many(*sine, jobs, **common)
     assert_identical(fastmlp.fit_many(*sine, jobs, **common).models, fresh.models)
@@ -454,11 +454,14 @@ def test_ctrl_c_returns_the_nets_that_are_done(sine):
             os.kill(os.getpid(), signal.SIGINT)
 
     jobs = [{}, {}, {"epochs": 77, "callback": press}, *[{"epochs": 10**8}] * 5]
-    with joblib.parallel_config(n_jobs=1), pytest.warns(RuntimeWarning, match="fit_many was ended by Ctrl-C; 2 of 8"):
+    with (
+        joblib.parallel_config(n_jobs=1),
+        pytest.warns(RuntimeWarning, match="fit_many was stopped by Ctrl-C; the 2 finished nets of 8"),
+    ):
         ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=5, epochs=10)
     assert [model is None for model in ensemble.models] == [False] * 2 + [True] * 6
-    assert str(ensemble.failures[7]) == "Net 7 was not trained to its end, because of Ctrl-C."
-    with joblib.parallel_config(n_jobs=2), pytest.warns(RuntimeWarning, match="fit_many was ended by Ctrl-C"):
+    assert str(ensemble.failures[7]) == "Net 7 was not finished because of Ctrl-C."
+    with joblib.parallel_config(n_jobs=2), pytest.warns(RuntimeWarning, match="fit_many was stopped by Ctrl-C"):
         ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=5, epochs=10)
     assert [model is None for model in ensemble.models][3:] == [True] * 5
 
@@ -526,7 +529,7 @@ def test_the_nets_of_a_dead_worker_are_failures(sine):
         os._exit(1)
 
     jobs = [{}] * 40 + [{"callback": die}]
-    with joblib.parallel_config("loky", n_jobs=2), pytest.warns(RuntimeWarning, match="fit_many was ended by Termin"):
+    with joblib.parallel_config("loky", n_jobs=2), pytest.warns(RuntimeWarning, match="fit_many was stopped by Termin"):
         ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=5, epochs=10)
     assert 40 in ensemble.failures
     assert all(model is not None or i in ensemble.failures for i, model in enumerate(ensemble.models))

@@ -226,7 +226,7 @@ def test_another_standardize_takes_neither_maps_nor_rate(sine):
     raw = fastmlp.fit(x, y, init=half, epochs=1, standardize=False)
     assert raw.info.lr < 1e-3 * half.info.lr
     assert raw.info.standardization is None
-    with pytest.raises(ValueError, match="init must be a net trained without the biases that are disabled"):
+    with pytest.raises(ValueError, match="init must be a Model that was trained without the disabled bias"):
         fastmlp.fit(x, y, init=fastmlp.Model(half.w1, 0 * half.b1, half.w2, half.b2, info=half.info), hidden_bias=False)
 
 

@@ -204,10 +204,18 @@ def test_the_bar_shows_the_validation_rmse(noisy, capsys):
         (
             {"validation": ([1.0], [1.0, 2.0])},
             ValueError,
-            r"validation y must be as long as validation x \(1 sample\)",
+            r"validation y must be of the same length as validation x \(1 sample\)",
         ),
-        ({"validation": ([[1.0, 2.0]], [1.0])}, ValueError, "validation x must be of 1 column, as x is, got 2"),
-        ({"validation": ([1.0], [[1.0, 2.0]])}, ValueError, "validation y must be of 1 column, as y is, got 2"),
+        (
+            {"validation": ([[1.0, 2.0]], [1.0])},
+            ValueError,
+            "validation x must be an array with 1 column, like x, got 2",
+        ),
+        (
+            {"validation": ([1.0], [[1.0, 2.0]])},
+            ValueError,
+            "validation y must be an array with 1 column, like y, got 2",
+        ),
         ({"validation": ([np.nan], [1.0])}, ValueError, "validation x must be finite, got nan"),
         ({"validation": ([1.0], [1.0], [-1.0])}, ValueError, "validation sample_weight must be at least 0"),
         ({"patience": 0}, ValueError, "patience must be at least 1, got 0"),

@@ -34,33 +34,33 @@ def parser() -> argparse.ArgumentParser:
     as_json.add_argument("--json", action="store_true", help="print the result as JSON")
 
     fit = commands.add_parser("fit", parents=[as_json], help="train a network on a table and save it")
-    _add_table(fit, "input columns (default: all other columns)")
-    target = "column to predict, or several: Y,Z"
+    _add_table(fit, "names of the input columns (default: all other columns)")
+    target = "name of the column to predict, or several names: Y,Z"
     fit.add_argument("--target", action="extend", type=_names, required=True, metavar="Y", help=target)
-    fit.add_argument("--weight", metavar="W", help="column of sample weights (default: all 1)")
-    fit.add_argument("--out", required=True, metavar="MODEL.npz", help="file in which to save the model")
-    fit.add_argument("--plot", metavar="FIT.png", help="file in which to draw the fit and its history")
+    fit.add_argument("--weight", metavar="W", help="name of the column of sample weights (default: equal weights)")
+    fit.add_argument("--out", required=True, metavar="MODEL.npz", help="file for the model")
+    fit.add_argument("--plot", metavar="FIT.png", help="file for a plot of the fit and its history")
     _add_options(fit)
-    validation = "validation table with the same columns, which is not trained on"
+    validation = "table of validation samples with the same columns"
     fit.add_argument("--validation", metavar="TABLE.csv", help=validation)
     fit.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the random numbers (default: 0)")
 
-    predict = commands.add_parser("predict", parents=[as_json], help="evaluate a saved model on a table")
-    predict.add_argument("model", metavar="MODEL.npz", help="model saved by fit")
-    _add_table(predict, "input columns, in the order of the fit (default: those with the names of the fit)")
+    predict = commands.add_parser("predict", parents=[as_json], help="predict targets from a table with a saved model")
+    predict.add_argument("model", metavar="MODEL.npz", help="file of the model")
+    _add_table(predict, "names of the input columns, in the order of the fit (default: the names of the fit)")
     predict.add_argument("--out", metavar="PREDICTED.csv", help="file for the predictions (default: standard output)")
 
     info = commands.add_parser("info", parents=[as_json], help="describe a saved model and its training")
-    info.add_argument("model", metavar="MODEL.npz", help="model saved by fit")
+    info.add_argument("model", metavar="MODEL.npz", help="file of the model")
 
-    commands.add_parser("warmup", help="compile the kernels ahead of time")
-    commands.add_parser("versions", parents=[as_json], help="print what a bug report needs")
+    commands.add_parser("warmup", help="compile all kernels ahead of time")
+    commands.add_parser("versions", parents=[as_json], help="print the versions of the software, for a bug report")
     return command
 
 
 def _add_table(parser: argparse.ArgumentParser, inputs: str) -> None:
     parser.add_argument("data", metavar="DATA.csv", help='delimited text with a header; "-" is standard input')
-    quoting = "; quote a name with a comma: '\"T, K\",B'"
+    quoting = "; quote a name that contains a comma: '\"T, K\",B'"
     parser.add_argument("--inputs", action="extend", type=_names, metavar="A,B", help=inputs + quoting)
 
 

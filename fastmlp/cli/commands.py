@@ -90,7 +90,7 @@ def _fit(args: argparse.Namespace) -> None:
         _plot(model, samples, args.plot)
     _print_facts(_facts(model) | {"n_samples": n_rows, "model": args.out}, args.json)
     if model.info is not None and model.info.stop_reason == "interrupted":
-        raise CommandError(f"interrupted; {args.out} holds the model so far.")
+        raise CommandError(f"interrupted; {args.out} contains the model trained so far.")
 
 
 def _inputs(args: argparse.Namespace, table: Table) -> list[str]:
@@ -119,7 +119,7 @@ def _samples(table: Table, inputs: list[str], targets: list[str], weight: str | 
         return samples
     weights = table.columns([weight])[:, 0]
     if (weights < 0).any() or not weights.any():
-        raise TableError(f"{table.source}: column {weight!r} must be weights of at least 0 that are not all 0.")
+        raise TableError(f"{table.source}: column {weight!r} must contain weights of at least 0, and one above 0.")
     return *samples, weights
 
 
@@ -171,7 +171,7 @@ def _inputs_of(model: fastmlp.Model, table: Table, named: list[str] | None) -> S
     if named is None and known is not None:
         missing = [name for name in known if name not in table.names]
         if missing:
-            remedy = "If they have other names there, give these with --inputs."
+            remedy = "If the columns have other names, list them with --inputs."
             raise TableError(f"{table.missing_columns(missing)} {remedy}")
     _check_columns(table, inputs)
     if len(inputs) != model.n_in:
@@ -203,7 +203,7 @@ def _info(args: argparse.Namespace) -> None:
 
 
 def _warmup(args: argparse.Namespace) -> None:
-    _tell("compiling every kernel; this takes a minute or two if the cache is empty")
+    _tell("compiling all kernels; this takes about two minutes if the cache is empty")
     fastmlp.warmup()
 
 
@@ -274,7 +274,7 @@ def _check_destinations(written: Sequence[str | None], read: Sequence[str | None
         if is_taken or not os.access(path.resolve().parent, os.W_OK):
             raise CommandError(f"{name or repr(name)} must be the name of a file in a writable folder.")
         if path.resolve() in sources:
-            raise UsageError(f"{path} must not be a file that is read.")
+            raise UsageError(f"{path} must not be overwritten, because the command reads it.")
 
 
 def _check_plot(plot: str, out: str) -> None:

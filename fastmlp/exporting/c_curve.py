@@ -55,7 +55,7 @@ def floating_source(net: Net, name: str, number: str) -> str:
         arrays = {part: getattr(table, part).astype(dtype) for part in ("x", "y", "slopes")}
     for array in arrays.values():
         if not np.isfinite(array).all():
-            raise ValueError(f"The net is too large for {number}. Rescale the data.")
+            raise ValueError(f"The numbers of the net are too large for {number}. Rescale the data.")
     n_bytes = sum(array.nbytes for array in arrays.values())
     tables = "\n".join(
         definition(number, f"{name}_{part}", array, floating_literal(number)) for part, array in arrays.items()

@@ -1,4 +1,4 @@
-"""A net with one input as a piecewise-linear curve: its breakpoints, values and slopes."""
+"""A network with one input as a piecewise-linear curve: its breakpoints, values and slopes."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ from fastmlp.nets.net import Net
 class PiecewiseLinear:
     """A continuous piecewise-linear curve, such as a calibration table.
 
+    `Model.to_piecewise` returns it.
+
     Attributes
     ----------
     breakpoints : ndarray of float64, shape (n_breaks,)
-        Inputs at which the slope changes, ascending and distinct. If the slope changes nowhere, there is one
-        breakpoint at 0.
+        Inputs at which the slope changes, in ascending order without repetition.
+        If the slope changes nowhere, there is one breakpoint at 0.
     values : ndarray of float64, shape (n_breaks,) or (n_breaks, n_out)
-        Values of the curve at the breakpoints, with as many dimensions as the predictions of the net.
+        Values of the curve at the breakpoints.
+        They have the number of dimensions of the predictions.
     slopes : ndarray of float64, shape (n_breaks + 1,) or (n_breaks + 1, n_out)
-        Slopes of the pieces: slopes[0] below breakpoints[0], slopes[i] between breakpoints[i - 1] and breakpoints[i],
-        slopes[-1] above the last breakpoint.
+        Slopes of the pieces.
+        ``slopes[0]`` is the slope below ``breakpoints[0]``, ``slopes[i]`` the slope between ``breakpoints[i - 1]`` and
+        ``breakpoints[i]``, and ``slopes[-1]`` the slope above the last breakpoint.
 
     Examples
     --------
@@ -46,7 +50,7 @@ class PiecewiseLinear:
     def evaluate(self, x: npt.ArrayLike) -> Array:
         """Return the values of the curve.
 
-        Each value is computed from the nearer one of the two breakpoints of its piece.
+        Each value is computed from the nearer breakpoint of its piece.
 
         Parameters
         ----------
@@ -84,12 +88,12 @@ class PiecewiseLinear:
 
 
 def piecewise_linear(net: Net) -> PiecewiseLinear:
-    """Return a net with one input as a curve; see `Model.to_piecewise`.
+    """Return a network with one input as a curve; see `Model.to_piecewise`.
 
-    A unit adds v act(w x + b) to the output. With act(z) = slope z + (1 - slope) max(z, 0) this is a straight line plus
-    a ramp, which is nonzero to the right of the kink if w > 0 and to its left if w < 0. The sum at a breakpoint takes
-    only the ramps that are nonzero there. To subtract the others from a total would lose digits, since the ramps of
-    distant kinks are large.
+    A unit adds v act(w x + b) to the output. With act(z) = slope z + (1 - slope) max(z, 0), this is a straight line
+    plus a ramp. The ramp is nonzero to the right of the kink if w > 0, and to its left if w < 0. The sum at a
+    breakpoint includes only the ramps that are nonzero there. Subtracting the other ramps from a total would lose
+    digits, because the ramps of distant kinks are large.
     """
     if net.n_in != 1:
         raise ValueError(f"Model.to_piecewise supports one input; this net has {net.n_in}.")

@@ -49,7 +49,20 @@ _DAMAGE = (  # all errors that zipfile and json raise for damaged files
 
 
 class FileFormatError(ValueError):
-    """The file is damaged, is of another kind, or has a format that this version of fastmlp does not know."""
+    """A file is damaged, was not written by fastmlp, or has a format that this version does not know.
+
+    Examples
+    --------
+    >>> import fastmlp, pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder, "model.npz")
+    ...     _ = path.write_text("not an archive")
+    ...     try:
+    ...         fastmlp.load(path)
+    ...     except fastmlp.FileFormatError:
+    ...         print("not a model")
+    not a model
+    """
 
 
 def checked_path(name: str, path: Any) -> Path:
@@ -69,7 +82,7 @@ def write(path: Path, kind: str, version: int, facts: Mapping[str, Any], arrays:
     text = json.dumps({"kind": kind, "version": version, "arrays": [*arrays], **facts}, allow_nan=False).encode()
     if len(text) > MAX_FACTS:
         rule, remedy = f"at most {MAX_FACTS} bytes", "Keep fewer snapshots, or save fewer nets in one file."
-        raise ValueError(wording(f"the facts of the {kind}", rule, f"{len(text)}", remedy))
+        raise ValueError(wording(f"the metadata of the {kind}", rule, f"{len(text)}", remedy))
     members = {"facts": np.frombuffer(text, np.uint8)}
     members |= {name: np.asarray(array, array.dtype.newbyteorder("<"), order="C") for name, array in arrays.items()}
     assert all(array.dtype.str[1:] in DTYPES for array in members.values())
@@ -92,7 +105,7 @@ def read(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[str,
             arrays = _members(file)
             text = arrays.pop("facts")
             if text.dtype != np.uint8 or text.size > MAX_FACTS:
-                raise FileFormatError("the facts are not JSON")
+                raise FileFormatError("the metadata are not JSON")
             facts = json.loads(text.tobytes().decode(), parse_constant=_refuse_constant)
         except _DAMAGE as error:
             refuse(path, f"an undamaged file of fastmlp ({error or type(error).__name__})")
@@ -173,4 +186,4 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Array:
 
 
 def _refuse_constant(constant: str) -> NoReturn:
-    raise FileFormatError(f"the facts contain {constant}")
+    raise FileFormatError(f"the metadata contain {constant}")

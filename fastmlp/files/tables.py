@@ -51,7 +51,7 @@ class Table:
             return number
         place = f"{self.source}: line {line}, column {name!r}"
         has_comma = "," in text and _read(text.replace(",", "")) is not None
-        remedy = "Numbers need a decimal point, and no commas." if has_comma else ""
+        remedy = "Write numbers with a decimal point and without commas." if has_comma else ""
         raise TableError(wording(place, "a finite number", repr(text) if text.strip() else "an empty field", remedy))
 
 
@@ -128,7 +128,7 @@ def _names(place: str, header: list[str]) -> list[str]:
             got = f"{name!r} twice" if name else f"no name for column {i + 1}"
             raise TableError(wording(place, rule, got))
     if all(_read(name) is not None for name in names):
-        raise TableError(wording(place, rule, f"numbers ({listed(names)})", "Put a header above them."))
+        raise TableError(wording(place, rule, f"numbers ({listed(names)})", "Add a line with the names above them."))
     return names
 
 

@@ -1,4 +1,4 @@
-"""An ensemble: the models of one call of `fit_many`, with their common predictions, a table, a plot and a file."""
+"""`Ensemble`: the models of one call of `fit_many`, with their predictions, summary, plot and files."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ SUMMARY_DTYPES: dict[str, type] = {
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ensemble:
-    """The models of one call of `fastmlp.fit_many`, in the order of its jobs.
+    """The models of one call of `fastmlp.fit_many`.
 
     Attributes
     ----------
     models : tuple of Model or None
-        Models by job. None for a job that failed.
+        Models in the order of the jobs; None for a job that failed.
     failures : mapping of int to Exception
         Errors of the failed jobs, by the index of the job.
 
@@ -66,7 +66,7 @@ class Ensemble:
 
     @property
     def histories(self) -> tuple[History | None, ...]:
-        """History of each model, None for a job that failed."""
+        """Histories of the models in the order of the jobs; None for a job that failed."""
         return tuple(None if model is None else model.history for model in self.models)
 
     @overload
@@ -76,26 +76,27 @@ class Ensemble:
     def predict(self, x: npt.ArrayLike, return_std: Literal[True]) -> tuple[Array, Array]: ...
 
     def predict(self, x: npt.ArrayLike, return_std: bool = False) -> Array | tuple[Array, Array]:
-        """Return the mean prediction of the models, and optionally the standard deviation.
+        """Return the mean of the predictions of the models, and optionally their standard deviation.
 
         Parameters
         ----------
         x : array_like of shape (n, n_in), or (n,) if n_in is 1
             Inputs, in the units of the training data.
         return_std : bool, default False
-            If True, also return the standard deviation (ddof 0) over the models.
+            Whether to return the standard deviation too.
+            It is the standard deviation over the models, with ``ddof=0``.
 
         Returns
         -------
         mean : ndarray of float64, shape (n,) or (n, n_out)
-            Mean prediction.
+            Mean of the predictions.
         std : ndarray of float64, shape (n,) or (n, n_out)
-            Standard deviation, only with ``return_std=True``.
+            Standard deviation of the predictions; only with ``return_std=True``.
 
         Raises
         ------
         TypeError, ValueError
-            If x has the wrong type or shape or is not finite, if all jobs failed, or if the models differ in their
+            If x has the wrong type or shape or is not finite, if all jobs failed, or if the models have different
             numbers of inputs or outputs.
 
         Examples
@@ -123,12 +124,13 @@ class Ensemble:
         Returns
         -------
         ndarray of float64, shape (n_q, n) or (n_q, n, n_out)
-            Quantiles. The first axis is missing if q is a number.
+            Quantiles of the predictions.
+            There is no first axis if q is a number.
 
         Raises
         ------
         TypeError, ValueError
-            As for `predict`, or if q is not between 0 and 1.
+            As in `predict`, or if q is not between 0 and 1.
 
         Examples
         --------
@@ -162,15 +164,17 @@ class Ensemble:
         Parameters
         ----------
         as_frame : bool, default False
-            If True, return a pandas.DataFrame. This requires pandas.
+            Whether to return a pandas.DataFrame.
+            Requires pandas.
 
         Returns
         -------
         structured ndarray of shape (n_jobs,), or pandas.DataFrame
-            The columns are: n_hidden; lr (NaN if it is not one number); epochs_run and best_epoch; start_rmse and rmse,
-            the first and the last RMSE of the history; crossings and live_units (-1 if the engine does not count them);
-            fit_seconds; stop_reason; failure. For a job that failed, failure is the text of its error, integers are -1
-            and floats are NaN.
+            Table with the columns n_hidden, lr, epochs_run, best_epoch, start_rmse, rmse, crossings, live_units,
+            fit_seconds, stop_reason and failure.
+            `start_rmse` and `rmse` are the first and the last RMSE of the history. `failure` is the text of the error
+            of a failed job. Unknown values are -1 in columns of integers and NaN in columns of floats. `lr` is also NaN
+            if it is a mapping or a callable.
 
         Examples
         --------
@@ -196,7 +200,7 @@ class Ensemble:
             return (*nothing, "", f"{type(error).__name__}: {error}")
         info, history = model.info, model.history
         if info is None or history is None:
-            raise ValueError(f"A summary requires models with history and info, got {model} without.")
+            raise ValueError(f"Every model of a summary must have history and info, but {model} has none.")
         return (
             model.n_hidden,
             info.lr if isinstance(info.lr, float) else np.nan,
@@ -212,25 +216,30 @@ class Ensemble:
         )
 
     def plot(self, x: npt.ArrayLike | None = None, y: npt.ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
-        """Plot the mean of nets with one input, the band between their 5 % and 95 % quantiles, and samples if given.
+        """Plot the mean and the error band of networks with one input, and samples if given.
+
+        The band lies between the 5 % and the 95 % quantiles of the predictions.
 
         Parameters
         ----------
         x : array_like of shape (n,) or (n, 1), optional
-            Inputs of the samples. They set the plotted range, which is that of the training data by default.
+            Inputs of the samples.
+            They determine the plotted range, which is the range of the training data by default.
         y : array_like of shape (n,) or (n, n_out), optional
             Targets of the samples.
         ax : matplotlib Axes, optional
-            Axes to draw on. The default is a new figure.
+            Axes to draw on.
+            By default, a new figure is created.
 
         Returns
         -------
         matplotlib Axes
+            Axes with the plot.
 
         Raises
         ------
         TypeError, ValueError
-            If the nets have several inputs, if the samples have the wrong type or shape, or if the plotted range is
+            If the networks have several inputs, if the samples have the wrong type or shape, or if the plotted range is
             unknown.
 
         Examples
@@ -256,12 +265,15 @@ class Ensemble:
         return plot_band(curve_x, mean.reshape(n, -1), band.reshape(2, n, -1), label, data, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the models, with history and info, and the failures to a file that `Ensemble.load` reads.
+        """Write the ensemble to a file that `Ensemble.load` reads.
+
+        The file contains the models with their history and info, and the texts of the failures.
 
         Parameters
         ----------
         path : str or os.PathLike
-            Name of the file. No suffix is added. An existing file is replaced only once the new one is complete.
+            Name of the file.
+            No suffix is added. An existing file is replaced only when the new file is complete.
 
         Raises
         ------
@@ -292,12 +304,13 @@ class Ensemble:
         Returns
         -------
         Ensemble
-            The saved ensemble. Each failure is a RuntimeError with the text of the original error.
+            The saved ensemble.
+            Each failure is a RuntimeError with the text of the original error.
 
         Raises
         ------
         FileFormatError
-            If the file is damaged, does not contain an ensemble, or was written in a format that this version does not
+            If the file is damaged, does not contain an ensemble, or has a format that this version of fastmlp does not
             know. Nothing in the file is executed.
         OSError
             If the file cannot be opened.

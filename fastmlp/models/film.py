@@ -26,9 +26,11 @@ def film(
     model : Model
         Model of a fit with ``snapshots=``.
     path : str or os.PathLike
-        Name of the file, which must end in ".gif". An existing file is replaced only once the new one is complete.
+        Name of the file.
+        It must end in ".gif". An existing file is replaced only when the new file is complete.
     x, y : array_like, optional
-        Samples, as in `fastmlp.Model.plot`. If both are given, the title of each frame states the RMSE on them.
+        Samples, as in `fastmlp.Model.plot`.
+        If both are given, the title of each frame states the RMSE on them.
     fps : float, default 10
         Frames per second.
 

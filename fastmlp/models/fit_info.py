@@ -10,39 +10,47 @@ from fastmlp.starting.scaling import Standardization
 
 @dataclass(frozen=True, eq=False)
 class FitInfo:
-    """How a model was trained.
+    """Facts about the training of a model.
 
     Attributes
     ----------
     algorithm : {"univariate", "dense", "reference"}
-        Engine that trained the model. With ``algorithm="auto"`` it is the one that was chosen.
+        Engine that trained the model.
     method : str
-        Kernel that the engine ran at the end of the fit.
+        Method with which the engine computed the last epochs, such as "pattern moments".
     optimizer : {"sgd", "adam"}
-        Optimizer.
+        Optimiser.
     lr : float, dict, callable or None
-        Learning rate, in the coordinates of training. It is a dict of rates by parameter group, or a function of the
-        epoch, if `lr` was given that way. None if Ctrl-C ended the fit before the automatic rate was computed.
+        Learning rate, which applies to the standardised data if the data were standardised.
+        It is a dict or a callable if `lr` was a mapping or a callable. It is None if Ctrl-C ended the fit before the
+        automatic rate was computed.
     epochs_run : int
-        Number of updates.
+        Number of epochs run.
     best_epoch : int
         Epoch of the returned weights.
     stop_reason : {"epochs", "patience", "callback", "crossing", "interrupted"} or None
-        Why training ended. "patience" and "crossing" come before "epochs" if they end training at the last epoch. None
-        for a model that was taken during training.
+        Reason for the end of training; None for a model that was copied during training.
+        "patience" and "crossing" come before "epochs" if they end training at the last epoch.
     crossings : int or None
-        Number of sign changes of a unit at a sample, summed over the epochs. None if the engine does not count them.
+        Number of crossings in all epochs; None if the engine does not count them.
+        A crossing is a change of a hidden unit from inactive to active on a sample, or back.
     live_units : int or None
-        Number of units that may change their set of active samples in the next epochs. None if the engine does not
-        count them.
+        Number of hidden units that may cross a sample in the next epochs; None if the engine does not count them.
     fit_seconds : float
-        Time for the initial weights, the learning rate and training, in seconds.
+        Time for the initial weights, the learning rate and the training, in seconds.
     compile_seconds : float
         Time to import Numba and to compile or load the kernels, in seconds.
     standardization : Standardization or None
-        Maps to the standardized coordinates of training. None if the model was trained in the units of the data.
+        Shifts and scales of the standardised data; None if the data were not standardised.
     versions : mapping of str to str
-        Versions of fastmlp, Python, numpy and numba.
+        Versions of fastmlp, Python, NumPy and Numba.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> info = fastmlp.fit([0.0, 1.0], [1.0, 3.0], hidden=5, epochs=50, rng=0, algorithm="reference").info
+    >>> info.algorithm, info.epochs_run, info.stop_reason
+    ('reference', 50, 'epochs')
     """
 
     algorithm: str

@@ -17,21 +17,35 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The history of one call of `fastmlp.fit`.
+    """Errors by epoch of one call of `fastmlp.fit`, and snapshots.
 
     Attributes
     ----------
     epoch : ndarray of int64, shape (n_records,)
-        Recorded epochs: numbers of updates, ascending from 0 to the last.
+        Recorded epochs, in ascending order.
+        Epoch 0 is before the first update.
     rmse : ndarray of float64, shape (n_records,)
-        Root of the weighted mean squared error over samples and outputs at these epochs, in the units of y.
+        RMSE on the training samples at the recorded epochs, in the units of y.
+        It is the root of the weighted mean squared error over samples and outputs.
     val_rmse : ndarray of float64, shape (n_records,), or None
-        RMSE on the validation data. None without validation data.
+        RMSE on the validation samples at the recorded epochs; None without validation samples.
     snapshots : mapping of int to Model
-        Models after the requested epochs. Epochs that the fit did not reach are missing.
+        Models after the requested epochs.
+        Epochs that the fit did not reach are missing.
     crossings : ndarray of int64, shape (n_records,), or None
-        Number of sign changes of a unit at a sample up to these epochs. A repeated sample counts as often as it is
-        given, and a sample of weight 0 does not count. None if the engine does not count crossings.
+        Number of crossings up to the recorded epochs; None if the engine does not count them.
+        A crossing is a change of a hidden unit from inactive to active on a sample, or back. A sample that is given
+        several times counts several times, and a sample of weight 0 does not count.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> options = {"hidden": 5, "epochs": 50, "rng": 0, "algorithm": "reference"}
+    >>> history = fastmlp.fit([0.0, 1.0], [1.0, 3.0], record_every=10, **options).history
+    >>> history.epoch
+    array([ 0, 10, 20, 30, 40, 50])
+    >>> bool(history.rmse[-1] < history.rmse[0])
+    True
     """
 
     epoch: Array
@@ -45,16 +59,20 @@ class History:
         return read_only_history, (self.epoch, self.rmse, self.val_rmse, dict(self.snapshots), self.crossings)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Plot the RMSE, and the validation RMSE if there is one, against the epoch on logarithmic axes.
+        """Plot the RMSE against the epoch on logarithmic axes.
+
+        The plot also shows the RMSE on the validation samples, if there are any.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Axes to draw on. The default is a new figure.
+            Axes to draw on.
+            By default, a new figure is created.
 
         Returns
         -------
         matplotlib Axes
+            Axes with the plot.
 
         Examples
         --------

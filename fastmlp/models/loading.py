@@ -33,14 +33,15 @@ def load(path: str | os.PathLike[str]) -> Model:
     Returns
     -------
     Model
-        The saved model with its history, snapshots and info. A checkpoint gives the model at that time. A callable
-        learning rate cannot be saved: `info.lr` is None in that case.
+        The saved model with its history, snapshots and info.
+        From a checkpoint, it is the model at the time of the checkpoint. A callable learning rate cannot be saved:
+        `info.lr` is None in that case.
 
     Raises
     ------
     FileFormatError
-        If the file is damaged, does not contain a model, or was written by a later version in a format that this
-        version does not know. Nothing in the file is executed.
+        If the file is damaged, does not contain a model, or has a format that this version of fastmlp does not know.
+        Nothing in the file is executed.
     OSError
         If the file cannot be opened.
 
@@ -64,7 +65,7 @@ def read_model(path: Path) -> tuple[Model, Contents | None]:
     try:
         resume_facts = facts.get("resume")
         if not isinstance(resume_facts, dict | None):
-            raise TypeError("the facts to resume from are not a mapping")
+            raise TypeError("the metadata to resume from are not a mapping")
         model = model_from(facts, arrays)
     except (KeyError, TypeError, ValueError) as error:
         refuse(path, f"a valid model file of fastmlp ({error})")
@@ -125,7 +126,7 @@ def _standardization(weights: Weights, arrays: dict[str, Array]) -> Standardizat
 def _info(facts: Any, standardization: Standardization | None) -> FitInfo:
     hints = _info_hints()
     if not isinstance(facts, dict) or facts.keys() != hints.keys():
-        raise ValueError("the info has other fields")
+        raise ValueError("the info has missing or unknown fields")
     checked = {name: of_type(facts[name], hint) for name, hint in hints.items()}
     return FitInfo(**checked, standardization=standardization)
 
@@ -140,7 +141,7 @@ def _history(model: Model, snapshot_facts: Any, info_facts: Any, arrays: dict[st
     """Return the history of a model, which is given without it."""
     epoch = arrays.pop("epoch")
     if epoch.dtype != np.int64 or epoch.ndim != 1 or not epoch.size or epoch[0] < 0 or (np.diff(epoch) <= 0).any():
-        raise ValueError("the epochs do not ascend")
+        raise ValueError("the recorded epochs are not in ascending order")
     rmse = _array(arrays, "rmse", np.float64, epoch.shape)
     val_rmse = _array(arrays, "val_rmse", np.float64, epoch.shape) if "val_rmse" in arrays else None
     crossings = _array(arrays, "crossings", np.int64, epoch.shape) if "crossings" in arrays else None

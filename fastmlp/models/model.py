@@ -1,4 +1,4 @@
-"""`Model`: a net that was trained, with the methods that plot, save and export it."""
+"""`Model`: a trained network, with the methods that plot, save and export it."""
 
 from __future__ import annotations
 
@@ -21,28 +21,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Model(Net):
-    """A two-layer net: h1 = x w1 + b1, h2 = act(h1) w2 + b2, act(z) = z if z > 0 else negative_slope * z.
+    """A two-layer ReLU network.
 
-    The model stores read-only copies of its arrays. Models are compared by identity.
+    Its outputs are ``h2 = act(h1) w2 + b2`` with ``h1 = x w1 + b1`` and
+    ``act(z) = z if z > 0 else negative_slope * z``. `fastmlp.fit` returns models, and `fastmlp.load` reads them from
+    files. A model stores read-only copies of its arrays. Models are compared by identity.
 
     Parameters
     ----------
     w1, b1, w2, b2 : array_like
-        Weights and biases of the two layers. The shapes are (n_in, n_hidden), (n_hidden,), (n_hidden, n_out) and
-        (n_out,). They are stored as float32 if all four are float32, else as float64.
+        Weights and biases of the two layers.
+        The shapes are (n_in, n_hidden), (n_hidden,), (n_hidden, n_out) and (n_out,). They are stored as float32 if all
+        four are float32, and as float64 otherwise.
     negative_slope : float, default 0.0
-        Slope of act for negative arguments. 0 is ReLU.
+        Slope of the activation for negative arguments; 0 is ReLU.
     x_range : ndarray of shape (n_in, 2), optional
         Smallest and largest training value of each input.
     y_ndim : 1 or 2, optional
-        Number of dimensions of the predictions. The default is 1 for one output, else 2.
+        Number of dimensions of the predictions.
+        By default, 1 for one output and 2 for several.
     feature_names, target_names : sequence of str, optional
-        Names of the inputs and of the outputs, such as the columns of a table. They are stored as tuples. `fit` sets
-        them only if `init` is a Model, whose names it keeps.
+        Names of the inputs and of the outputs, such as the columns of a table.
+        They are stored as tuples. `fastmlp.fit` keeps the names of a Model in `init`, and sets none otherwise.
     history : History, optional
         History of the fit.
     info : FitInfo, optional
-        How the model was trained.
+        Facts about the fit, such as the learning rate and the reason for stopping.
 
     Raises
     ------
@@ -75,31 +79,34 @@ class Model(Net):
         return html(self)
 
     def plot(self, x: npt.ArrayLike | None = None, y: npt.ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
-        """Plot the net, and samples if given.
+        """Plot the network, and samples if given.
 
-        A net with one input is drawn as a curve, with a tick on the axis for each kink. A net with two inputs and one
-        output is drawn as filled contours, with the samples in the same colours. For any other net, predictions are
-        plotted against targets.
+        With one input, the plot is a curve with a tick on the x axis for each kink. With two inputs and one output, it
+        shows filled contours, and the samples in the same colours. With more inputs or outputs, it shows predictions
+        against targets.
 
         Parameters
         ----------
         x : array_like of shape (n, n_in), or (n,) if n_in is 1, optional
-            Inputs of the samples. They set the plotted range, which is `x_range` by default.
+            Inputs of the samples.
+            They determine the plotted range, which is `x_range` by default.
         y : array_like of shape (n,) or (n, n_out), optional
-            Targets of the samples. A net with more than two inputs, or with two inputs and several outputs, needs both
-            x and y.
+            Targets of the samples.
+            The plot of predictions against targets requires x and y.
         ax : matplotlib Axes, optional
-            Axes to draw on. The default is a new figure.
+            Axes to draw on.
+            By default, a new figure is created.
 
         Returns
         -------
         matplotlib Axes
+            Axes with the plot.
 
         Raises
         ------
         TypeError, ValueError
-            If the samples have the wrong type or shape, if this net needs x and y and one is missing, or if neither x
-            nor `x_range` is known.
+            If the samples have the wrong type or shape, if the plot requires x and y and one is missing, or if neither
+            x nor `x_range` is given.
 
         Examples
         --------
@@ -118,8 +125,8 @@ class Model(Net):
         Parameters
         ----------
         path : str or os.PathLike
-            Name of the file. No suffix is added. An existing file is replaced once the new one is complete and on the
-            disk, so that at any moment there is either the old file or the new one.
+            Name of the file.
+            No suffix is added. An existing file is replaced only when the new file is complete and on the disk.
 
         Raises
         ------
@@ -128,8 +135,8 @@ class Model(Net):
 
         Notes
         -----
-        The file is an npz archive without pickle. It holds the whole model with its history and info, with one
-        exception: a callable `info.lr` is saved as None.
+        The file is an npz archive without pickle. It contains the model with its history and info, except that a
+        callable `info.lr` is saved as None.
 
         Examples
         --------
@@ -144,14 +151,16 @@ class Model(Net):
         save_model(path, self, self.history, self.info)
 
     def to_onnx(self, path: str | os.PathLike[str]) -> None:
-        """Write the net as an ONNX graph in float32. Requires the extra ``fastmlp[onnx]``.
+        """Write the network as an ONNX graph in float32.
 
-        The input of the graph is "x" (n_samples, n_in), its output "y" (n_samples, n_out).
+        The graph has the input "x" of shape (n_samples, n_in) and the output "y" of shape (n_samples, n_out). Requires
+        the extra ``fastmlp[onnx]``.
 
         Parameters
         ----------
         path : str or os.PathLike
-            Name of the file. No suffix is added. An existing file is replaced only once the new one is complete.
+            Name of the file.
+            No suffix is added. An existing file is replaced only when the new file is complete.
 
         Raises
         ------
@@ -172,7 +181,7 @@ class Model(Net):
     def to_torch_state(self) -> dict[str, Array]:
         """Return the weights as the state of a PyTorch module ``nn.Sequential(Linear, ReLU, Linear)``.
 
-        If the net has a negative slope, the middle module is ``LeakyReLU(negative_slope)``. To load the state:
+        If `negative_slope` is not 0, the middle module is ``LeakyReLU(negative_slope)``. To load the state, call
         ``module.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})``.
 
         Returns
@@ -192,20 +201,22 @@ class Model(Net):
         return torch_state(self)
 
     def to_c(self, name: str = "predict", numbers: str = "float") -> str:
-        """Return the source of a C99 function that evaluates the net.
+        """Return the source of a C99 function that evaluates the network.
 
-        The function needs no library, no heap and no global state. A net with one input becomes a table of its
-        breakpoints, in which a binary search takes about log2(n_hidden) steps. Any other net is evaluated unit by unit.
+        The function needs no library, no heap and no global state. With one input, it searches a table of the
+        breakpoints in about log2(n_hidden) steps. With several inputs, it evaluates all hidden units.
 
         Parameters
         ----------
         name : str, default "predict"
-            Name of the function: ``void name(const float x[n_in], float y[n_out])``. The names of its ``static const``
-            tables begin with it.
+            Name of the function.
+            Its signature is ``void name(const float x[n_in], float y[n_out])``. The names of its ``static const``
+            tables begin with this name.
         numbers : {"float", "double", "fixed"}, default "float"
-            Type of the numbers in tables and sums. "fixed" is for processors without floating point: it uses 32-bit
-            integers and 64-bit sums. The source states the scales of x and y. They fit inputs up to twice the largest
-            absolute training value of each input, and no input can overflow.
+            Type of the numbers in tables and sums.
+            "fixed" is for processors without floating point. It uses 32-bit integers and 64-bit sums. The source states
+            the scales of x and y. They are chosen for inputs up to twice the largest absolute training value of each
+            input. No input can cause an overflow.
 
         Returns
         -------
@@ -215,8 +226,8 @@ class Model(Net):
         Raises
         ------
         TypeError, ValueError
-            If an argument is invalid, if the net is too large for float32 with ``numbers="float"``, or if the net has
-            no `x_range` with ``numbers="fixed"``.
+            If an argument is invalid, if a number is too large for float32 with ``numbers="float"``, or if `x_range` is
+            missing with ``numbers="fixed"``.
 
         Examples
         --------
@@ -230,16 +241,17 @@ class Model(Net):
         return c_source(self, name, numbers)
 
     def to_piecewise(self) -> PiecewiseLinear:
-        """Return a net with one input as a piecewise-linear curve: its breakpoints, values and slopes.
+        """Return a network with one input as a piecewise-linear curve.
 
         Returns
         -------
         PiecewiseLinear
+            Breakpoints, values and slopes of the curve.
 
         Raises
         ------
         ValueError
-            If the net has several inputs.
+            If the network has several inputs.
 
         Examples
         --------

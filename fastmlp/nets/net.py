@@ -21,23 +21,28 @@ BLOCK_ENTRIES = 2**15  # of h1 in one block of the forward pass: 256 kB in float
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Net:
-    """A two-layer net: h1 = x w1 + b1, h2 = act(h1) w2 + b2, act(z) = z if z > 0 else negative_slope * z.
+    """A two-layer ReLU network without the history of its training.
 
-    The net stores read-only copies of its arrays. Nets are compared by identity.
+    Its outputs are ``h2 = act(h1) w2 + b2`` with ``h1 = x w1 + b1`` and
+    ``act(z) = z if z > 0 else negative_slope * z``. It stores read-only copies of its arrays. Networks are compared by
+    identity.
 
     Parameters
     ----------
     w1, b1, w2, b2 : array_like
-        Weights and biases of the two layers. The shapes are (n_in, n_hidden), (n_hidden,), (n_hidden, n_out) and
-        (n_out,). They are stored as float32 if all four are float32, else as float64.
+        Weights and biases of the two layers.
+        The shapes are (n_in, n_hidden), (n_hidden,), (n_hidden, n_out) and (n_out,). They are stored as float32 if all
+        four are float32, and as float64 otherwise.
     negative_slope : float, default 0.0
-        Slope of act for negative arguments. 0 is ReLU.
+        Slope of the activation for negative arguments; 0 is ReLU.
     x_range : ndarray of shape (n_in, 2), optional
         Smallest and largest training value of each input.
     y_ndim : 1 or 2, optional
-        Number of dimensions of the predictions. The default is 1 for one output, else 2.
+        Number of dimensions of the predictions.
+        By default, 1 for one output and 2 for several.
     feature_names, target_names : sequence of str, optional
-        Names of the inputs and of the outputs, such as the columns of a table. They are stored as tuples.
+        Names of the inputs and of the outputs, such as the columns of a table.
+        They are stored as tuples.
 
     Raises
     ------
@@ -112,7 +117,7 @@ class Net:
         return Weights(self.w1, self.b1, self.w2, self.b2)
 
     def predict(self, x: npt.ArrayLike) -> Array:
-        """Return the outputs of the net.
+        """Return the outputs of the network.
 
         Parameters
         ----------
@@ -122,8 +127,9 @@ class Net:
         Returns
         -------
         ndarray of shape (n,) or (n, n_out)
-            Outputs, in the dtype of the weights and with as many dimensions as y had. Other rows, and the threads of
-            BLAS, change the prediction for a row by rounding only.
+            Outputs.
+            They have the dtype of the weights and the number of dimensions of the training targets. Other rows, and the
+            threads of BLAS, change the prediction for a row by rounding only.
 
         Raises
         ------
@@ -148,17 +154,18 @@ class Net:
         x, y : array_like
             Inputs and targets, as in `fastmlp.fit`.
         sample_weight : array_like of shape (n,), optional
-            Weights of the samples. The default is 1 for each sample.
+            Weights of the samples.
+            By default, all samples have the same weight.
 
         Returns
         -------
         float
-            The RMSE, in the units of y.
+            RMSE, in the units of y.
 
         Raises
         ------
         TypeError, ValueError
-            If the data have the wrong type or shape or are not finite.
+            If the samples have the wrong type or shape or are not finite.
 
         Examples
         --------
@@ -172,24 +179,25 @@ class Net:
     def gradients(
         self, x: npt.ArrayLike, y: npt.ArrayLike, sample_weight: npt.ArrayLike | None = None
     ) -> dict[str, Array]:
-        """Return the gradient of the objective 1 / (2 sum_i s_i) sum_i s_i |h2_i - y_i|^2.
+        """Return the gradient of the objective ``1 / (2 sum s) * sum_i s_i |h2_i - y_i|^2``.
 
         Parameters
         ----------
         x, y : array_like
             Inputs and targets, as in `fastmlp.fit`.
         sample_weight : array_like of shape (n,), optional
-            Weights s of the samples. The default is 1 for each sample.
+            Weights s of the samples.
+            By default, all samples have the same weight.
 
         Returns
         -------
         dict of str to ndarray of float64
-            Derivatives with respect to "w1", "b1", "w2", "b2" and "x", each in the shape of that array.
+            Derivatives with respect to "w1", "b1", "w2", "b2" and "x", each with the shape of that array.
 
         Raises
         ------
         TypeError, ValueError
-            If the data have the wrong type or shape or are not finite.
+            If the samples have the wrong type or shape or are not finite.
 
         Examples
         --------
@@ -206,17 +214,19 @@ class Net:
         return parameters._asdict() | {"x": dx[:, 0] if data.x_ndim == 1 else dx}
 
     def input_gradient(self, x: npt.ArrayLike) -> Array:
-        """Return the derivative d h2 / d x at each sample.
+        """Return the derivative of the outputs with respect to the inputs, d h2 / d x, at each sample.
 
         Parameters
         ----------
         x : array_like of shape (n, n_in), or (n,) if n_in is 1
-            Inputs. Exactly on a kink, the unit counts as inactive.
+            Inputs, in the units of the training data.
+            A unit whose kink is exactly at an input counts as inactive there.
 
         Returns
         -------
         ndarray of float64, shape (n, n_out, n_in)
-            Derivatives. The axis of outputs is missing if y had one dimension, the axis of inputs if x has one.
+            Derivatives.
+            There is no axis of outputs if the training targets had one dimension, and no axis of inputs if x has one.
 
         Raises
         ------
@@ -239,17 +249,19 @@ class Net:
         return gradient.squeeze(axes)
 
     def kinks(self) -> Array:
-        """Return the kink -b1 / w1 of each hidden unit, where its argument is 0. One input only.
+        """Return the kink of each hidden unit of a network with one input.
+
+        The kink is the input -b1 / w1 at which the unit becomes active or inactive.
 
         Returns
         -------
         ndarray of shape (n_hidden,)
-            Kinks in the order of the units, NaN where w1 is 0.
+            Kinks in the order of the units; NaN where w1 is 0.
 
         Raises
         ------
         ValueError
-            If the net has several inputs.
+            If the network has several inputs.
 
         Examples
         --------

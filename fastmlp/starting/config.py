@@ -184,8 +184,8 @@ def _require_trainable(maps: Standardization | None, lr: Rate | None, architectu
     if maps is not None and (
         (maps.x_shift.any() and not architecture.hidden_bias) or (maps.y_shift.any() and not architecture.output_bias)
     ):
-        rule = "a net trained without the biases that are disabled"
-        raise ValueError(checks.wording("init", rule, "one whose standardization shifts by them"))
+        rule = "a Model that was trained without the disabled bias"
+        raise ValueError(checks.wording("init", rule, "one that was standardised with it"))
     if isinstance(lr, dict):
         checks.learning_rate(lr, architecture.trained)
 
@@ -196,8 +196,9 @@ def _checked_algorithm(algorithm: object, architecture: Architecture, batch_size
     n_in, n_out = architecture.n_in, architecture.n_out
     chosen = chosen_algorithm(name, n_in, n_out, batch_size)
     if chosen is None:
-        rule = f'"univariate" only for one input, at most {MOST_OUTPUTS} outputs and no batch_size'
-        raise ValueError(checks.wording("algorithm", rule, f"{n_in}, {n_out} and {batch_size}"))
+        got = f"{checks.counted(n_in, 'input')}, {checks.counted(n_out, 'output')} and batch_size={batch_size}"
+        rule = f"one input, at most {MOST_OUTPUTS} outputs and batch_size=None"
+        raise ValueError(f'algorithm="univariate" requires {rule}, got {got}.')
     return chosen
 
 
@@ -211,7 +212,7 @@ def _checked_record_every(record_every: object, epochs: int, *, validates: bool)
 def _checked_stop_at_crossing(stop_at_crossing: object, algorithm: str) -> bool:
     checked = checks.flag("stop_at_crossing", stop_at_crossing)
     if checked and algorithm != "univariate":
-        rule = 'False unless the algorithm is "univariate"'
+        rule = 'False unless the engine is "univariate"'
         raise ValueError(checks.wording("stop_at_crossing", rule, f'True with "{algorithm}"'))
     return checked
 
@@ -228,7 +229,7 @@ def _checked_validation(validation: object, data: checks.Samples) -> checks.Samp
     for name in ("x", "y"):
         got, expected = getattr(held_out, name).shape[1], getattr(data, name).shape[1]
         if got != expected:
-            rule = f"of {checks.counted(expected, 'column')}, as {name} is"
+            rule = f"an array with {checks.counted(expected, 'column')}, like {name}"
             raise ValueError(checks.wording(f"validation {name}", rule, f"{got}"))
     return held_out
 

@@ -77,8 +77,8 @@ def _require_fit(weights: Weights, data: checks.Samples, *, hidden_bias: bool, o
     got, expected = (weights.w1.shape[0], weights.w2.shape[1]), (data.x.shape[1], data.y.shape[1])
     if got != expected:
         sizes = f"{checks.counted(expected[0], 'input')} and {checks.counted(expected[1], 'output')}"
-        rule = f"a net of {sizes}, as the data has"
-        raise ValueError(checks.wording("init", rule, f"one of {got[0]} and {got[1]}"))
+        rule = f"a net with {sizes}, like the data"
+        raise ValueError(checks.wording("init", rule, f"one with {got[0]} and {got[1]}"))
     for name, bias, is_trained, option in (
         ("b1", weights.b1, hidden_bias, "hidden_bias"),
         ("b2", weights.b2, output_bias, "output_bias"),

@@ -40,11 +40,11 @@ def option(default: Any, line: str, details: str = "", *, kind: str = "", annota
 class FitOptions:
     """The options of `fastmlp.fit` as a caller gives them, not yet checked."""
 
-    hidden: int = option(1000, "Number of hidden units.", "Ignored when `init` gives weights.")
+    hidden: int = option(1000, "Number of hidden units.", "Ignored if `init` is a Model or a tuple of weights.")
     epochs: int = option(
         32000,
         "Number of epochs.",
-        "An epoch is one update, or one pass over the samples with `batch_size`.",
+        "An epoch is one update with all samples or, with `batch_size`, one pass over the samples in mini-batches.",
     )
     lr: float | Mapping[str, float] | Callable[[int], float] | str = option(
         "auto",
@@ -62,11 +62,12 @@ class FitOptions:
         "balanced",
         "Initial weights, or the rule by which they are drawn.",
         """
-        "balanced" draws w1, b1 and w2 from a normal distribution of standard deviation (hidden * (n_in + 1))^(-1/4).
-        "he" draws w1 and w2 with standard deviation sqrt(2 / fan_in), "glorot" with sqrt(2 / (fan_in + fan_out)); the
-        biases are 0. A float is the standard deviation of w1, b1 and w2. In all these cases b2 starts at 0. A tuple
-        gives the weights, shaped as those of a Model. A Model continues its training: if `standardize`, `lr` and
-        `negative_slope` are left at their defaults, its coordinates, rate and slope are kept.
+        The rules draw from a normal distribution with mean 0, and set b2 to 0. "balanced" draws w1, b1 and w2 with
+        standard deviation (hidden * (n_in + 1))^(-1/4). "he" draws w1 and w2 with sqrt(2 / fan_in), "glorot" with
+        sqrt(2 / (fan_in + fan_out)); both set b1 to 0. A float is the standard deviation of w1, b1 and w2. A tuple
+        holds the initial weights, with the shapes of `Model`. With a Model, its training is continued: its
+        standardisation, learning rate and slope are kept if `standardize`, `lr` and `negative_slope` have their
+        defaults.
         """,
         kind='"balanced", "he", "glorot", a float, a Model or (w1, b1, w2, b2)',
         annotation="str | float | Model | tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]",
@@ -74,7 +75,7 @@ class FitOptions:
     rng: Any = option(
         None,
         "Source of the random numbers, as in `numpy.random.default_rng`.",
-        "Initial weights and mini-batches are drawn from it. With None, every call gives another result.",
+        "Initial weights and the order of mini-batches are drawn from it. With None, each call gives another result.",
         kind="None, int, sequence of int, Generator, BitGenerator or SeedSequence",
     )
     standardize: bool | None = option(
@@ -87,9 +88,9 @@ class FitOptions:
         standardised if both `lr` and `init` are automatic ("auto" and "balanced").
         """,
     )
-    hidden_bias: bool = option(True, "Whether to train b1; if not, it is 0.")
-    output_bias: bool = option(True, "Whether to train b2; if not, it is 0.")
-    negative_slope: float = option(0.0, "Slope of the activation below 0; 0 is ReLU.")
+    hidden_bias: bool = option(True, "Whether to train b1; if False, b1 is 0.")
+    output_bias: bool = option(True, "Whether to train b2; if False, b2 is 0.")
+    negative_slope: float = option(0.0, "Slope of the activation for negative arguments; 0 is ReLU.")
     sample_weight: npt.ArrayLike | None = option(
         None,
         "Weights of the samples, at least 0; all equal by default.",
@@ -107,12 +108,12 @@ class FitOptions:
         """,
         kind='{"sgd", "adam"}',
     )
-    momentum: float = option(0.0, 'Heavy-ball momentum of "sgd".', "At least 0 and below 1.")
+    momentum: float = option(0.0, 'Momentum of "sgd".', "It must be at least 0 and below 1.")
     nesterov: bool = option(False, "Whether to use Nesterov momentum.", "Requires `momentum` above 0.")
     weight_decay: float = option(
         0.0,
         "Factor of the L2 penalty.",
-        "The penalty is added to the gradient, for weights and biases alike, as in PyTorch.",
+        "`weight_decay` times the parameter is added to the gradient of every weight and bias, as in PyTorch.",
     )
     batch_size: int | None = option(
         None,
@@ -127,10 +128,10 @@ class FitOptions:
         "auto",
         "Engine that trains the network.",
         """
-        "univariate" trains networks of one input; the time per epoch hardly depends on the width or, with few units,
-        on the number of samples. "dense" is compiled and trains any network. "reference" is plain NumPy. They agree
-        to rounding as long as the rate is stable. "auto" is "univariate" for one input and at most 32 outputs without
-        `batch_size`, and "dense" otherwise.
+        "univariate" trains networks with one input. Its time per epoch hardly depends on the number of hidden units
+        or, with few units, on the number of samples. "dense" is compiled and trains any network. "reference" is plain
+        NumPy. The results of the engines agree to rounding as long as the learning rate is stable. "auto" is
+        "univariate" for one input and at most 32 outputs without `batch_size`, and "dense" otherwise.
         """,
         kind='{"auto", "univariate", "dense", "reference"}',
     )
@@ -138,9 +139,10 @@ class FitOptions:
         None,
         "Floating-point type of the data and of the returned weights.",
         """
-        By default, float32 if both x and y are float32, and float64 otherwise. "univariate" always computes in float64,
-        the other engines in this type. Weights in float32 cannot represent a large offset of x: an offset of 1e5 times
-        the spread of x can add several percent to the RMSE, and one of 1e6 times can multiply it. Subtract it first.
+        By default, float32 if both x and y are float32, and float64 otherwise. "univariate" always computes in
+        float64, and the other engines compute in this type. Subtract a large offset of x before you train in float32:
+        an offset of 1e5 times the spread of x can increase the RMSE by several percent, and an offset of 1e6 times
+        the spread can multiply it.
         """,
         kind="numpy.float32, numpy.float64 or None",
     )
@@ -148,40 +150,43 @@ class FitOptions:
         None,
         'Number of threads of "dense"; the other engines use one.',
         """
-        Setting it changes the order of summation and so the last bits. By default, "dense" uses as many threads as
-        there are cores if an update is long enough to benefit. Outside the main thread, and in processes started by
-        multiprocessing or joblib, it uses one thread, which gives the same bits.
+        A given number determines the order of summation, and therefore the last bits of the result. By default, "dense"
+        uses all cores if an update is long enough to benefit. Outside the main thread, and in processes that
+        multiprocessing or joblib started, the default is one thread, with bitwise the same result.
         """,
     )
     record_every: int | None = option(
         None,
         "Number of epochs between two recorded RMSEs.",
-        "By default, the smallest that gives at most a million records, or at most a thousand with `validation`.",
+        "By default, the smallest number that gives at most a million records, or a thousand with `validation`.",
     )
     snapshots: Iterable[int] | None = option(
         None,
-        "Epochs, from 0 to `epochs`, after which to keep a copy of the model.",
-        "``model.history.snapshots`` holds the copies.",
+        "Epochs after which to keep a copy of the model, from 0 to `epochs`.",
+        "The copies are in ``model.history.snapshots``.",
         kind="iterable of int or None",
     )
     stop_at_crossing: bool = option(
         False,
-        "Whether to stop after the first update that changes the set of active samples of a unit.",
-        'Requires the algorithm "univariate".',
+        "Whether to stop after the first crossing.",
+        """
+        A crossing is an update after which a hidden unit has become active or inactive on a sample. Requires the engine
+        "univariate".
+        """,
     )
     validation: tuple[npt.ArrayLike, ...] | None = option(
         None,
         "Validation samples, which are not trained on.",
-        "``model.history.val_rmse`` holds the RMSE on them at the recorded epochs.",
+        "The RMSE on these samples at the recorded epochs is in ``model.history.val_rmse``.",
         kind="tuple (x, y) or (x, y, sample_weight), or None",
     )
     patience: int | None = option(
         None,
         "Number of epochs without improvement after which training stops.",
         """
-        The RMSE on `validation` has to improve, or without `validation` the RMSE on the training samples. It is checked
-        at recorded epochs. The weights of the recorded epoch with the lowest RMSE are returned, however training ends;
-        ``model.info.best_epoch`` is that epoch.
+        The monitored error is the RMSE on `validation` or, without `validation`, on the training samples. It is checked
+        at the recorded epochs. The returned weights are those of the recorded epoch with the lowest RMSE, for any
+        reason for stopping. This epoch is ``model.info.best_epoch``.
         """,
     )
     min_delta: float = option(
@@ -193,31 +198,31 @@ class FitOptions:
         None,
         "File in which to save the state of the training.",
         """
-        Every fit needs a file of its own. The file is replaced as a whole and so is always complete. `fastmlp.load`
-        reads the model so far from it.
+        Each fit needs its own file. A new checkpoint replaces the file only when it is complete. `fastmlp.load` reads
+        the model at the time of the checkpoint.
         """,
         kind="str, os.PathLike or None",
     )
     checkpoint_every: float = option(
         60.0,
         "Seconds between two checkpoints.",
-        "The last checkpoint is written when training ends.",
+        "A last checkpoint is written when training ends.",
     )
     resume: bool = option(
         False,
         "Whether to resume from `checkpoint`, if that file exists.",
         """
-        On the same number of cores, the result is bitwise that of an uninterrupted training. Data, options and the
-        version of fastmlp must be the same. Of a callable `lr` only the first rate is compared; an `rng` of None is not
-        compared. The contents are trusted: resume only from your own files.
+        Data, options and the version of fastmlp must be those of the interrupted fit. If `lr` is callable, only its
+        first rate is compared; an `rng` of None is not compared. On the same number of cores, the result is bitwise
+        that of an uninterrupted fit. Resume only from your own files, because the contents are trusted.
         """,
     )
     callback: Callable[[Any], bool | None] | None = option(
         None,
-        "Function to call while training.",
+        "Function to call during training.",
         """
-        It takes a `CallbackInfo` and is called after every chunk of epochs. A chunk takes 50 to 100 ms, less at the
-        start and before snapshots. Training stops when the function returns True. Its exceptions propagate.
+        It is called with a `CallbackInfo` every 50 to 100 ms, and more often at the start. If it returns True, training
+        stops. Its exceptions propagate to the caller of `fit`.
         """,
         kind="callable or None",
         annotation="Callable[[CallbackInfo], bool | None] | None",

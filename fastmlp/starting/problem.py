@@ -39,5 +39,5 @@ def shape_of(x: Array, n_hidden: int, n_out: int) -> Shape:
 
 def _require_finite(arrays: Iterable[Array], dtype: np.dtype[Any]) -> None:
     if not all(np.isfinite(array).all() for array in arrays):
-        rule = f"of a scale that {dtype} can hold"
+        rule = f"within the range of {dtype}"
         raise ValueError(wording("x, y and init", rule, "an overflow", "Rescale them."))

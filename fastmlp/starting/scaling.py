@@ -21,14 +21,23 @@ FLOAT64 = np.dtype(np.float64)
 
 @dataclass(frozen=True, eq=False)
 class Standardization:
-    """The maps between the units of the data and the coordinates of the training.
+    """Shifts and scales of standardised inputs and targets.
 
     Attributes
     ----------
     x_shift, x_scale : ndarray of float64, shape (n_in,)
-        x' = (x - x_shift) / x_scale.
+        Shift and scale of each input.
+        The standardised inputs are ``(x - x_shift) / x_scale``.
     y_shift, y_scale : ndarray of float64, shape (n_out,)
-        y' = (y - y_shift) / y_scale.
+        Shift and scale of each output.
+        The standardised targets are ``(y - y_shift) / y_scale``.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> info = fastmlp.fit([1.0, 3.0], [0.0, 8.0], hidden=5, epochs=10, rng=0, algorithm="reference").info
+    >>> info.standardization.x_shift, info.standardization.y_scale
+    (array([2.]), array([4.]))
     """
 
     x_shift: Array

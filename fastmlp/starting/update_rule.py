@@ -37,7 +37,7 @@ def checked_update_rule(options: FitOptions, n_samples: int) -> UpdateRule:
     if momentum >= 1:
         raise ValueError(checks.wording("momentum", "below 1", repr(options.momentum)))
     if momentum and optimizer == "adam":
-        rule, remedy = '0 with optimizer="adam"', "Adam has its own."
+        rule, remedy = '0 with optimizer="adam"', "Adam has its own momentum."
         raise ValueError(checks.wording("momentum", rule, repr(options.momentum), remedy))
     nesterov = checks.flag("nesterov", options.nesterov)
     if nesterov and not momentum:

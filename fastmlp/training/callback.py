@@ -18,15 +18,26 @@ class CallbackInfo:
     Attributes
     ----------
     epoch : int
-        Number of epochs done.
+        Number of epochs run.
     epochs : int
         Number of epochs requested.
     rmse : float
         RMSE on the training samples after `epoch` epochs, in the units of y.
     elapsed : float
-        Seconds since training began, without compilation.
+        Time since training began, in seconds, without compilation.
     model : Model
-        The current model, without history. It is made on access, so access it during the call.
+        Current model, without history.
+        It is created on access, so access it during the call.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> def is_accurate(info):
+    ...     return info.rmse < 0.1
+    >>> options = {"hidden": 5, "rng": 0, "algorithm": "reference"}
+    >>> model = fastmlp.fit([0.0, 1.0], [1.0, 3.0], callback=is_accurate, **options)
+    >>> model.info.stop_reason
+    'callback'
     """
 
     epoch: int

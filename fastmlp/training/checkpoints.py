@@ -128,9 +128,9 @@ class Checkpoint:
         facts, arrays = resume
         try:
             if facts["digest"] != self._digest:
-                rule = "of the same data, options and version of fastmlp as this call"
-                remedy = "Give another path, or resume=False to start again."
-                raise ValueError(wording("checkpoint", rule, f"{self._path}, which belongs to another call", remedy))
+                rule = "from a call with the same data, options and version of fastmlp"
+                remedy = "Use another path, or resume=False to start again."
+                raise ValueError(wording("checkpoint", rule, f"{self._path} from another call", remedy))
             groups: dict[str, dict[str, Array]] = {"start": {}, "engine": {}, "rule": {}, "best": {}}
             for label, array in arrays.items():
                 group, _, name = label.partition("/")

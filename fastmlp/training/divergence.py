@@ -25,13 +25,22 @@ class DivergenceError(ArithmeticError):
         Learning rate.
     model : Model
         Model after the epoch before, the last that is finite; the initial model if `epoch` is 0.
+
+    Examples
+    --------
+    >>> import fastmlp
+    >>> try:
+    ...     fastmlp.fit([0.0, 1.0], [1.0, 3.0], hidden=5, lr=1e9, rng=0, algorithm="reference")
+    ... except fastmlp.DivergenceError as error:
+    ...     print(type(error.model).__name__, error.lr)
+    Model 1000000000.0
     """
 
     def __init__(self, epoch: int, lr: float | dict[str, float] | Callable[[int], float] | None, model: Model) -> None:
         if epoch == 0:
             text = "The initial weights have an infinite or undefined squared error. Rescale x, y or init."
         else:
-            remedy = 'Use a smaller lr, or lr="auto" with init="balanced"; less momentum or weight_decay helps too.'
+            remedy = 'Use a smaller lr, momentum or weight_decay, or lr="auto" with init="balanced".'
             text = f"Training diverged at epoch {epoch} with lr={shortened(str(lr))}. {remedy}"
         super().__init__(text)
         self.epoch = epoch

@@ -156,7 +156,7 @@ class TrainingLoop:
         if interrupt.requested:  # in the last chunk too: Ctrl-C may have been meant for what follows the fit
             reason = "interrupted"
             done = f"{self._epoch} of {self._recorder.epochs} epochs"
-            text = f"fit was interrupted after {done}; the model so far is returned."
+            text = f"fit was interrupted after {done}; the model trained so far is returned."
             warnings.warn(text, RuntimeWarning, stacklevel=4)
         return self._finish(reason or "epochs")
 

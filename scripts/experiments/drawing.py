@@ -1,4 +1,4 @@
-"""Shared by the scripts of the experiments: options, the printed line, and plots of nets of one input."""
+"""Functions for all experiments: options, the printed line, and plots of nets with one input."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def options(description: str | None, name: str, arguments: Sequence[str] | None)
 
 
 def print_line(what: str, seconds: float, steps: float, authors_seconds: float, *facts: str) -> None:
-    """Print our time, and the time of the authors' loop for the same number of steps on a similar machine."""
+    """Print the time of fastmlp, and that of the authors' loop for the same number of steps on a similar machine."""
     ratio = float(f"{authors_seconds / seconds:.2g}")
     times = f"{steps:,.0f} steps in {duration(seconds)}, authors' loop {duration(authors_seconds)} ({ratio:,g} x)"
     print("; ".join([f"{what}: {times}", *facts]))

@@ -222,7 +222,7 @@ def band(count: int, total: int) -> tuple[float, float]:
 
 
 def draw(shares: dict[float, list[tuple[int, int, int, int]]], path: Path) -> None:
-    """Draw the share of nets that crossed a point against the width."""
+    """Plot the share of nets with a kink that reached a point, against the width."""
     figure, ax = plt.subplots(figsize=(7.4, 5.2), layout="constrained")
     for k, (offset, rows) in enumerate(shares.items()):
         hidden, crossed, changed, total = np.array(rows).T

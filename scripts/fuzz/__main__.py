@@ -1,8 +1,8 @@
-"""Compare `fastmlp.fit` with an independent oracle on random calls until the time is over.
+"""Compare `fastmlp.fit` with an independent implementation on random calls.
 
     python scripts/fuzz --minutes 5 --seed 7
 
-prints each fault as the smallest call that it could be reduced to, and exits with 1 if there is any.
+This command reduces each call with a fault to a smaller call, and prints it. The exit code is 1 if there is a fault.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ MOST_FAULTS = 20
 def main() -> int:
     """Run the fuzz; return 1 if a fault was found."""
     parser = argparse.ArgumentParser(prog="fuzz", description=__doc__.split("\n")[0])
-    parser.add_argument("--minutes", type=float, default=5.0, help="how long (%(default)s)")
-    parser.add_argument("--seed", type=int, help="of the first call; the next ones follow it (drawn)")
-    parser.add_argument("--calls", type=int, default=10**9, help="how many calls at most")
+    parser.add_argument("--minutes", type=float, default=5.0, help="duration in minutes (%(default)s)")
+    parser.add_argument("--seed", type=int, help="seed of the first call; the next calls use the next seeds (random)")
+    parser.add_argument("--calls", type=int, default=10**9, help="largest number of calls")
     args = parser.parse_args()
     first = int(np.random.default_rng().integers(10**9)) if args.seed is None else args.seed
     print(f"seed {first}: SEED={first} repeats this run", flush=True)

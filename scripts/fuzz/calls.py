@@ -1,4 +1,4 @@
-"""Random valid calls of `fastmlp.fit`, on data that is meant to be hard."""
+"""Random valid calls of `fastmlp.fit`, on numerically difficult data."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def random_call(seed: int) -> Call:
 
 
 def _sizes(rng: Generator, width: int) -> tuple[int, int, int]:
-    """Return numbers of samples, units and epochs whose product the oracle can do."""
+    """Return numbers of samples, units and epochs that the oracle can train in a short time."""
     kind = rng.random()
     if kind < 0.04:
         n, hidden = int(10 ** rng.uniform(4, 5)), int(rng.integers(1, 12))
@@ -163,7 +163,7 @@ def _weights(rng: Generator, n: int) -> Array:
 
 
 def _start(rng: Generator, x: Array, hidden: int, n_out: int, *, hidden_bias: bool, output_bias: bool) -> Net:
-    """Return a start with kinks on samples, equal units and units that are active nowhere or everywhere."""
+    """Return initial weights with kinks on samples, equal units, and units that are active on no or all samples."""
     n, n_in = x.shape
     std = 10.0 ** rng.uniform(-2, 1)
     w1 = std * rng.normal(size=(n_in, hidden))
@@ -212,7 +212,7 @@ def _engine(rng: Generator, n: int, width: tuple[int, int], options: dict[str, A
 
 
 def smaller(call: Call) -> list[Call]:
-    """Return calls that are a step simpler, the boldest first."""
+    """Return simpler calls, the simplest first."""
     simpler = [
         replace(call, epochs=epochs) for epochs in {1, call.epochs // 2, call.epochs - 1} if 0 < epochs < call.epochs
     ]
@@ -241,7 +241,7 @@ def smaller(call: Call) -> list[Call]:
 
 
 def as_code(call: Call, lr: Any) -> str:
-    """Return the call as a program."""
+    """Return the call as Python code."""
 
     def text(array: Any) -> str:
         name = "np.float32" if getattr(array, "dtype", None) == np.float32 else "float"
@@ -261,7 +261,7 @@ def as_code(call: Call, lr: Any) -> str:
 
 
 def rates_by_group(call: Call, rate: float) -> float | dict[str, float]:
-    """Return lr as the call gives it."""
+    """Return the learning rates of the call by group."""
     if call.groups is None:
         return rate
     return {name: rate * factor for name, factor in zip(GROUPS, call.groups, strict=True)}

@@ -1,7 +1,7 @@
-"""Run one call by the package and by the oracle, and say whether they agree.
+"""Run one call with the package and with the oracle, and compare the results.
 
-The oracle trains four times: in float64 as the samples come and in two random orders, and in long double. Where these
-differ among themselves by more than the tolerance the training is chaotic, and nothing can be said of the package.
+The oracle trains four times: in float64 in the given order of the samples and in two random orders, and in long double.
+If these results differ by more than the tolerance, the training is chaotic, and the package cannot be judged.
 """
 
 from __future__ import annotations

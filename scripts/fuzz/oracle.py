@@ -1,8 +1,8 @@
 """An independent implementation of what `fastmlp.fit` computes, in plain NumPy.
 
 It shares no code with the package. It keeps every (n_samples, n_hidden) array, sums samples and units in an order that
-the caller chooses, and runs in float32, float64 or long double: results that depend on the order or on the precision
-tell a chaotic training from a fault of the engine.
+the caller chooses, and runs in float32, float64 or long double: if the results depend
+on the order or the precision, the training is chaotic, and a difference is not a fault of the engine.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Maps:
 
 @dataclass(frozen=True)
 class Training:
-    """What to train: data, start, and how each parameter follows its gradient; all in the coordinates trained in."""
+    """A training: data, initial weights and update rule, in the coordinates of the training."""
 
     x: Array
     y: Array
@@ -49,7 +49,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Course:
-    """What a training left: the net, the squared error per output and the crossings after each epoch."""
+    """The result of a training: the net, the squared error per output and the crossings after each epoch."""
 
     net: Net
     squared_error: Array  # (n_epochs + 1, n_out)
@@ -82,7 +82,7 @@ def gradient(x: Array, error: Array, net: Net, slope: float) -> Net:
 
 
 def train(what: Training, dtype: Any, order: np.random.Generator | None = None) -> Course:
-    """Train in a dtype, with samples and units summed in a random order, or as they come."""
+    """Train in a dtype; sum samples and units in a random order or in the given order."""
     n, n_hidden = len(what.x), what.start[1].size
     rows = np.arange(n) if order is None else order.permutation(n)
     units = np.arange(n_hidden) if order is None else order.permutation(n_hidden)
@@ -144,7 +144,7 @@ def _updated(
 
 
 def largest_eigenvalue(x: Array, s: Array, net: Net, slope: float, trained: tuple[bool, ...]) -> float:
-    """Return nearly the largest eigenvalue of J^T S J at a net, by forty power iterations."""
+    """Return an estimate of the largest eigenvalue of J^T S J at a net, by forty power iterations."""
     rng = np.random.default_rng(0)
     vector = [rng.normal(size=w.shape) * kept for w, kept in zip(net, trained, strict=True)]
     _, hidden, derivative = outputs(x, net, slope)
