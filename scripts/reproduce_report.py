@@ -134,8 +134,8 @@ Without a hidden bias ({len(unbiased[0])} seeds), the RMSE of a net cannot be be
 NumPy is the report's loop, timed for {TIMED_LOOP_EPOCHS} epochs and extrapolated to the run. "Buffered" is the same
 loop with preallocated arrays. All times are medians of {TIMING_REPETITIONS} repetitions.
 
-From the same initial weights, the RMSE curves of the report's loop and of fastmlp differ by at most {difference:.1e} of the RMSE
-({COMPARED_EPOCHS} epochs, H = {runs[-1].hidden}).
+From the same initial weights, the RMSE curves of the report's loop and of fastmlp differ by at most {difference:.1e} of
+the RMSE ({COMPARED_EPOCHS} epochs, H = {runs[-1].hidden}).
 
 {_processor()}; {versions}.
 """
