@@ -228,7 +228,7 @@ def test_a_continued_model_is_part_of_the_call(sine, tmp_path):
     fastmlp.fit(*sine, init=starts[0], callback=lambda info: True, **options)
     got = fastmlp.fit(*sine, init=starts[1], resume=True, **options)
     assert_identical(got, fastmlp.fit(*sine, init=starts[0], epochs=300))
-    with pytest.raises(ValueError, match="checkpoint must be of the same data"):
+    with pytest.raises(ValueError, match="checkpoint must be from a call with the same data"):
         fastmlp.fit(*sine, init=starts[2], resume=True, **options)
 
 

@@ -26,8 +26,8 @@ def test_the_report_is_reproduced_quickly(tmp_path):
     assert done.returncode == 0, done.stderr
     table = (tmp_path / "table.md").read_text()
     assert table in done.stdout
-    assert "settings of the H = 500 runs were never published" in table
-    assert "no net can have an RMSE below 0.4508" in table
+    assert "report does not state the settings of the runs with H = 500" in table
+    assert "the RMSE of a net cannot be below 0.4508" in table
     names = {path.name for path in tmp_path.glob("*.png")}
     fits = {f"fit_h{hidden}_e{epochs}.png" for hidden, epochs in ((500, 2000), (500, 4000), (500, 8000), (500, 32000))}
     assert names == fits | {"fit_h1000_e32000.png", "rmse_h1000.png", "runs.png"}
