@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 
 import fastmlp
 from fastmlp.compiled.jit import OPTIONS
-from fastmlp.compiled.registers import vectors
-from fastmlp.compiled.vectors import zeros
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.engines.univariate import choice
 from fastmlp.engines.univariate.codes import codes, prefix_offset
 from fastmlp.engines.univariate.engine import Univariate
-from fastmlp.engines.univariate.kernels.layout import LANES, MAX_LINES, WIDTH
+from fastmlp.engines.univariate.kernels.layout import LANES, WIDTH
 from fastmlp.engines.univariate.kernels.maps import start_map, step_block
 from fastmlp.engines.univariate.pattern_moments import PatternMoments
 from fastmlp.engines.univariate.samples import sorted_samples
@@ -392,10 +390,7 @@ def has_alarm(units, product, maps, forecast, sums, rates, data):
     start_map(1, units, (0, units[0].size), maps, forecast, data)
     for k in range(product.size):
         maps[k * LANES + 1] = product[k]
-    first_line = vectors(maps, MAX_LINES)
-    for k in range(2 * len(data.outputs)):
-        first_line[k] = zeros(maps)
-    return step_block(0, maps, first_line, sums, rates, data) >> 1 & 1 != 0
+    return step_block(0, maps, sums, rates, data) >> 1 & 1 != 0
 
 
 @pytest.mark.parametrize("n_out", [1, pytest.param(3, marks=pytest.mark.slow)])

@@ -13,7 +13,7 @@ import pytest
 from llvmlite.binding import get_host_cpu_features
 from numba.core.extending import _Intrinsic
 
-from fastmlp.compiled import hints, masks, reductions, registers, vectors
+from fastmlp.compiled import hints, masks, reductions, registers, scans, vectors
 from fastmlp.compiled.jit import OPTIONS
 from fastmlp.compiled.vectors import lanes, load, store
 
@@ -170,6 +170,33 @@ def test_largest_ignores_nan(dtype):
     assert_same(out, np.fmax.reduce(rows, axis=1))
 
 
+def with_zero(row, place):
+    return np.insert(row, place, 0)
+
+
+SCANS = {
+    scans.sums_from_left: np.cumsum,
+    scans.sums_from_right: lambda row: np.cumsum(row[::-1])[::-1],
+    scans.shifted_right: lambda row: with_zero(row, 0)[:-1],
+    scans.shifted_left: lambda row: with_zero(row, row.size)[1:],
+    scans.broadcast_first: lambda row: np.full_like(row, row[0]),
+    scans.broadcast_last: lambda row: np.full_like(row, row[-1]),
+}
+
+
+@pytest.mark.parametrize("scan", SCANS, ids=[str(k) for k in range(len(SCANS))])
+def test_scans_equal_numpy(scan, dtype):
+    def scan_rows(out, rows):
+        for i in range(len(rows)):
+            store(out, (i, 0), scan(load(rows, (i, 0))))
+
+    rows = rows_of_one_vector(dtype)
+    out = np.empty_like(rows)
+    run(scan_rows, out, rows)
+    with np.errstate(invalid="ignore"):
+        assert_same(out, np.stack([SCANS[scan](row) for row in rows]))
+
+
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 8, 12, 16, 17])
 def test_store_totals_adds_the_lanes_of_each_vector(dtype, length):
     def totals(out, rows, each):
@@ -298,7 +325,7 @@ def test_hints_change_no_result(dtype):
 
 
 def test_every_intrinsic_is_tested_here():
-    modules = (vectors, reductions, masks, registers, hints)
+    modules = (vectors, reductions, scans, masks, registers, hints)
     names = {name for module in modules for name, value in vars(module).items() if isinstance(value, _Intrinsic)}
     assert len(names) > 20
     text = Path(__file__).read_text().partition("\nDTYPES")[2]

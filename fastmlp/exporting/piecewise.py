@@ -90,32 +90,32 @@ class PiecewiseLinear:
 def piecewise_linear(net: Net) -> PiecewiseLinear:
     """Return a network with one input as a curve; see `Model.to_piecewise`.
 
-    A unit adds v act(w x + b) to the output. With act(z) = slope z + (1 - slope) max(z, 0), this is a straight line
-    plus a ramp. The ramp is nonzero to the right of the kink if w > 0, and to its left if w < 0. The sum at a
-    breakpoint includes only the ramps that are nonzero there. Subtracting the other ramps from a total would lose
-    digits, because the ramps of distant kinks are large.
+    A unit adds v act(w x + b) to the output. That is a straight line on either side of the kink. The lines to the right
+    of the kinks are summed from the left, those to the left of the kinks from the right. Subtracting units from a total
+    would lose digits, because the lines of distant kinks are large.
     """
     if net.n_in != 1:
         raise ValueError(f"Model.to_piecewise supports one input; this net has {net.n_in}.")
     # The sums run over many units, so they use the longest floating-point type.
     w, b = (np.asarray(array, np.longdouble) for array in (net.w1[0], net.b1))
     v = np.asarray(net.w2, np.longdouble)
-    ramp = (1 - np.longdouble(net.negative_slope)) * v
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         kinks = (-b / w).astype(np.float64) + 0.0  # never -0.0
     kinked = np.isfinite(kinks)
     # A unit without a finite kink is active everywhere or nowhere, so it adds a straight line.
-    line = net.negative_slope * v + np.where((~kinked & (b > 0))[:, None], ramp, 0)
+    slope = np.longdouble(net.negative_slope)
+    line = np.where(kinked, 0, np.where(b > 0, 1, slope))[:, None] * v
     breakpoints, breakpoint_of_unit = np.unique(kinks[kinked], return_inverse=True)
     if not breakpoints.size:
         breakpoints = np.zeros(1)
 
     def sums(factor: Array) -> tuple[Array, Array]:
         """Return the sums over units of factor (n_hidden,) times slope, at each breakpoint and in each piece."""
-        rising, falling = np.zeros((2, len(breakpoints) + 1, net.n_out), np.longdouble)
-        for ramps, sign in ((rising, 1), (falling, -1)):
-            np.add.at(ramps, breakpoint_of_unit + (sign > 0), ((factor * (sign * w > 0))[:, None] * ramp)[kinked])
-        from_left, from_right = np.cumsum(rising, axis=0), np.cumsum(falling[::-1], axis=0)[::-1]
+        from_left, from_right = np.zeros((2, len(breakpoints) + 1, net.n_out), np.longdouble)
+        for lines, sign in ((from_left, 1), (from_right, -1)):
+            act = np.where(sign * w > 0, 1, slope)
+            np.add.at(lines, breakpoint_of_unit + (sign > 0), ((factor * act)[:, None] * v)[kinked])
+        from_left, from_right = np.cumsum(from_left, axis=0), np.cumsum(from_right[::-1], axis=0)[::-1]
         pieces = factor @ line + from_left + from_right
         return factor @ line + from_left[:-1] + from_right[1:], pieces
 

@@ -66,21 +66,29 @@ class UnivariateProduct:
     Between two neighbouring kinks the outputs along v are linear in x, so the moments of the samples there suffice. A
     product takes O(n_hidden); the moments take O(n_samples log n_samples) once. Inputs are measured as
     t = (x - centre) / scale, because raw moments cancel if x is far from 0 and overflow if its square does.
+
+    Each sum runs from its own side: units whose kinks lie left of an interval are summed from the left, the others from
+    the right, and likewise the samples left and right of a kink. To subtract from a total would leave its rounding in
+    small sums.
     """
 
     def __init__(self, x: Array, sample_weight: Array, weights: Weights, negative_slope: float) -> None:
         order = np.argsort(x, kind="stable")
         x, sample_weight = x[order], sample_weight[order]
         w1, b1 = weights.w1[0], weights.b1
-        self._w2, self._negative_slope = weights.w2, negative_slope
+        self._w2 = weights.w2
         self._centre = x[x.size // 2]
         self._scale = np.abs(x - self._centre).max() or 1.0
         self._w_t = (w1 * self._scale)[:, None]  # a unit's h1 is w_t t + b_t
         self._b_t = (b1 + w1 * self._centre)[:, None]
 
-        ranges = np.concatenate(active_ranges(x, w1, b1))
-        edges, ends = np.unique(np.append(ranges, [0, x.size]), return_inverse=True)
-        self._first, self._stop = ends[: w1.size], ends[w1.size : -2]  # of the intervals between kinks
+        is_rising = w1 > 0
+        first, stop = active_ranges(x, w1, b1)
+        kinks = np.where(is_rising, first, stop)
+        edges, ends = np.unique(np.append(kinks, [0, x.size]), return_inverse=True)
+        self._kink = ends[:-2]  # how many intervals between kinks lie left of each unit's
+        self._right = np.where(is_rising, 1.0, negative_slope)[:, None]  # slope of the activation right of the kink
+        self._left = np.where(is_rising, negative_slope, 1.0)[:, None]
         t = (x - self._centre) / self._scale
         powers = np.stack([sample_weight, sample_weight * t, sample_weight * t**2])
         self._moments = np.add.reduceat(powers, edges[:-1], axis=1)[:, :, None]
@@ -101,16 +109,17 @@ class UnivariateProduct:
 
     def _over_units(self, terms: Array) -> Array:
         """Sum (n_hidden, n_out) terms over units, each times its slope in the interval: (n_intervals, n_out)."""
-        n_edges = self._moments.shape[1] + 1
-        active = np.stack(
-            [np.bincount(self._first, term, n_edges) - np.bincount(self._stop, term, n_edges) for term in terms.T],
-            axis=1,
-        ).cumsum(axis=0)[:-1]
-        return np.asarray(self._negative_slope * terms.sum(axis=0) + (1 - self._negative_slope) * active)
+        right_of_kink, left_of_kink = (self._by_kink(terms * factor) for factor in (self._right, self._left))
+        return np.asarray(right_of_kink.cumsum(axis=0)[:-1] + left_of_kink[::-1].cumsum(axis=0)[-2::-1])
+
+    def _by_kink(self, terms: Array) -> Array:
+        """Sum (n_hidden, n_out) terms over the units of each kink: (n_intervals + 1, n_out)."""
+        n_kinks = self._moments.shape[1] + 1
+        return np.stack([np.bincount(self._kink, term, n_kinks) for term in terms.T], axis=1)
 
     def _over_samples(self, terms: Array) -> Array:
         """Sum (n_intervals, n_out) terms over intervals, each times the unit's slope there: (n_hidden, n_out)."""
-        sums = np.concatenate([np.zeros((1, terms.shape[1])), terms.cumsum(axis=0)])
-        return np.asarray(
-            self._negative_slope * sums[-1] + (1 - self._negative_slope) * (sums[self._stop] - sums[self._first])
-        )
+        zero = np.zeros((1, terms.shape[1]))
+        left_of_kink = np.concatenate([zero, terms.cumsum(axis=0)])[self._kink]
+        right_of_kink = np.concatenate([zero, terms[::-1].cumsum(axis=0)])[::-1][self._kink]
+        return np.asarray(self._right * right_of_kink + self._left * left_of_kink)

@@ -12,7 +12,7 @@ import numpy as np
 from fastmlp.compiled.jit import plain
 from fastmlp.compiled.vectors import aligned_zeros
 from fastmlp.engines.engine import Array
-from fastmlp.engines.univariate.kernels.layout import CLASS, LANES, WIDTH, address_of
+from fastmlp.engines.univariate.kernels.layout import CLASS, LANES, address_of
 from fastmlp.engines.univariate.samples import SortedSamples
 
 
@@ -59,8 +59,8 @@ def neighbours(x: Array) -> Neighbours:
     return Neighbours(beside, active, np.sqrt(1 + beside**2))
 
 
-def classes(samples: SortedSamples, n_out: int, slope: float) -> tuple[Any, Array]:
-    """Return the table and the gains of `LiveUnits`, of n classes of suffixes and n of prefixes."""
+def classes(samples: SortedSamples, n_out: int) -> Any:
+    """Return the table of `LiveUnits`, of n classes of suffixes and n of prefixes."""
     n, offset = samples.x.size, prefix_offset(samples.x.size)
     s = np.tile(np.arange(n), 2)
     is_prefix = np.repeat([False, True], n)
@@ -68,15 +68,9 @@ def classes(samples: SortedSamples, n_out: int, slope: float) -> tuple[Any, Arra
     table = np.zeros(2 * n, CLASS)
     code_on = np.where(is_prefix, np.where(is_last, 0, offset + s + 1), s)
     code_off = np.where(is_prefix, np.where(is_first, n, offset + s), s + 1)
-    gain = []
     for side, code in (("on", code_on), ("off", code_off)):
-        in_prefixes = code > offset
         table[f"code_{side}"] = code
-        table[f"line_{side}"] = plain(address_of)(code, 2 * n_out)
-        table[f"error_{side}"] = plain(address_of)(code - offset * in_prefixes, 2 * n_out)
-        table[f"total_{side}"] = 2 * n_out * in_prefixes
-        table[f"sign_{side}"] = (1 - slope) * np.where(in_prefixes, 1, -1)
-        gain.append(np.where(in_prefixes, 1.0, slope)[:, None])
+        table[f"address_{side}"] = plain(address_of)(code, 2 * n_out)
     below_active = is_prefix ^ is_first
     table["below_active"] = below_active
     table["above_active"] = np.where(is_last, below_active, ~is_prefix)
@@ -88,7 +82,4 @@ def classes(samples: SortedSamples, n_out: int, slope: float) -> tuple[Any, Arra
         for name in ("below", "above"):
             table[f"{name}_active"] = 0
             table[f"minus_{name}"] = np.nan
-    gains = aligned_zeros(2 * n, round_up(4 * n_out, WIDTH))
-    gains[:, : 4 * n_out : 2] = gain[0] - gain[1]
-    gains[:, 1 : 4 * n_out : 2] = gain[1]
-    return table.view(np.recarray), gains
+    return table.view(np.recarray)

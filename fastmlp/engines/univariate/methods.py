@@ -14,8 +14,8 @@ from fastmlp.engines.univariate.codes import neighbours, prefix_offset
 from fastmlp.engines.univariate.kernels.layout import (
     COUNTERS,
     Data,
+    PatternSums,
     Record,
-    RunningSums,
 )
 from fastmlp.engines.univariate.samples import SortedSamples
 
@@ -92,11 +92,9 @@ class ByPattern:
             tuple(range(n_out)),
         )
         self._rates = Rates(*map(float, settings.rates))
-        self._sums = RunningSums(
+        self._sums = PatternSums(
             lines=aligned_zeros(2 * offset * 2 * n_out),
-            first_line=np.zeros(2 * n_out),
-            errors=aligned_zeros(offset * 2 * n_out),
-            totals=np.zeros(4 * n_out),
+            errors=aligned_zeros(2 * offset * 2 * n_out),
         )
         self._b2 = b2.copy()
         self._counters = np.zeros(1, COUNTERS)

@@ -13,11 +13,13 @@ from fastmlp.engines.engine import Array, Weights
 
 
 class Lines(NamedTuple):
-    """Scratch: steps of slope and intercept at each sample (n_samples + 1, n_out), their totals (2, n_out)."""
+    """Scratch: slope and intercept by the number of samples left of the kink, (2, n_samples + 1, n_out).
 
-    slopes: Array
-    intercepts: Array
-    totals: Array
+    from_left holds what units add right of their kinks, from_right what they add left of them.
+    """
+
+    from_left: Array
+    from_right: Array
 
 
 @njit
@@ -25,18 +27,18 @@ def evaluate(x: Array, weights: Weights, slope: float, lines: Lines, h2: Array) 
     """Overwrite h2 (n_samples, n_out) with act(x w1 + b1) w2 + b2, in O(n_samples + n_hidden log n_samples).
 
     x (n_samples,) is ascending. A unit is active where x w1 > -b1, which is a suffix or a prefix of the samples since
-    the rounded product is monotone. From sample to sample only the units that switch change the sums over active units
-    of w2 w1 and of w2 (b1 + c w1): the line about a sample c in the middle, about which they cancel least.
+    the rounded product is monotone. The line at a sample is w2 w1 and w2 (b1 + c w1) summed over the units, times slope
+    if inactive, where c is a sample in the middle, about which they cancel least. The units whose kinks lie left of the
+    sample are summed from the left, the others from the right, so that no unit is ever subtracted from a sum.
     """
     n, n_out = h2.shape
     centre = x[n // 2]
     longest = 1
     while 2 * longest <= n:
         longest *= 2
-    slopes, intercepts, totals = lines.slopes, lines.intercepts, lines.totals
-    slopes[:] = 0
-    intercepts[:] = 0
-    totals[:] = 0
+    from_left, from_right = lines.from_left, lines.from_right
+    from_left[:] = 0
+    from_right[:] = 0
     for j in range(weights.b1.size):
         w, threshold = weights.w1[0, j], -weights.b1[j]
         is_rising = w > 0
@@ -47,23 +49,27 @@ def evaluate(x: Array, weights: Weights, slope: float, lines: Lines, h2: Array) 
             is_before = longer <= n and (x[min(longer, n) - 1] * w > threshold) != is_rising
             kink += step * is_before
             step //= 2
-        first, stop = (kink, n) if is_rising else (0, kink)
+        right_factor, left_factor = (1.0, slope) if is_rising else (slope, 1.0)
         offset = w * centre - threshold
         for o in range(n_out):
-            rise, height = weights.w2[j, o] * w, weights.w2[j, o] * offset
-            totals[0, o] += rise
-            totals[1, o] += height
-            slopes[first, o] += rise
-            slopes[stop, o] -= rise
-            intercepts[first, o] += height
-            intercepts[stop, o] -= height
+            v = weights.w2[j, o]
+            if right_factor != 0.0:
+                from_left[0, kink, o] += right_factor * (v * w)
+                from_left[1, kink, o] += right_factor * (v * offset)
+            if left_factor != 0.0:
+                from_right[0, kink, o] += left_factor * (v * w)
+                from_right[1, kink, o] += left_factor * (v * offset)
     for o in range(n_out):
         rise, offset = 0.0, 0.0
+        for i in range(n - 1, -1, -1):
+            rise += from_right[0, i + 1, o]
+            offset += from_right[1, i + 1, o]
+            h2[i, o] = rise * (x[i] - centre) + offset
+        rise, offset = 0.0, weights.b2[o]
         for i in range(n):
-            rise += slopes[i, o]
-            offset += intercepts[i, o]
-            slanted = slope * totals[0, o] + (1.0 - slope) * rise
-            h2[i, o] = slanted * (x[i] - centre) + (slope * totals[1, o] + (1.0 - slope) * offset) + weights.b2[o]
+            rise += from_left[0, i, o]
+            offset += from_left[1, i, o]
+            h2[i, o] += rise * (x[i] - centre) + offset
 
 
 def outputs_at(x: Array, n_out: int, negative_slope: float) -> Callable[[Weights], Array]:
@@ -84,7 +90,7 @@ def outputs_at(x: Array, n_out: int, negative_slope: float) -> Callable[[Weights
         Takes float64 weights and returns their outputs (n_samples, n_out), which the next call overwrites.
     """
     h2 = np.empty((x.size, n_out))
-    lines = Lines(np.empty((x.size + 1, n_out)), np.empty((x.size + 1, n_out)), np.empty((2, n_out)))
+    lines = Lines(np.empty((2, x.size + 1, n_out)), np.empty((2, x.size + 1, n_out)))
     slope = float(negative_slope)
     kernel = compile_outputs()
 
@@ -97,5 +103,5 @@ def outputs_at(x: Array, n_out: int, negative_slope: float) -> Callable[[Weights
 
 def compile_outputs() -> Any:
     """Return the compiled kernel, which serves any number of outputs."""
-    row, rows = np.empty(1), np.empty((1, 1))
-    return compiled(evaluate, (row, Weights(rows, row, rows, row), 0.0, Lines(rows, rows, rows), rows))
+    row, rows, lines = np.empty(1), np.empty((1, 1)), np.empty((2, 1, 1))
+    return compiled(evaluate, (row, Weights(rows, row, rows, row), 0.0, Lines(lines, lines), rows))

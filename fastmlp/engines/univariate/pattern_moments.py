@@ -67,7 +67,6 @@ class PatternMoments(ByPattern):
             maps=aligned_zeros(n_codes * plain(map_fields)(b2.size).n_fields),
             block_id=indices(n_codes // LANES),
         )
-        table, gains = classes(samples, b2.size, self._data.negative_slope)
         live = LiveUnits(
             units=tuple(self._live_units),
             origin=indices(room),
@@ -75,9 +74,8 @@ class PatternMoments(ByPattern):
             class_id=indices(n_classes),
             class_first=indices(n_classes),
             class_count=indices(n_classes),
-            table=table,
-            lines=aligned_zeros(*gains.shape),
-            gains=gains,
+            table=classes(samples, b2.size),
+            lines=aligned_zeros(n_classes, round_up(4 * b2.size, WIDTH)),
         )
         scratch = Scratch(
             units=tuple(aligned_zeros(size, beyond)),
@@ -118,7 +116,6 @@ class PatternMoments(ByPattern):
             *(array[:n_classes] for array in (live.class_id, live.class_first, live.class_count)),
             self._net.scratch.forecast,
             self._sums.errors,
-            self._sums.totals,
             self._b2,
         ]
 

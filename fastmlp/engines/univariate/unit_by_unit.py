@@ -48,7 +48,6 @@ class _UnitByUnit(ByPattern):
             self._units,
             self._code,
             self._sums.errors,
-            self._sums.totals,
             self._b2,
         ]
 

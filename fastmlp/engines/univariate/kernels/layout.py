@@ -3,7 +3,7 @@
 With the n samples sorted, a unit z = w x + b is active on a suffix or a prefix of them, its *pattern*. A pattern has a
 code: the active samples k, k + 1, ... have code k (0: all, n: none), the first k samples (0 < k < n) have code
 prefix_offset + k, where prefix_offset is n + 1 rounded up to LANES. What is kept by code lies in blocks of LANES codes,
-[block][field][lane], and so do running sums, by position among the samples.
+[block][field][lane].
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_MAP_OUTPUTS = 4  # outputs up to which pattern moments pay: a map has (2 + n
 # Room that kernels take on the stack for as many outputs.
 MAX_ROWS = 2 + MAX_MAP_OUTPUTS  # of a unit: w, b, v_0, v_1, ...
 MAX_LINES = 2 * MAX_MAP_OUTPUTS  # slope and intercept for each output
-MAX_CLASS_LINES = 2 * MAX_LINES  # of active units and of all
+MAX_CLASS_LINES = 2 * MAX_LINES  # of active units and of inactive ones
 MAX_STEPS = 4 * MAX_MAP_OUTPUTS  # entries of a map besides 1
 MAX_ENTRIES = MAX_ROWS**2  # of a map
 MAX_MOMENTS = MAX_ROWS * (MAX_ROWS + 1) // 2  # the upper triangle of a symmetric matrix
@@ -50,7 +50,7 @@ COUNTERS = np.dtype(
 )
 
 # What does not change of a class. ..._on is of units that have the class's sample active, ..._off of those that have
-# not: the code of their pattern, the addresses of its sums.
+# not: the code of their pattern, the address of its sums and lines.
 CLASS = np.dtype(
     [
         # The class's sample and its neighbours, times -1: a unit is active at x where b > w (-x), the same to the last
@@ -63,14 +63,8 @@ CLASS = np.dtype(
         ("multiplicity", np.int64),  # samples of the problem merged into the class's
         ("code_on", np.int64),
         ("code_off", np.int64),
-        ("line_on", np.int64),
-        ("line_off", np.int64),
-        ("error_on", np.int64),
-        ("error_off", np.int64),
-        ("total_on", np.int64),
-        ("total_off", np.int64),
-        ("sign_on", np.float64),  # of the running sum in S
-        ("sign_off", np.float64),
+        ("address_on", np.int64),
+        ("address_off", np.int64),
     ],
     align=True,
 )
@@ -118,8 +112,8 @@ class Record(NamedTuple):
     crossings: Array
 
 
-class RunningSums(NamedTuple):
-    """What one pass over the samples reads and writes.
+class PatternSums(NamedTuple):
+    """What `sums.forward` reads and writes by pattern.
 
     A unit adds v w to the slope and v b to the intercept of the line that an output is between two samples.
 
@@ -127,18 +121,13 @@ class RunningSums(NamedTuple):
     ----------
     lines : ndarray, shape (2 prefix_offset * 2 n_out,)
         [block of codes][2 o + (0: slope, 1: intercept)][lane]: the sum over the units of a pattern.
-    first_line : ndarray, shape (2 n_out,)
-        The line left of all samples, without b2.
-    errors : ndarray, shape (prefix_offset * 2 n_out,)
-        [block][2 o + (0: e, 1: e x)][lane]: running sums of the weighted errors over the samples before a position.
-    totals : ndarray, shape (4 n_out,)
-        These sums over all samples, then negative_slope times them.
+    errors : ndarray, shape (2 prefix_offset * 2 n_out,)
+        [block of codes][2 o + (0: e, 1: e x)][lane]: S0 and S1 of a pattern, the sums of the weighted errors over its
+        active samples, plus negative_slope times those over its inactive ones. Code 0 has the sums over all samples.
     """
 
     lines: Array
-    first_line: Array
     errors: Array
-    totals: Array
 
 
 class Nets(NamedTuple):
@@ -247,9 +236,7 @@ class LiveUnits(NamedTuple):
         The classes in use and their units.
     table : recarray of CLASS, shape (2 n_samples,)
     lines : ndarray, shape (2 n_samples, 4 n_out and more)
-        [class in use][2 k + (0: active units, 1: all units)], k as in `RunningSums.lines`; overwritten in an epoch.
-    gains : ndarray, shape (2 n_samples, 4 n_out and more)
-        By class, how its lines count left of all samples.
+        [class in use][2 k + (0: active units, 1: inactive ones)], k as in `PatternSums.lines`; overwritten in an epoch.
     """
 
     units: tuple[Array, ...]
@@ -260,7 +247,6 @@ class LiveUnits(NamedTuple):
     class_count: Array
     table: Any
     lines: Array
-    gains: Array
 
 
 class Scratch(NamedTuple):

@@ -25,7 +25,7 @@ from fastmlp.engines.univariate.kernels.layout import (
     WIDTH,
     Data,
     LiveUnits,
-    RunningSums,
+    PatternSums,
     Units,
     Vectors,
 )
@@ -58,7 +58,7 @@ def free_unit(units: Units, origin: Array, j: Any, last: Any, live: LiveUnits, n
 
 
 @inlined
-def free_leavers(index: Any, live: LiveUnits, counters: np.record, sums: RunningSums, data: Data) -> None:
+def free_leavers(index: Any, live: LiveUnits, counters: np.record, sums: PatternSums, data: Data) -> None:
     """Free the units that have left a class, and add them to the lines of their patterns."""
     units = live.units
     row = live.table[live.class_id[index]]
@@ -83,20 +83,15 @@ def free_leavers(index: Any, live: LiveUnits, counters: np.record, sums: Running
 
 
 @inline_ir
-def load_class_sums(row: Any, s_on: Vectors, s_off: Vectors, sums: RunningSums, n_lines: Any) -> None:
+def load_class_sums(row: Any, s_on: Vectors, s_off: Vectors, sums: PatternSums, n_lines: Any) -> None:
     """Write S of the two patterns of a class to the vectors s_on and s_off (n_lines,)."""
-    sign_on, sign_off = broadcast(row.sign_on), broadcast(row.sign_off)
     for k in range(n_lines):
-        error_on = broadcast_load(sums.errors, (assume_nonnegative(row.error_on + k * LANES),))
-        error_off = broadcast_load(sums.errors, (assume_nonnegative(row.error_off + k * LANES),))
-        total_on = broadcast_load(sums.totals, (assume_nonnegative(row.total_on + k),))
-        total_off = broadcast_load(sums.totals, (assume_nonnegative(row.total_off + k),))
-        s_on[k] = fma(sign_on, error_on, total_on)
-        s_off[k] = fma(sign_off, error_off, total_off)
+        s_on[k] = broadcast_load(sums.errors, (assume_nonnegative(row.address_on + k * LANES),))
+        s_off[k] = broadcast_load(sums.errors, (assume_nonnegative(row.address_off + k * LANES),))
 
 
 @inlined
-def update_class(index: Any, live: LiveUnits, counters: np.record, sums: RunningSums, rates: Rates, data: Data) -> None:
+def update_class(index: Any, live: LiveUnits, counters: np.record, sums: PatternSums, rates: Rates, data: Data) -> None:
     """Update the units of a class and overwrite its lines; free the units that left it."""
     n_out = len(data.outputs)
     units = live.units
@@ -107,7 +102,7 @@ def update_class(index: Any, live: LiveUnits, counters: np.record, sums: Running
     all_below, all_above = -row.below_active, -row.above_active
     s_on, s_off = vectors(like, MAX_LINES), vectors(like, MAX_LINES)
     v_new = vectors(like, MAX_MAP_OUTPUTS)
-    added = vectors(like, MAX_CLASS_LINES)  # [2 k + (0: active, 1: all)]
+    added = vectors(like, MAX_CLASS_LINES)  # [2 k + (0: active, 1: inactive)]
     load_class_sums(row, s_on, s_off, sums, 2 * n_out)
     for k in range(4 * n_out):
         added[k] = zeros(like)
@@ -148,7 +143,7 @@ def update_class(index: Any, live: LiveUnits, counters: np.record, sums: Running
             if has_left:
                 term = select(has_left, zeros(like), term)
             added[2 * k] = select(is_active, add(added[2 * k], term), added[2 * k])
-            added[2 * k + 1] = add(added[2 * k + 1], term)
+            added[2 * k + 1] = select(is_active, added[2 * k + 1], add(added[2 * k + 1], term))
         j += WIDTH
         n_left -= WIDTH
     counters.crossings += n_flips * row.multiplicity
@@ -159,30 +154,18 @@ def update_class(index: Any, live: LiveUnits, counters: np.record, sums: Running
 
 
 @inlined
-def add_class_lines(live: LiveUnits, n_classes: Any, sums: RunningSums, data: Data) -> None:
-    """Add the lines of all classes to those of their patterns and to the first line.
+def add_class_lines(live: LiveUnits, n_classes: Any, sums: PatternSums, data: Data) -> None:
+    """Add the lines of all classes to those of their patterns.
 
     Neighbouring classes share a pattern: added by each class as it is updated, every sum had to wait until the class
     before had stored it. Of one side all patterns differ, but for "all" and "none".
     """
     n_lines = 2 * len(data.outputs)
-    n_parts = (2 * n_lines + WIDTH - 1) // WIDTH
-    first_line = vectors(live.lines, MAX_CLASS_LINES)
-    for part in range(n_parts):
-        first_line[part] = zeros(live.lines)
     for index in range(np.uint64(n_classes)):
-        group = assume_nonnegative(live.class_id[index])
-        to = live.table[group].line_on
+        to = live.table[assume_nonnegative(live.class_id[index])].address_on
         for k in range(n_lines):
             sums.lines[assume_nonnegative(to + k * LANES)] += live.lines[index, 2 * k]
-        for part in range(n_parts):
-            gains = load(live.gains, (group, part * WIDTH))
-            first_line[part] = fma(gains, load(live.lines, (index, part * WIDTH)), first_line[part])
     for index in range(np.uint64(n_classes)):
-        to = live.table[assume_nonnegative(live.class_id[index])].line_off
+        to = live.table[assume_nonnegative(live.class_id[index])].address_off
         for k in range(n_lines):
-            sums.lines[assume_nonnegative(to + k * LANES)] += live.lines[index, 2 * k + 1] - live.lines[index, 2 * k]
-    for part in range(n_parts):
-        store(live.lines, (0, part * WIDTH), first_line[part])
-    for k in range(n_lines):
-        sums.first_line[k] += live.lines[0, 2 * k] + live.lines[0, 2 * k + 1]
+            sums.lines[assume_nonnegative(to + k * LANES)] += live.lines[index, 2 * k + 1]

@@ -58,7 +58,7 @@ from fastmlp.engines.univariate.kernels.layout import (
     MAX_STEPS,
     WIDTH,
     Data,
-    RunningSums,
+    PatternSums,
     Units,
     Vectors,
     address_of,
@@ -120,11 +120,8 @@ def multiply_maps(z: Array, lane: Any, steps: Vectors, p: Vectors, n_out: Any) -
 
 
 @inlined
-def find_alarms(z: Array, lane: Any, p: Vectors, data: Data, position: Any) -> Any:
-    """Return one bit for each of a vector of patterns: whether P has reached a bound.
-
-    Their neighbours lie in data from position on.
-    """
+def find_alarms(z: Array, lane: Any, p: Vectors, data: Data, code: Any) -> Any:
+    """Return one bit for each of a vector of patterns, which begins at code + lane: whether P has reached a bound."""
     n_out = len(data.outputs)
     size = n_out + 2
     fields = map_fields(n_out)
@@ -134,15 +131,15 @@ def find_alarms(z: Array, lane: Any, p: Vectors, data: Data, position: Any) -> A
     is_alarm = mask_greater_equal(excess, load(z, (fields.limit * LANES + lane,)))
     for o in range(n_out):
         for side in range(2):
-            drift = fma(load(data.neighbour_x, (side, position + lane)), p[2 + o], p[size + 2 + o])
+            drift = fma(load(data.neighbour_x, (side, code + lane)), p[2 + o], p[size + 2 + o])
             at = (fields.bounds + 4 * o + 2 * side) * LANES + lane
             is_alarm |= mask_greater(load(z, (at,)), drift) | mask_greater(drift, load(z, (at + LANES,)))
     return is_alarm
 
 
 @inlined
-def write_lines(z: Array, lane: Any, p: Vectors, lines: Array, added: Vectors, n_out: Any) -> None:
-    """Overwrite the lines of a vector of patterns, the entries (v, w) and (v, b) of P Q P^T; add them to added."""
+def write_lines(z: Array, lane: Any, p: Vectors, lines: Array, n_out: Any) -> None:
+    """Overwrite the lines of a vector of patterns, the entries (v, w) and (v, b) of P Q P^T."""
     size = n_out + 2
     fields = map_fields(n_out)
     for o in range(n_out):
@@ -157,57 +154,39 @@ def write_lines(z: Array, lane: Any, p: Vectors, lines: Array, added: Vectors, n
             vb = fma(q, p[size + k], vb)
         store(lines, (2 * o * LANES + lane,), vw)
         store(lines, ((2 * o + 1) * LANES + lane,), vb)
-        added[2 * o] = add(added[2 * o], vw)
-        added[2 * o + 1] = add(added[2 * o + 1], vb)
 
 
 @inlined
-def step_block(block: Any, maps: Array, first_line: Vectors, sums: RunningSums, rates: Rates, data: Data) -> Any:
-    """P <- M P for a block of LANES patterns; overwrite their lines; return one bit for each alarm.
-
-    Adds to the vectors first_line (2 n_out,) what the patterns add to the lines left of all samples.
-    """
+def step_block(block: Any, maps: Array, sums: PatternSums, rates: Rates, data: Data) -> Any:
+    """P <- M P for a block of LANES patterns; overwrite their lines; return one bit for each alarm."""
     n_out = len(data.outputs)
     map_size = map_fields(n_out).n_fields * LANES
     line_size = 2 * n_out * LANES
-    n_suffix_blocks = data.x.size // LANES
-    is_prefix = block >= n_suffix_blocks
-    position = assume_nonnegative(block - n_suffix_blocks if is_prefix else block)
     z = maps[block * map_size : (block + 1) * map_size]
     lines = sums.lines[block * line_size : (block + 1) * line_size]
-    errors = sums.errors[position * line_size : (position + 1) * line_size]
-    sign = broadcast(1.0 - data.negative_slope if is_prefix else data.negative_slope - 1.0)
-    gain = broadcast(1.0 if is_prefix else data.negative_slope)
-    first_total = assume_nonnegative(2 * n_out if is_prefix else 0)
+    errors = sums.errors[block * line_size : (block + 1) * line_size]
     rate_w, rate_b, rate_v = broadcast(rates.w1), broadcast(rates.b1), broadcast(rates.w2)
     centre = broadcast(data.centre)
     steps = vectors(z, MAX_STEPS)
     p = vectors(z, MAX_ENTRIES)
-    added = vectors(z, MAX_LINES)
-    for k in range(2 * n_out):
-        added[k] = zeros(z)
     alarms: Any = 0
     for part in range(LANES // WIDTH):
         lane = part * WIDTH
         for o in range(n_out):
-            k = 2 * o
-            s0 = fma(sign, load(errors, (k * LANES + lane,)), broadcast_load(sums.totals, (first_total + k,)))
-            k += 1
-            s1 = fma(sign, load(errors, (k * LANES + lane,)), broadcast_load(sums.totals, (first_total + k,)))
+            s0 = load(errors, (2 * o * LANES + lane,))
+            s1 = load(errors, ((2 * o + 1) * LANES + lane,))
             steps[4 * o] = multiply(rate_w, fma(centre, s0, s1))
             steps[4 * o + 1] = fma(rate_b, s0, multiply(centre, steps[4 * o]))
             steps[4 * o + 2] = multiply(rate_v, s1)
             steps[4 * o + 3] = multiply(rate_v, s0)
         multiply_maps(z, lane, steps, p, n_out)
-        alarms |= find_alarms(z, lane, p, data, position * LANES) << lane
-        write_lines(z, lane, p, lines, added, n_out)
-    for k in range(2 * n_out):
-        first_line[k] = fma(gain, added[k], first_line[k])
+        alarms |= find_alarms(z, lane, p, data, block * LANES) << lane
+        write_lines(z, lane, p, lines, n_out)
     return alarms
 
 
 @inlined
-def forecast_map(code: Any, horizon: Any, forecast: Array, sums: RunningSums, rates: Rates, data: Data) -> None:
+def forecast_map(code: Any, horizon: Any, forecast: Array, sums: PatternSums, rates: Rates, data: Data) -> None:
     """Overwrite what is expected of a pattern if its sums stay as they are: K, then delta_o by output and side.
 
     By the series of cosh, excess is about half the product of the steps of (w, b) and of v, times the epochs squared.

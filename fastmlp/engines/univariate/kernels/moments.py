@@ -12,16 +12,13 @@ import numpy as np
 
 from fastmlp.compiled.hints import assume_nonnegative
 from fastmlp.compiled.jit import inlined, njit
-from fastmlp.compiled.reductions import total
-from fastmlp.compiled.registers import vectors
-from fastmlp.compiled.vectors import zeros
 from fastmlp.engines.engine import Rates
-from fastmlp.engines.univariate.kernels.layout import MAX_LINES, Data, MomentNet, Record, RunningSums
+from fastmlp.engines.univariate.kernels.layout import Data, MomentNet, PatternSums, Record
 from fastmlp.engines.univariate.kernels.live_classes import add_class_lines, update_class
 from fastmlp.engines.univariate.kernels.maps import step_block
 from fastmlp.engines.univariate.kernels.prefix_sums import update_units
 from fastmlp.engines.univariate.kernels.rebuilding import answer_alarms, gather, rebuild
-from fastmlp.engines.univariate.kernels.sums import add_unit, forward
+from fastmlp.engines.univariate.kernels.sums import add_unit, forward, gradient_sum
 
 
 @njit
@@ -39,7 +36,7 @@ def is_rebuild_due(counters: np.record, n_hidden: Any) -> Any:
 
 
 @njit
-def train_moments(net: MomentNet, sums: RunningSums, record: Record, rates: Rates, data: Data, is_moving: Any) -> Any:
+def train_moments(net: MomentNet, sums: PatternSums, record: Record, rates: Rates, data: Data, is_moving: Any) -> Any:
     """Train through the maps of patterns.
 
     Parameters
@@ -61,7 +58,6 @@ def train_moments(net: MomentNet, sums: RunningSums, record: Record, rates: Rate
     """
     n_out = len(data.outputs)
     live, b2, counters = net.live, net.b2, net.counters[0]
-    first_line = vectors(net.mapped.maps, MAX_LINES)
     for epoch in range(record.crossings.size):
         if is_moving:
             if is_rebuild_due(counters, net.scratch.code.size):
@@ -71,13 +67,10 @@ def train_moments(net: MomentNet, sums: RunningSums, record: Record, rates: Rate
             counters.epoch += 1
         n_live = counters.n_live if is_moving else 0  # units to update; those behind them are only added
         sums.lines[:] = 0
-        sums.first_line[:] = 0
-        for k in range(2 * n_out):
-            first_line[k] = zeros(net.mapped.maps)
         any_alarm: Any = 0
         for index in range(counters.n_blocks):
             block = assume_nonnegative(net.mapped.block_id[index])
-            alarms = step_block(block, net.mapped.maps, first_line, sums, rates, data)
+            alarms = step_block(block, net.mapped.maps, sums, rates, data)
             net.scratch.alarms[index] = alarms
             any_alarm |= alarms
         if any_alarm:  # not within the loop, where it would cost registers
@@ -87,13 +80,11 @@ def train_moments(net: MomentNet, sums: RunningSums, record: Record, rates: Rate
         for index in range(counters.n_classes):
             update_class(index, live, counters, sums, rates, data)
         add_class_lines(live, counters.n_classes, sums, data)
-        for k in range(2 * n_out):
-            sums.first_line[k] += total(first_line[k])
         span = counters.n_classed, n_live
         counters.crossings += update_units(live.units, live.code, span, sums, rates, data)
         if is_moving:
             for o in range(n_out):
-                b2[o] -= rates.b2 * sums.totals[2 * o]
+                b2[o] -= rates.b2 * gradient_sum(0, 2 * o, sums, data)
         error = forward(sums, b2, record.squared_error[epoch], data)
         record.crossings[epoch] = counters.crossings
         if not np.isfinite(error):

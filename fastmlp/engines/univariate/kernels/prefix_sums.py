@@ -14,12 +14,12 @@ import numpy as np
 from fastmlp.compiled.hints import assume_nonnegative
 from fastmlp.compiled.jit import inline_ir, inlined, njit
 from fastmlp.engines.engine import Array, Rates
-from fastmlp.engines.univariate.kernels.layout import Data, Nets, Record, RunningSums, Units
+from fastmlp.engines.univariate.kernels.layout import Data, Nets, PatternSums, Record, Units
 from fastmlp.engines.univariate.kernels.sums import add_unit, forward, gradient_sum, has_left, look_up
 
 
 @inlined
-def update_units(units: Units, codes: Array, span: Any, sums: RunningSums, rates: Rates, data: Data) -> Any:
+def update_units(units: Units, codes: Array, span: Any, sums: PatternSums, rates: Rates, data: Data) -> Any:
     """Update the units span[0] <= j < span[1] one by one and add them to their patterns; return their crossings.
 
     b stands for b + centre w, so that its step has a part of that of w.
@@ -64,7 +64,7 @@ def write_ends(ends: Array, squared_error: Array, n_done: Any) -> None:
 
 
 @njit
-def train_units(nets: Nets, sums: RunningSums, record: Record, data: Data, is_moving: Any) -> Any:
+def train_units(nets: Nets, sums: PatternSums, record: Record, data: Data, is_moving: Any) -> Any:
     """Train nets on the same samples, one after the other and every unit by itself.
 
     Parameters
@@ -91,7 +91,6 @@ def train_units(nets: Nets, sums: RunningSums, record: Record, data: Data, is_mo
         b2, counters = nets.b2[net], nets.counters[net]
         if not is_moving:
             sums.errors[:] = 0
-            sums.totals[:] = 0
         n_done = record.crossings.size
         for epoch in range(record.crossings.size):
             # Rates of 0 too: of a product of three LLVM may form an infinite one first.
@@ -103,9 +102,8 @@ def train_units(nets: Nets, sums: RunningSums, record: Record, data: Data, is_mo
                 nets.rates[net, 3] if moves else 0.0,
             )
             for o in range(len(data.outputs)):
-                b2[o] -= rates.b2 * sums.totals[2 * o]
+                b2[o] -= rates.b2 * gradient_sum(0, 2 * o, sums, data)
             sums.lines[:] = 0
-            sums.first_line[:] = 0
             counters.crossings += update_units(units, codes, (0, codes.size), sums, rates, data)
             error = forward(sums, b2, record.squared_error[epoch], data)
             record.crossings[epoch] = counters.crossings

@@ -21,7 +21,7 @@ from fastmlp.engines.univariate.kernels.layout import (
     LiveUnits,
     MappedUnits,
     MomentNet,
-    RunningSums,
+    PatternSums,
     Scratch,
     Units,
     address_of,
@@ -80,7 +80,7 @@ def gather(mapped: MappedUnits, live: LiveUnits, scratch: Scratch, counters: np.
 
 
 @inline_ir
-def restart_map(code: Any, net: MomentNet, sums: RunningSums, rates: Rates, data: Data) -> None:
+def restart_map(code: Any, net: MomentNet, sums: PatternSums, rates: Rates, data: Data) -> None:
     """Apply the map of a pattern, free the units that have crossed a sample or may, and start the map anew.
 
     The units are already updated in this epoch: the line of their pattern is corrected here, those of the freed units
@@ -117,16 +117,14 @@ def restart_map(code: Any, net: MomentNet, sums: RunningSums, rates: Rates, data
     n_out = len(data.outputs)
     fields = map_fields(n_out)
     at = address_of(code, fields.n_fields)
-    gain = 1.0 if code > data.x.size else data.negative_slope
+    to = address_of(code, 2 * n_out)
     for k in range(2 * n_out):
-        to = address_of(code, 2 * n_out) + k * LANES
-        line = mapped.maps[at + (fields.moments + triangle(k % 2, 2 + k // 2, n_out + 2)) * LANES]
-        sums.first_line[k] += gain * (line - sums.lines[to])
-        sums.lines[to] = line
+        entry = triangle(k % 2, 2 + k // 2, n_out + 2)
+        sums.lines[to + k * LANES] = mapped.maps[at + (fields.moments + entry) * LANES]
 
 
 @inlined
-def answer_alarms(net: MomentNet, sums: RunningSums, rates: Rates, data: Data) -> None:
+def answer_alarms(net: MomentNet, sums: PatternSums, rates: Rates, data: Data) -> None:
     """Restart the maps that have reached a bound."""
     for turn in range(net.counters[0].n_blocks * LANES):
         lane = turn % LANES
@@ -239,7 +237,7 @@ def place_units(
 
 
 @inline_ir
-def forecast_levels(net: MomentNet, sums: RunningSums, rates: Rates, data: Data) -> None:
+def forecast_levels(net: MomentNet, sums: PatternSums, rates: Rates, data: Data) -> None:
     """Overwrite the forecasts of the patterns in use and the levels of all units, which lie in scratch."""
     scratch, n_units = net.scratch, net.mapped.n_units
     n_units[:] = 0
@@ -268,7 +266,7 @@ def epoch_cost(counters: np.record, rebuild_cost: Any, lasting: Any) -> Any:
 
 
 @inlined
-def rebuild(net: MomentNet, sums: RunningSums, rates: Rates, data: Data) -> None:
+def rebuild(net: MomentNet, sums: PatternSums, rates: Rates, data: Data) -> None:
     """Divide all units into mapped and live ones anew, for a horizon chosen by how many would be live."""
     mapped, scratch, counters = net.mapped, net.scratch, net.counters[0]
     is_early = counters.epoch < counters.next_rebuild
