@@ -15,15 +15,17 @@ from typing import Any
 import numpy as np
 
 from fastmlp.engines.engine import Array, Weights
-from fastmlp.models.history import read_only_history
+from fastmlp.models.history import rate_falls, read_only_history
 from fastmlp.models.model import Model, replace_unchecked
-from fastmlp.pipeline import coordinates_of, fit_info, fitted_model, settings_of
+from fastmlp.pipeline import coordinates_of, fit_info, fitted_model, rate_facts, settings_of
 from fastmlp.starting.config import FitConfig
 from fastmlp.starting.coordinates import Coordinates
 from fastmlp.starting.problem import make_problem, require_finite_model, shape_of
 from fastmlp.starting.rate import group_rates
 from fastmlp.starting.start import find_starts
+from fastmlp.training.divergence import has_risen, warn_of_rise
 from fastmlp.training.recording import recorded_rmse
+from fastmlp.training.remedies import remedy
 
 MAX_WORK = 5 * 10**7  # epochs times samples and units of a batch, which takes about half a second
 MIN_NETS = 8  # networks for which a batch is faster than single fits
@@ -124,8 +126,11 @@ def train_batch(config: FitConfig, coordinates: Coordinates, rngs: Sequence[np.r
     first: Model | None = None
     for i in np.flatnonzero(is_finite):
         weights, crossings = Weights(*(array[i] for array in nets)), int(trained.crossings[i])
-        history = read_only_history(np.array([0, config.epochs]), rmse[i].copy(), None, {}, np.array([0, crossings]))
-        own_info = replace(info, lr=starts[i].lr, crossings=crossings)
+        if has_risen(rmse[i], config.data):
+            warn_of_rise(rmse[i], remedy(config, info.lr, is_divergence=False), stacklevel=3)
+        ends = np.array([0, config.epochs]), rmse[i].copy()
+        history = read_only_history(*ends, None, {}, np.array([0, crossings]), rate_falls(info.lr_schedule))
+        own_info = replace(info, **rate_facts(config, starts[i].lr), crossings=crossings)
         if first is None:
             models[i] = first = fitted_model(config, weights, history, own_info)
         else:

@@ -19,7 +19,7 @@ import numpy as np
 from fastmlp.engines.engine import Array, Weights, scheduled_rate
 
 MAX_SHOWN = 60  # characters of a wrong value
-RATES = 'a positive number, a mapping from "w1", "b1", "w2", "b2", a function of the epoch or "auto"'
+RATES = 'a positive number, a mapping from "w1", "b1", "w2", "b2", a function of the epoch, "auto" or "constant"'
 
 
 @dataclass(frozen=True)
@@ -295,12 +295,12 @@ def choice(name: str, value: object, options: Iterable[str]) -> str:
     return value
 
 
-def learning_rate(lr: Any, trained: Mapping[str, bool]) -> float | dict[str, float] | Callable[[int], float] | None:
-    """Check the option lr; return None for "auto". `trained` says which groups of parameters are trained."""
+def learning_rate(lr: Any, trained: Mapping[str, bool]) -> float | dict[str, float] | Callable[[int], float] | str:
+    """Check the option lr. `trained` says which groups of parameters are trained."""
     if isinstance(lr, str):
-        if lr != "auto":
+        if lr not in ("auto", "constant"):
             raise ValueError(wording("lr", RATES, repr(lr)))
-        return None
+        return lr
     if callable(lr):
         scheduled_rate(lr, 0)
         return lr  # type: ignore[no-any-return]

@@ -70,7 +70,7 @@ def fit_many(
         Number of hidden units.
     epochs : int, default 32000
         Number of epochs.
-    lr : float, mapping, callable or "auto", default "auto"
+    lr : float, mapping, callable, "auto" or "constant", default "auto"
         Learning rate.
     init : "balanced", "he", "glorot", a float, a Model or (w1, b1, w2, b2), default "balanced"
         Initial weights, or the rule by which they are drawn.

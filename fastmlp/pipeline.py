@@ -26,24 +26,28 @@ from typing import Any
 import numpy as np
 
 from fastmlp.engines.choosing import engine_class, threads_and_parts
-from fastmlp.engines.engine import Settings, Shape, Weights
+from fastmlp.engines.engine import PiecewiseRate, Settings, Shape, Weights
 from fastmlp.files.archives import refuse
 from fastmlp.models.fit_info import FitInfo
-from fastmlp.models.history import History
+from fastmlp.models.history import History, rate_falls
 from fastmlp.models.model import Model
 from fastmlp.starting.config import FitConfig, checked_config
 from fastmlp.starting.continued import Continued
 from fastmlp.starting.coordinates import Coordinates, find_coordinates
 from fastmlp.starting.options import FitOptions
 from fastmlp.starting.problem import make_problem, require_finite_model, shape_of
+from fastmlp.starting.rate import Rate, automatic_rates
+from fastmlp.starting.safe_rate import batch_rate
 from fastmlp.starting.scaling import Standardization
 from fastmlp.starting.start import Start, find_starts
 from fastmlp.starting.update_rule import engine_settings
 from fastmlp.training.checkpoints import Checkpoint, Resumed
+from fastmlp.training.divergence import has_risen, warn_of_rise
 from fastmlp.training.interrupt import Interrupt
 from fastmlp.training.loop import TrainingLoop, TrainingSummary
 from fastmlp.training.progress import progress_bar
 from fastmlp.training.recording import Recorder
+from fastmlp.training.remedies import remedy
 from fastmlp.training.stopping import StoppingRule
 from fastmlp.training.validation import validation_rmse
 from fastmlp.versions import versions
@@ -59,8 +63,9 @@ def configured(x: object, y: object, options: FitOptions) -> FitConfig:
 def _continued(model: Model) -> Continued:
     """Return the values that a fit keeps from the model that it continues."""
     info = model.info
-    facts = (None, None, None) if info is None else (info.standardization, info.optimizer, info.lr)
-    return Continued(model.weights, model.negative_slope, model.feature_names, model.target_names, *facts)
+    facts = ("standardization", "optimizer", "lr", "lr_rule", "base_lr", "data_digest")
+    held = (None if info is None else getattr(info, fact) for fact in facts)
+    return Continued(model.weights, model.negative_slope, model.feature_names, model.target_names, *held)
 
 
 def train(config: FitConfig) -> Model:
@@ -117,8 +122,11 @@ def train(config: FitConfig) -> Model:
             counts_crossings=engine.counts_crossings,
             validates=config.validation is not None,
         )
+        rate = rate_facts(config, start.lr)
+        recorder.rate_falls = rate_falls(rate["lr_schedule"])
         stopping = StoppingRule(config.stop_at_crossing, config.patience, config.min_delta)
-        loop = TrainingLoop(engine, recorder, make_model, stopping, validate)
+        advice = remedy(config, rate["lr"], is_divergence=True)
+        loop = TrainingLoop(engine, recorder, make_model, stopping, validate, advice)
         if checkpoint is not None:
             checkpoint.begin(start.weights, seed)
         if saved is not None:
@@ -126,7 +134,12 @@ def train(config: FitConfig) -> Model:
         # If Ctrl-C came before the rate was found, there is nothing to resume.
         kept = None if start.lr is None else checkpoint
         summary = loop.run(interrupt, config.snapshots, config.callback, config.progress, kept)
-    return loop.model(summary)
+    model = loop.model(summary)
+    assert model.history is not None
+    rmse = model.history.rmse
+    if config.patience is None and has_risen(rmse, config.data):
+        warn_of_rise(rmse, remedy(config, rate["lr"], is_divergence=False), stacklevel=3)
+    return model
 
 
 def coordinates_of(config: FitConfig) -> Coordinates:
@@ -137,17 +150,34 @@ def coordinates_of(config: FitConfig) -> Coordinates:
 def settings_of(config: FitConfig, start: Start, seed: int, shape: Shape) -> Settings:
     """Return the settings of the engine."""
     threads = threads_and_parts(config.algorithm, shape, config.rule.batch_size, config.threads)
-    return engine_settings(config.rule, start.lr, config.architecture, config.dtype, seed, threads)
+    settings = engine_settings(config.rule, start.lr, config.schedule, config.architecture, config.dtype, seed)
+    return replace(settings, threads=threads[0], parts=threads[1])
 
 
-def fit_info(config: FitConfig, maps: Standardization, lr: Any, **facts: Any) -> FitInfo:
+def rate_facts(config: FitConfig, lr: Rate | None) -> dict[str, Any]:
+    """Return the fields of `FitInfo` about the learning rate, for the rate or base rate of a start."""
+    pieces = None
+    if isinstance(lr, float):
+        schedule = config.schedule
+        piecewise = schedule if isinstance(schedule, PiecewiseRate) else PiecewiseRate((0,), (1.0,))
+        pieces = tuple((start, lr * factor) for start, factor in zip(piecewise.starts, piecewise.factors, strict=True))
+    return {
+        "lr": lr if pieces is None else pieces[0][1],
+        "lr_schedule": pieces,
+        "lr_rule": config.lr_rule,
+        "base_lr": None if config.lr_rule is None else lr,
+    }
+
+
+def fit_info(config: FitConfig, maps: Standardization, lr: Rate | None, **facts: Any) -> FitInfo:
     """Return how a model was trained; the facts are those fields of `FitInfo` that training decides."""
     return FitInfo(
         algorithm=config.algorithm,
         optimizer=config.rule.optimizer,
-        lr=lr,
         standardization=maps if config.standardize else None,
         versions=dict(versions()),
+        data_digest=config.data_digest,
+        **rate_facts(config, lr),
         **facts,
     )
 
@@ -185,15 +215,34 @@ def _drawn_start(config: FitConfig, coordinates: Coordinates, interrupt: Interru
             return interrupt.requested
 
         (start,) = find_starts(config.init, config.lr, config.architecture, coordinates, [config.rng], interrupted)
+        start = start._replace(lr=_safe_rate(config, coordinates, start, interrupted))
     # The seed is drawn after the weights, which therefore do not depend on it, and only for mini-batches.
     return start, 0 if config.rule.batch_size is None else int(config.rng.integers(2**63))
+
+
+def _safe_rate(
+    config: FitConfig, coordinates: Coordinates, start: Start, interrupted: Callable[[], bool]
+) -> Rate | None:
+    """Return the rate of a start; if it is a base rate, one that is safe for these samples and this batch size."""
+    if not isinstance(start.lr, float) or config.lr_rule is None or config.rule.optimizer == "adam":
+        return start.lr
+    if not (config.lr is None or config.remeasures):
+        return start.lr
+    x, weights, architecture = coordinates.x, start.weights, config.architecture
+    measured: float | None = start.lr
+    if config.remeasures:
+        (measured,) = automatic_rates(x, coordinates.sample_weight, [weights], architecture, interrupted)
+    if measured is None:
+        return None
+    rate = batch_rate(measured, config.rule.batch_size, x, weights, architecture)
+    return min(start.lr, rate) if config.remeasures else rate
 
 
 def _saved_start(config: FitConfig, saved: Resumed) -> tuple[Start, int]:
     """Return the start of the fit that a checkpoint belongs to, and the seed of its mini-batches."""
     info = saved.state.model.info
     assert info is not None
-    lr = info.lr if config.lr is None else config.lr  # no file can hold a callable
+    lr = config.lr if config.lr_rule is None else info.base_lr  # no file can hold a callable
     return Start(saved.start, lr), saved.seed
 
 

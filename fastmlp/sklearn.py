@@ -37,7 +37,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         Number of hidden units.
     epochs : int, default 32000
         Number of epochs.
-    lr : float, mapping, callable or "auto", default "auto"
+    lr : float, mapping, callable, "auto" or "constant", default "auto"
         Learning rate.
     init : "balanced", "he", "glorot", a float, a Model or (w1, b1, w2, b2), default "balanced"
         Initial weights, or the rule by which they are drawn.
@@ -77,7 +77,8 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         Fraction of the samples to hold out, above 0 and below 1.
     warm_start : bool, default False
         Whether `fit` continues from the weights of the previous fit.
-        The automatic learning rate and the standardisation of the first fit are kept.
+        The standardisation of the first fit is kept, and so is its automatic learning rate, unless other samples need a
+        smaller one.
     random_state : int, RandomState or None, default None
         Source of the random numbers for initial weights, held-out samples and mini-batches.
         An int gives the same initial weights as the same int for `rng` in `fastmlp.fit`.
@@ -218,8 +219,9 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
         """Train for one epoch from the weights of the previous call.
 
-        The automatic learning rate and the standardisation are computed from the samples of the first call. The state
-        of the optimiser, such as its momentum, is not kept between calls.
+        The automatic learning rate and the standardisation are computed from the samples of the first call. The rate
+        stays constant unless other samples need a smaller one. The state of the optimiser, such as its momentum, is not
+        kept between calls.
 
         Parameters
         ----------
@@ -237,7 +239,10 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         """
         continues = hasattr(self, "model_")
         X, y, sample_weight = self._checked(X, y, sample_weight, reset=not continues)
-        self._train(X, y, sample_weight, continues, self._seed(), epochs=1, min_delta=0.0)
+        options: dict[str, Any] = {"epochs": 1, "min_delta": 0.0}
+        if isinstance(self.lr, str) and self.lr == "auto":
+            options["lr"] = "constant"  # every call is one epoch, so none of them is the last one
+        self._train(X, y, sample_weight, continues, self._seed(), **options)
         if not continues:
             self.loss_curve_, self.n_iter_, self.t_ = [], 0, 0
             self.validation_scores_ = self.best_validation_score_ = None

@@ -21,7 +21,7 @@ def with_value(value, index=3):
 
 
 CONVERT = "Convert it, as numpy.asarray(..., dtype=float) does."
-RATES = 'a positive number, a mapping from "w1", "b1", "w2", "b2", a function of the epoch or "auto"'
+RATES = 'a positive number, a mapping from "w1", "b1", "w2", "b2", a function of the epoch, "auto" or "constant"'
 
 # Arguments over fit(X, Y), the class of the error, and its words.
 CASES = [

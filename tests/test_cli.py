@@ -287,7 +287,7 @@ def test_a_table_of_another_kind_is_told_the_delimiters(data, run, text):
         (("fit", "data.csv"), 2, "the following arguments are required: --target, --out"),
         ((*FIT, "--hidden", "0"), 2, "hidden must be at least 1, got 0."),
         ((*FIT, "--hidden", "1e3"), 2, "argument --hidden: invalid int value: '1e3'"),
-        ((*FIT, "--lr", "fast"), 2, "argument --lr: invalid rate: 'fast' (a number, or auto)"),
+        ((*FIT, "--lr", "fast"), 2, "argument --lr: invalid rate: 'fast' (a number, auto or constant)"),
         ((*FIT, "--lr", "1e300"), 1, "Training diverged at epoch 1 with lr=1e+300."),
         ((*FIT, "--target", "z"), 2, "data.csv has no column 'z'; it has 'a', 'name', 'b', 'y', 'w'."),
         ((*FIT, "--target", "a"), 2, "column 'a' must be used only once."),

@@ -403,7 +403,7 @@ def test_similar_nets_share_their_facts_in_a_file(ensemble, tmp_path):
     for path, times in zip(paths, (1, 11), strict=True):
         fastmlp.Ensemble((*alike * times, bare), {}).save(path)
     few, many = (np.load(path)["facts"].size for path in paths)
-    assert (many - few) / (10 * len(alike)) < 150  # bytes for each net, of 2^24 that there may be
+    assert (many - few) / (10 * len(alike)) < 250  # bytes for each net, of 2^24 that there may be
     loaded = fastmlp.Ensemble.load(paths[1])
     assert_identical(loaded.models[:-1], alike * 11)
     assert [model.info.lr for model in loaded.models[:-1]] == [model.info.lr for model in alike * 11]

@@ -376,7 +376,7 @@ def run_loop(engine, epochs, n_chunk=None, **options):
 
 
 class ScriptedModel:
-    info = SimpleNamespace(lr=1.0)
+    info = SimpleNamespace(lr=1.0, lr_schedule=None)
 
     def __init__(self, weights, summary, history):
         self.weights = weights

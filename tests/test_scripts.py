@@ -188,3 +188,11 @@ def test_an_ensemble_says_where_it_is_unsure(tmp_path, assert_drawn):
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("12 nets by") == 2
     assert_drawn(tmp_path / "uncertainty.png")
+
+
+def test_the_study_of_rates_prints_its_table():
+    arguments = "--rules", "plain, chosen", "momentum, chosen", "--problems", "sin 1x", "--widths", 10
+    done = run("choose_rate.py", *arguments, "--seeds", 1, "--epochs", 200)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("| sin 1x | 10 |") == 2
+    assert run("choose_rate.py", "--rules", "fast").returncode == 2

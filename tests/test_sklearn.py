@@ -97,7 +97,7 @@ def test_training_is_that_of_mlp_regressor(friedman, own, theirs, tolerance, n_o
 
 def test_it_works_in_scikit_learns_tools(friedman):
     x, y = friedman
-    pipeline = make_pipeline(StandardScaler(), small())
+    pipeline = make_pipeline(StandardScaler(), small(lr="constant"))
     search = GridSearchCV(pipeline, {"fastmlpregressor__hidden": [1, 12]}, cv=2, n_jobs=2).fit(x, y)
     assert search.best_score_ > 0.5
     assert search.best_params_ == {"fastmlpregressor__hidden": 12}
@@ -166,8 +166,8 @@ def test_float32_stays(friedman):
 
 def test_warm_start_and_partial_fit_go_on(friedman):
     x, y = friedman
-    expected = small(epochs=100).fit(x, y)
-    warm = small(epochs=40, warm_start=True).fit(x, y).set_params(epochs=60).fit(x, y)
+    expected = small(epochs=100, lr="constant").fit(x, y)
+    warm = small(epochs=40, warm_start=True, lr="constant").fit(x, y).set_params(epochs=60).fit(x, y)
     np.testing.assert_allclose(warm.predict(x), expected.predict(x), rtol=1e-9)
     assert warm.n_iter_ == 60
     partial = small(patience=3, min_delta=0.1)  # of which a single epoch makes no use

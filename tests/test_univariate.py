@@ -238,7 +238,7 @@ def test_x_far_from_zero_keeps_its_digits(method):
     w1, _, w2, b2 = start(20)
     kinks = np.random.default_rng(3).uniform(-1, 1, 20)
     init = (w1, -w1[0] * (offset + kinks), w2, b2)
-    got = fastmlp.fit(x, y, init=init, epochs=epochs, standardize=False)
+    got = fastmlp.fit(x, y, init=init, epochs=epochs, standardize=False, lr="constant")
     w, b, v, c = descend_in_long_double(x, y, init, np.longdouble(got.info.lr), epochs)
     assert got.info.crossings > 10
     centred = got.b1.astype(np.longdouble) + offset * got.w1[0].astype(np.longdouble)

@@ -98,9 +98,9 @@ def _names(text: str) -> list[str]:
 
 
 def _rate(text: str) -> float | str:
-    if text == "auto":
+    if text in ("auto", "constant"):
         return text
     try:
         return float(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"invalid rate: {text!r} (a number, or auto)") from error
+        raise argparse.ArgumentTypeError(f"invalid rate: {text!r} (a number, auto or constant)") from error

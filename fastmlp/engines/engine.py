@@ -7,6 +7,7 @@ so it can drive any of them. Nothing here computes a net.
 
 from __future__ import annotations
 
+import bisect
 import math
 import numbers
 from collections.abc import Callable, Iterator, Mapping
@@ -48,6 +49,31 @@ class Shape(NamedTuple):
 
 
 @dataclass(frozen=True)
+class PiecewiseRate:
+    """A schedule that is constant between a few epochs.
+
+    Parameters
+    ----------
+    starts : tuple of int
+        The first epoch of each piece, ascending from 0.
+    factors : tuple of float
+        The factor of the rates in each piece.
+    """
+
+    starts: tuple[int, ...]
+    factors: tuple[float, ...]
+
+    def __call__(self, epoch: int) -> float:
+        """Return the factor of the rates at an epoch, counted from 0."""
+        return self.factors[bisect.bisect_right(self.starts, epoch) - 1]
+
+    def next_start(self, epoch: int) -> float:
+        """Return the first epoch of the piece after that of `epoch`, infinity after the last."""
+        following = bisect.bisect_right(self.starts, epoch)
+        return self.starts[following] if following < len(self.starts) else math.inf
+
+
+@dataclass(frozen=True)
 class Settings:
     """How an engine trains.
 
@@ -62,7 +88,7 @@ class Settings:
     momentum, nesterov, weight_decay
         Options of the optimizer with the same names in PyTorch.
     schedule : callable, optional
-        Maps an epoch, counted from 0, to the factor of the rates.
+        Maps an epoch, counted from 0, to the factor of the rates. By default it is always 1.
     batch_size : int, optional
         Samples in a mini-batch; by default every update takes all samples.
     seed : int
@@ -89,14 +115,21 @@ class Settings:
 
     @property
     def is_plain(self) -> bool:
-        """Whether every update is a step along the gradient of all samples, at a constant rate and without moments."""
+        """Whether every update is a step along the gradient of all samples, without moments.
+
+        The rate may be piecewise constant: no method relies on the rates to come.
+        """
         has_moments = self.optimizer != "sgd" or self.momentum != 0
-        return not (has_moments or self.weight_decay or self.schedule or self.batch_size)
+        is_piecewise = self.schedule is None or isinstance(self.schedule, PiecewiseRate)
+        return is_piecewise and not (has_moments or self.weight_decay or self.batch_size)
 
     def factors(self, epoch: int, n_epochs: int) -> Array:
         """Return the factors (n_epochs,) of the rates in the epochs from `epoch` on, counted from 0."""
         if self.schedule is None:
             return np.ones(n_epochs)
+        if isinstance(self.schedule, PiecewiseRate):
+            pieces = np.searchsorted(self.schedule.starts, epoch + np.arange(n_epochs), side="right") - 1
+            return np.array(self.schedule.factors)[pieces]
         factors = np.empty(n_epochs)
         for i in range(n_epochs):
             factors[i] = scheduled_rate(self.schedule, epoch + i)

@@ -22,8 +22,8 @@ class FitInfo:
         Optimiser.
     lr : float, dict, callable or None
         Learning rate, which applies to the standardised data if the data were standardised.
-        It is a dict or a callable if `lr` was a mapping or a callable. It is None if Ctrl-C ended the fit before the
-        automatic rate was computed.
+        With ``lr="auto"`` it is the largest rate. It is a dict or a callable if `lr` was a mapping or a callable. It is
+        None if Ctrl-C ended the fit before the automatic rate was computed.
     epochs_run : int
         Number of epochs run.
     best_epoch : int
@@ -44,6 +44,18 @@ class FitInfo:
         Shifts and scales of the standardised data; None if the data were not standardised.
     versions : mapping of str to str
         Versions of fastmlp, Python, NumPy and Numba.
+    lr_schedule : tuple of (int, float), or None
+        Learning rate as pieces (epoch, rate).
+        Each rate applies from its epoch on, counted from 0, until the epoch of the next piece. A fit that ended early
+        may not have reached the last pieces. None if `lr` is a dict, a callable or None.
+    lr_rule : {"auto", "constant"} or None
+        How `fastmlp.fit` chose the rate; None if it was given.
+    base_lr : float or None
+        Rate with which the rule starts without momentum; None if the rate was given.
+        It is 1 / lambda_max, or less with mini-batches, and 1e-3 with Adam.
+    data_digest : str or None
+        Hash of the samples and the batch size.
+        A fit that continues the training on other samples measures lambda_max again.
 
     Examples
     --------
@@ -66,3 +78,7 @@ class FitInfo:
     compile_seconds: float
     standardization: Standardization | None
     versions: Mapping[str, str]
+    lr_schedule: tuple[tuple[int, float], ...] | None = None  # like all that follow, missing in files of early versions
+    lr_rule: str | None = None
+    base_lr: float | None = None
+    data_digest: str | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -36,6 +36,8 @@ class History:
         Number of crossings up to the recorded epochs; None if the engine does not count them.
         A crossing is a change of a hidden unit from inactive to active on a sample, or back. A sample that is given
         several times counts several times, and a sample of weight 0 does not count.
+    rate_falls : tuple of int
+        Epochs from which on the automatic learning rate is smaller; empty for a rate that was given.
 
     Examples
     --------
@@ -53,15 +55,19 @@ class History:
     val_rmse: Array | None
     snapshots: Mapping[int, Any]  # of Models: to import their type here would make an import circle
     crossings: Array | None
+    rate_falls: tuple[int, ...] = ()
 
     def __reduce__(self) -> tuple[object, ...]:
         # A mapping proxy cannot be pickled.
-        return read_only_history, (self.epoch, self.rmse, self.val_rmse, dict(self.snapshots), self.crossings)
+        snapshots = dict(self.snapshots)
+        return read_only_history, (self.epoch, self.rmse, self.val_rmse, snapshots, self.crossings, self.rate_falls)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the RMSE against the epoch on logarithmic axes.
 
         The plot also shows the RMSE on the validation samples, if there are any.
+
+        Dotted lines mark the epochs from which on the automatic rate is smaller.
 
         Parameters
         ----------
@@ -84,17 +90,27 @@ class History:
         """
         from fastmlp.showing.history_plot import plot_history
 
-        return plot_history(self.epoch, self.rmse, self.val_rmse, ax)
+        return plot_history(self.epoch, self.rmse, self.val_rmse, self.rate_falls, ax)
 
 
 def read_only_history(
-    epoch: Array, rmse: Array, val_rmse: Array | None, snapshots: Mapping[int, Any], crossings: Array | None
+    epoch: Array,
+    rmse: Array,
+    val_rmse: Array | None,
+    snapshots: Mapping[int, Any],
+    crossings: Array | None,
+    rate_falls: tuple[int, ...] = (),
 ) -> History:
     """Return a history with these arrays, which become read-only."""
     for array in (epoch, rmse, val_rmse, crossings):
         if array is not None:
             array.flags.writeable = False
-    return History(epoch, rmse, val_rmse, MappingProxyType(dict(snapshots)), crossings)
+    return History(epoch, rmse, val_rmse, MappingProxyType(dict(snapshots)), crossings, rate_falls)
+
+
+def rate_falls(lr_schedule: Sequence[tuple[int, float]] | None) -> tuple[int, ...]:
+    """Return the epochs at which the pieces of a learning rate after the first one start."""
+    return tuple(epoch for epoch, _ in lr_schedule[1:]) if lr_schedule is not None else ()
 
 
 def record_at(history: History, epoch: int) -> int:

@@ -7,7 +7,7 @@ import os
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.files.archives import checked_path, read, refuse
 from fastmlp.models.fit_info import FitInfo
-from fastmlp.models.history import History, read_only_history
+from fastmlp.models.history import History, rate_falls, read_only_history
 from fastmlp.models.model import Model
 from fastmlp.models.saving import KIND, NAME_FIELDS, RESUME, STANDARDIZATION_FIELDS, VERSION, Contents
 from fastmlp.starting.scaling import Standardization
@@ -101,9 +101,20 @@ def of_type(value: Any, hint: Any) -> Any:
     for option in options:
         if typing.get_origin(option) in (dict, Mapping) and isinstance(value, dict):
             return {key: of_type(entry, typing.get_args(option)[1]) for key, entry in value.items()}
+        if typing.get_origin(option) is tuple and isinstance(value, list):
+            return _tuple_of_type(value, typing.get_args(option))
         if type(value) is option and (option is not float or np.isfinite(value)):
             return value
     raise TypeError(f"{str(value)[:40]!r} instead of {hint}")
+
+
+def _tuple_of_type(values: list[Any], hints: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a list from JSON as a tuple of these types; a second type `...` repeats the first."""
+    if hints[1:] == (...,):
+        hints = hints[:1] * len(values)
+    if len(hints) != len(values):
+        raise TypeError(f"{len(values)} values instead of {len(hints)}")
+    return tuple(map(of_type, values, hints))
 
 
 def _array(arrays: dict[str, Array], name: str, dtype: Any, shape: tuple[int, ...]) -> Array:
@@ -125,9 +136,9 @@ def _standardization(weights: Weights, arrays: dict[str, Array]) -> Standardizat
 
 def _info(facts: Any, standardization: Standardization | None) -> FitInfo:
     hints = _info_hints()
-    if not isinstance(facts, dict) or facts.keys() != hints.keys():
+    if not isinstance(facts, dict) or not _required_facts() <= facts.keys() <= hints.keys():
         raise ValueError("the info has missing or unknown fields")
-    checked = {name: of_type(facts[name], hint) for name, hint in hints.items()}
+    checked = {name: of_type(facts[name], hint) for name, hint in hints.items() if name in facts}
     return FitInfo(**checked, standardization=standardization)
 
 
@@ -135,6 +146,12 @@ def _info(facts: Any, standardization: Standardization | None) -> FitInfo:
 def _info_hints() -> dict[str, Any]:
     """Return the types of the fields of an info that are not arrays."""
     return {name: hint for name, hint in typing.get_type_hints(FitInfo).items() if name != "standardization"}
+
+
+@functools.cache
+def _required_facts() -> set[str]:
+    """Return the names of the facts that files of all versions have."""
+    return {field.name for field in fields(FitInfo) if field.default is MISSING and field.name != "standardization"}
 
 
 def _history(model: Model, snapshot_facts: Any, info_facts: Any, arrays: dict[str, Array]) -> History:
@@ -146,7 +163,8 @@ def _history(model: Model, snapshot_facts: Any, info_facts: Any, arrays: dict[st
     val_rmse = _array(arrays, "val_rmse", np.float64, epoch.shape) if "val_rmse" in arrays else None
     crossings = _array(arrays, "crossings", np.int64, epoch.shape) if "crossings" in arrays else None
     snapshots = _snapshots(model, snapshot_facts, info_facts, arrays) if snapshot_facts else {}
-    return read_only_history(epoch, rmse, val_rmse, snapshots, crossings)
+    falls = rate_falls(None if model.info is None else model.info.lr_schedule)
+    return read_only_history(epoch, rmse, val_rmse, snapshots, crossings, falls)
 
 
 def _snapshots(model: Model, snapshot_facts: Any, info_facts: Any, arrays: dict[str, Array]) -> dict[int, Model]:

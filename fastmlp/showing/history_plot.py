@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogFormatterSciNotation
@@ -11,7 +13,7 @@ from fastmlp.engines.engine import Array
 FEW_RECORDS = 30  # up to so many are also drawn as points
 
 
-def plot_history(epoch: Array, rmse: Array, val_rmse: Array | None, ax: Axes | None) -> Axes:
+def plot_history(epoch: Array, rmse: Array, val_rmse: Array | None, rate_falls: Sequence[int], ax: Axes | None) -> Axes:
     """Plot the RMSE (n_records,), and the validation RMSE if there is one; see `History.plot`."""
     ax = plt.subplots(layout="constrained")[1] if ax is None else ax
     shown = epoch > 0  # a logarithmic axis has no 0
@@ -20,6 +22,9 @@ def plot_history(epoch: Array, rmse: Array, val_rmse: Array | None, ax: Axes | N
     if val_rmse is not None:
         ax.plot(epoch[shown], val_rmse[shown], marker=marker, color="C3", label="validation set")
         ax.legend()
+    for fall in rate_falls:
+        if fall < epoch[-1]:
+            ax.axvline(fall, color="0.6", linestyle=":", linewidth=1, zorder=0)
     ax.set(xlabel="epoch", ylabel="RMSE", xscale="log", yscale="log")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(PlainLogFormatter())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +19,11 @@ from fastmlp.starting.continued import Continued
 from fastmlp.starting.initial_weights import checked_init
 from fastmlp.starting.options import FitOptions
 from fastmlp.starting.rate import Rate
+from fastmlp.starting.rate_rule import ADAM_RATE, automatic_schedule
+from fastmlp.starting.safe_rate import data_digest
 from fastmlp.starting.scaling import Standardization
 from fastmlp.starting.update_rule import UpdateRule, checked_update_rule
 
-ADAM_RATE = 1e-3  # of lr="auto"
 MOST_RECORDS = 10**6  # of a history with the default record_every
 MOST_VALIDATIONS = 1000  # likewise, if each record takes a validation
 MODEL_BYTES = 2000  # of a Model besides its weights
@@ -44,7 +46,13 @@ class FitConfig:
     maps : Standardization or None
         The maps of the model whose training goes on; None to find them.
     lr : float, dict, callable or None
-        The learning rate; None to find the automatic one.
+        The learning rate, or the base rate of `lr_rule`; None to find the base rate.
+    lr_rule : {"auto", "constant"} or None
+        How the rate depends on the base rate; None if the rate was given.
+    keeps_lr : bool
+        Whether the rate is that of the model whose training goes on.
+    remeasures : bool
+        Whether the base rate `lr` is that of other samples, or of another batch size, and may be too large.
     rule : UpdateRule
         The optimiser and the size of mini-batches.
     algorithm : {"univariate", "dense", "reference"}
@@ -65,6 +73,9 @@ class FitConfig:
     standardize: bool
     maps: Standardization | None
     lr: Rate | None
+    lr_rule: str | None
+    keeps_lr: bool
+    remeasures: bool
     rng: np.random.Generator
     rule: UpdateRule
     algorithm: str
@@ -86,6 +97,18 @@ class FitConfig:
     target_names: Sequence[str] | None
     is_seeded: bool
 
+    @functools.cached_property
+    def data_digest(self) -> str:
+        """The hash of the samples and the batch size."""
+        return data_digest(self.data, self.rule.batch_size)
+
+    @property
+    def schedule(self) -> Callable[[int], float] | None:
+        """The factor of the rates by epoch; None if they are constant."""
+        if self.lr_rule == "auto":
+            return automatic_schedule(self.epochs, self.rule.momentum)
+        return self.lr if callable(self.lr) else None
+
 
 def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
     """Check the arguments of `fastmlp.fit`; raise the errors that it documents.
@@ -96,8 +119,9 @@ def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
     architecture, init, continued = _checked_network(options, data)
     epochs = checks.epoch_count("epochs", options.epochs)
     rule = checked_update_rule(options, len(data.x))
-    lr = checks.learning_rate(options.lr, architecture.trained)
-    standardize, maps, lr = _coordinates_and_rate(options.standardize, lr, rule.optimizer, init, continued)
+    standardize, maps = _coordinates(options, init, continued)
+    given = checks.learning_rate(options.lr, architecture.trained)
+    lr, lr_rule = _rate(given, rule.optimizer, continued, keeps_coordinates=standardize is _was_standardized(continued))
     _require_trainable(maps, lr, architecture)
     algorithm = _checked_algorithm(options.algorithm, architecture, rule.batch_size)
     validation = None if options.validation is None else _checked_validation(options.validation, data)
@@ -113,6 +137,9 @@ def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
         standardize=standardize,
         maps=maps,
         lr=lr,
+        lr_rule=lr_rule,
+        remeasures=_remeasures(lr, lr_rule, rule, continued, data),
+        keeps_lr=isinstance(given, str) and lr_rule is None,
         rng=checks.generator("rng", options.rng),
         rule=rule,
         algorithm=algorithm,
@@ -153,30 +180,47 @@ def _checked_network(
     return Architecture(*sizes, negative_slope, hidden_bias, output_bias), init, continued
 
 
-def _coordinates_and_rate(
-    standardize: object,
-    lr: Rate | None,
-    optimizer: str,
-    init: str | float | Weights,
-    continued: Continued | None,
-) -> tuple[bool, Standardization | None, Rate | None]:
-    """Return whether to standardise the data, the maps if they are known, and the rate unless it must be found."""
-    standardizes = checks.optional_flag("standardize", standardize)
-    maps = None
+def _coordinates(
+    options: FitOptions, init: str | float | Weights, continued: Continued | None
+) -> tuple[bool, Standardization | None]:
+    """Return whether to standardise the data, and the maps if they are known."""
+    standardizes = checks.optional_flag("standardize", options.standardize)
     if continued is None:
-        if standardizes is None:
-            standardizes = init == "balanced" and lr is None
-    else:
-        was_standardized = continued.maps is not None
-        if standardizes is None:
-            standardizes = was_standardized
-        if standardizes == was_standardized:  # in other coordinates, neither its maps nor its rate apply
-            maps = continued.maps
-            if lr is None and continued.optimizer == optimizer:
-                lr = continued.lr
-    if lr is None and optimizer == "adam":
-        lr = ADAM_RATE
-    return standardizes, maps, lr
+        is_automatic = init == "balanced" and isinstance(options.lr, str)
+        return is_automatic if standardizes is None else standardizes, None
+    if standardizes is None:
+        standardizes = continued.maps is not None
+    return standardizes, continued.maps if standardizes else None
+
+
+def _was_standardized(continued: Continued | None) -> bool | None:
+    return None if continued is None else continued.maps is not None
+
+
+def _rate(
+    given: Rate | str, optimizer: str, continued: Continued | None, *, keeps_coordinates: bool
+) -> tuple[Rate | None, str | None]:
+    """Return the rate, or the base rate if it is known, and the rule.
+
+    The rate of a model applies to the coordinates and the optimiser that it was trained with.
+    """
+    if not isinstance(given, str):
+        return given, None
+    base = ADAM_RATE if optimizer == "adam" else None
+    if continued is None or not keeps_coordinates or continued.optimizer != optimizer or continued.lr is None:
+        return base, given
+    if continued.base_lr is not None:
+        return continued.base_lr, continued.lr_rule if given == "auto" else given
+    return (continued.lr, None) if given == "auto" else (base, given)
+
+
+def _remeasures(
+    lr: Rate | None, lr_rule: str | None, rule: UpdateRule, continued: Continued | None, data: checks.Samples
+) -> bool:
+    """Return whether a base rate was measured on other samples or for another batch size."""
+    if lr is None or lr_rule is None or continued is None or rule.optimizer == "adam":
+        return False
+    return continued.data_digest != data_digest(data, rule.batch_size)
 
 
 def _require_trainable(maps: Standardization | None, lr: Rate | None, architecture: Architecture) -> None:

@@ -28,6 +28,12 @@ class Continued:
         The optimiser that trained it; None if it was not trained by `fastmlp.fit`.
     lr : float, dict, callable or None
         The learning rate that it was trained with; None if it had none.
+    lr_rule : {"auto", "constant"} or None
+        The rule of that rate; None if it was given.
+    base_lr : float or None
+        The base rate of the rule.
+    data_digest : str or None
+        A hash of the samples that it was trained on.
     """
 
     weights: Weights
@@ -37,3 +43,6 @@ class Continued:
     maps: Standardization | None
     optimizer: str | None
     lr: Rate | None
+    lr_rule: str | None
+    base_lr: float | None
+    data_digest: str | None

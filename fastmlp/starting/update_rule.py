@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -51,10 +52,10 @@ def checked_update_rule(options: FitOptions, n_samples: int) -> UpdateRule:
 def engine_settings(
     rule: UpdateRule,
     lr: Rate | None,
+    schedule: Callable[[int], float] | None,
     architecture: Architecture,
     dtype: np.dtype[np.floating],
     seed: int,
-    threads: tuple[int, int | None],
 ) -> Settings:
     """Return the settings of an engine.
 
@@ -64,22 +65,19 @@ def engine_settings(
         The optimiser.
     lr : float, dict, callable or None
         The learning rate.
+    schedule : callable or None
+        The factor of the rate by epoch.
     architecture : Architecture
         The form of the network.
     dtype : dtype
         The type that must be able to hold the rate.
     seed : int
         Seed of the order of the samples in mini-batches.
-    threads : tuple of int
-        The number of threads, and the number of parts of an update as in `Settings`.
     """
-    n_threads, n_parts = threads
     return Settings(
         rates=group_rates(lr, architecture, dtype),
         negative_slope=architecture.negative_slope,
-        schedule=lr if callable(lr) else None,
+        schedule=schedule,
         seed=seed,
-        threads=n_threads,
-        parts=n_parts,
         **rule._asdict(),
     )

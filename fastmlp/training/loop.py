@@ -60,6 +60,7 @@ class TrainingLoop:
         make_model: Callable[[Weights, TrainingSummary, History | None], Model],
         stopping: StoppingRule,
         validate: Callable[[Weights], float] | None = None,
+        remedy: str = "Use a smaller lr.",
     ) -> None:
         """Evaluate the initial weights.
 
@@ -76,6 +77,8 @@ class TrainingLoop:
             When to stop before the last epoch. With patience, the engine returns to the best epoch at the end.
         validate : callable, optional
             Returns the validation RMSE of an engine's weights. It is called at recorded epochs.
+        remedy : str
+            What to try if training diverges.
 
         Raises
         ------
@@ -87,6 +90,7 @@ class TrainingLoop:
         self._make_model = make_model
         self._stopping = stopping
         self._validate = validate
+        self._remedy = remedy
         self._chunk_length = chunks.ChunkLength(recorder.epochs, recorder.n_out)
         self._record = Record.empty(self._chunk_length.longest, recorder.n_out)
         self._epoch = 0
@@ -320,4 +324,4 @@ class TrainingLoop:
         """Return the error of a fit that is not finite from an epoch on; the current weights are those before."""
         model = self._model()
         assert model.info is not None
-        return DivergenceError(epoch, model.info.lr, model)
+        return DivergenceError(epoch, model.info.lr, model, self._remedy)

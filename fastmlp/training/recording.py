@@ -42,6 +42,8 @@ class Recorder:
         Number of outputs.
     snapshots : dict of int to Model
         Models by epoch.
+    rate_falls : tuple of int
+        Epochs at which the rate falls.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Recorder:
         self.epochs = epochs
         self.n_out = y_scale.size
         self.snapshots: dict[int, Model] = {}
+        self.rate_falls: tuple[int, ...] = ()
 
     def rmse(self, squared_error: Array) -> Array:
         """Return the RMSE in the units of y of (..., n_out) squared errors in the units of the training."""
@@ -107,13 +110,15 @@ class Recorder:
 
     def history(self) -> History:
         """Return the history, after `finish`."""
-        return read_only_history(self._epoch, self._rmse, self._val_rmse, self.snapshots, self._crossings)
+        curves = self._epoch, self._rmse, self._val_rmse
+        return read_only_history(*curves, self.snapshots, self._crossings, self.rate_falls)
 
     def so_far(self, epoch: int) -> History:
         """Return the history up to an epoch, as views that later epochs do not change."""
         n = epoch // self._record_every + 1
         val_rmse, crossings = (None if array is None else array[:n] for array in (self._val_rmse, self._crossings))
-        return read_only_history(self._epoch[:n], self._rmse[:n], val_rmse, self.snapshots, crossings)
+        curves = self._epoch[:n], self._rmse[:n], val_rmse
+        return read_only_history(*curves, self.snapshots, crossings, self.rate_falls)
 
     def restore(self, history: History) -> None:
         """Return to an earlier history; raise a ValueError if it is of another fit."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fastmlp.engines.engine import Array, Problem, Settings, Shape, Weights
+from fastmlp.engines.engine import Array, PiecewiseRate, Problem, Settings, Shape, Weights
 from fastmlp.engines.univariate import choice
 from fastmlp.engines.univariate.centring import centred_units, uncentred_weights
 from fastmlp.engines.univariate.samples import sorted_samples
@@ -58,7 +58,7 @@ def train_batch(problem: Problem, weights: Weights, settings: Settings, rates: A
         Initial weights, stacked: w1 (n_nets, 1, n_hidden), b1 (n_nets, n_hidden), w2 (n_nets, n_hidden, n_out),
         b2 (n_nets, n_out).
     settings : Settings
-        Its rates only say which groups are trained.
+        Its rates only say which groups are trained; its schedule, if there is one, is a `PiecewiseRate`.
     rates : ndarray, shape (n_nets, 4)
         Learning rates of w1, b1, w2 and b2. A rate that is 0 for one net must be 0 for all.
     n_epochs : int
@@ -68,7 +68,8 @@ def train_batch(problem: Problem, weights: Weights, settings: Settings, rates: A
     samples = sorted_samples(problem, may_centre=settings.rates.b1 != 0)
     start = centred_units(samples, weights, dtype)
     method = PrefixSums(samples, start.units[0], start.code[0], start.b2[0], settings)
-    ends, crossings = method.train_each(start.units, start.code, start.b2, rates, n_epochs)
+    pieces = settings.schedule if isinstance(settings.schedule, PiecewiseRate) else PiecewiseRate((0,), (1.0,))
+    ends, crossings = method.train_each(start.units, start.code, start.b2, rates, pieces, n_epochs)
     trained = uncentred_weights(samples, start, dtype)
     with np.errstate(invalid="ignore"):
         is_finite = np.all(np.sqrt(ends[:, 2]) <= float(np.finfo(dtype).max), axis=1)

@@ -9,7 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engines.engine import Array, Engine, Problem, Rates, Record, Settings, Shape, Status, Weights
+from fastmlp.engines.engine import (
+    Array,
+    Engine,
+    PiecewiseRate,
+    Problem,
+    Rates,
+    Record,
+    Settings,
+    Shape,
+    Status,
+    Weights,
+)
 from fastmlp.engines.univariate import choice
 from fastmlp.engines.univariate.centring import CentredUnits, centred_units, uncentred_weights
 from fastmlp.engines.univariate.methods import Method
@@ -35,6 +46,7 @@ class Univariate:
         # With an optimiser other than plain gradient descent, the update of b + centre w is not that of b and w.
         self._samples = sorted_samples(problem, may_centre=settings.rates.b1 != 0 and settings.is_plain)
         units, code, b2, self._rounding_error = centred_units(self._samples, weights, self._dtype)
+        self._pieces = _pieces(settings)
         self._epoch = 0
         self._prefix_epochs = choice.FIRST_PREFIX_EPOCHS
         self._prefix_end = 0  # the epoch at which the first method is tried again
@@ -67,6 +79,10 @@ class Univariate:
                 self._change_method()
             if isinstance(self._method, PrefixSums):
                 n_wanted = min(n_wanted, self._prefix_end - self._epoch)
+            if self._pieces is not None:
+                n_wanted = int(min(n_wanted, self._pieces.next_start(self._epoch) - self._epoch))
+                factor = self._pieces(self._epoch)
+                self._method.set_rates(Rates(*(rate * factor for rate in self._settings.rates)))
             rows = slice(n_done + 1, n_done + 1 + n_wanted)
             n_more = self._method.train(n_wanted, record.squared_error[rows], record.crossings[rows])
             n_held = self._held_by_dtype(record.squared_error[n_done + 1 : n_done + 1 + n_more])
@@ -131,6 +147,11 @@ def _compile(method: type[Method], n_out: int, optimizer: str) -> None:
     smallest = sorted_samples(Problem(zeros[:, :1], zeros, np.ones(1)), may_centre=False)
     still = Settings(Rates(0.0, 0.0, 0.0, 0.0), optimizer=optimizer)
     method(smallest, np.zeros((2 + n_out, 1)), np.zeros(1, np.int64), zeros[0], still).units()
+
+
+def _pieces(settings: Settings) -> PiecewiseRate | None:
+    """Return the pieces in which the rate is constant, unless it is constant throughout or the method has factors."""
+    return settings.schedule if settings.is_plain and isinstance(settings.schedule, PiecewiseRate) else None
 
 
 def _first_method(shape: Shape, settings: Settings) -> type[Method]:

@@ -44,6 +44,9 @@ class Method(Protocol):
     def b2(self) -> Array:
         """A copy of the output bias (n_out,)."""
 
+    def set_rates(self, rates: Rates) -> None:
+        """Use these rates from the next epoch on."""
+
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train for n_epochs and overwrite their squared_error (n_epochs, n_out) and crossings (n_epochs,).
 
@@ -124,6 +127,10 @@ class ByPattern:
     def b2(self) -> Array:
         """A copy of the output bias (n_out,)."""
         return np.array(self._b2)
+
+    def set_rates(self, rates: Rates) -> None:
+        """Use these rates from the next epoch on."""
+        self._rates = rates
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""

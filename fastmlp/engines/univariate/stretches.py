@@ -109,6 +109,10 @@ class Stretches:
         held = self._state.units
         return [held.blocks["w"], held.blocks["beta"], *held.v.swapaxes(0, 1)]
 
+    def set_rates(self, rates: Rates) -> None:
+        """Use these rates from the next epoch on."""
+        self._descent = self._descent._replace(rates=rates)
+
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train, and write the errors (n_epochs, n_out) and the sign changes so far (n_epochs,) after each update.
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fastmlp.engines.adam import BETA1, BETA2, EPSILON
-from fastmlp.engines.engine import Array, Settings
+from fastmlp.engines.engine import Array, PiecewiseRate, Rates, Settings
 from fastmlp.engines.univariate.kernels.layout import (
     COUNTERS,
     Nets,
@@ -78,28 +78,38 @@ class PrefixSums(_UnitByUnit):
             units=self._units[None],
             codes=self._code[None],
             b2=self._b2[None],
-            rates=np.array([self._rates]),
+            rates=np.array([[self._rates]]),
+            starts=np.zeros(1, np.int64),
             ends=np.empty((1, 3, b2.size)),
             counters=self._counters.view(np.recarray),
         )
         self._evaluate()
 
+    def set_rates(self, rates: Rates) -> None:
+        """Use these rates from the next epoch on."""
+        super().set_rates(rates)
+        self._nets.rates[:] = rates
+
     def _run(self, record: Record, *, is_moving: bool) -> int:
         return self._call(self._nets, self._sums, record, self._data, is_moving)
 
-    def train_each(self, units: Array, code: Array, b2: Array, rates: Array, n_epochs: int) -> tuple[Array, ...]:
+    def train_each(
+        self, units: Array, code: Array, b2: Array, rates: Array, pieces: PiecewiseRate, n_epochs: int
+    ) -> tuple[Array, ...]:
         """Train other nets on the same samples, each as `train` does one.
 
         units (n_nets, 2 + n_out, n_hidden), their codes (n_nets, n_hidden) and b2 (n_nets, n_out) are changed in place;
-        rates (n_nets, 4). Returns the errors at the start, at the end and the largest (n_nets, 3, n_out), infinite if
-        one is not finite, and the crossings (n_nets,).
+        rates (n_nets, 4) are multiplied by the factors of the pieces. Returns the errors at the start, at the end and
+        the largest (n_nets, 3, n_out), infinite if one is not finite, and the crossings (n_nets,).
         """
         order = np.argsort(code, axis=1, kind="stable")
         sorted_units = np.take_along_axis(units, order[:, None], axis=2)
         sorted_code = np.take_along_axis(code, order, axis=1)
         counters = np.zeros(len(units), COUNTERS)
+        starts = np.append(0, np.add(pieces.starts[1:], 1)).astype(np.int64)  # row 0 of the record is before epoch 0
+        piece_rates = rates[:, None] * np.array(pieces.factors)[:, None]
         ends = np.empty((len(units), 3, b2.shape[1]))
-        nets = Nets(sorted_units, sorted_code, b2, rates, ends, counters.view(np.recarray))
+        nets = Nets(sorted_units, sorted_code, b2, piece_rates, starts, ends, counters.view(np.recarray))
         record = Record(np.empty((n_epochs + 1, b2.shape[1])), np.empty(n_epochs + 1, np.int64))
         self._call(nets, self._sums, record, self._data, False)
         np.put_along_axis(units, order[:, None], sorted_units, axis=2)

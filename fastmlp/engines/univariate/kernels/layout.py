@@ -139,8 +139,10 @@ class Nets(NamedTuple):
         Rows w, b + centre w, v_0, v_1, ...
     codes : ndarray of int64, shape (n_nets, n_hidden)
     b2 : ndarray, shape (n_nets, n_out)
-    rates : ndarray, shape (n_nets, 4)
-        Of w1, b1, w2, b2.
+    rates : ndarray, shape (n_nets, n_pieces, 4)
+        Of w1, b1, w2, b2, in each piece of the epochs.
+    starts : ndarray of int64, shape (n_pieces,)
+        The first epoch of each piece, counted in this call and ascending from 0.
     ends : ndarray, shape (n_nets, 3, n_out)
         Written: the first error, the last, and the largest, which is infinite if one is not finite.
     counters : recarray of COUNTERS, shape (n_nets,)
@@ -150,6 +152,7 @@ class Nets(NamedTuple):
     codes: Array
     b2: Array
     rates: Array
+    starts: Array
     ends: Array
     counters: Any
 

@@ -92,14 +92,17 @@ def train_units(nets: Nets, sums: PatternSums, record: Record, data: Data, is_mo
         if not is_moving:
             sums.errors[:] = 0
         n_done = record.crossings.size
+        piece = 0
         for epoch in range(record.crossings.size):
+            if piece + 1 < nets.starts.size and epoch >= nets.starts[piece + 1]:
+                piece += 1
             # Rates of 0 too: of a product of three LLVM may form an infinite one first.
             moves = is_moving or epoch > 0
             rates = Rates(
-                nets.rates[net, 0] if moves else 0.0,
-                nets.rates[net, 1] if moves else 0.0,
-                nets.rates[net, 2] if moves else 0.0,
-                nets.rates[net, 3] if moves else 0.0,
+                nets.rates[net, piece, 0] if moves else 0.0,
+                nets.rates[net, piece, 1] if moves else 0.0,
+                nets.rates[net, piece, 2] if moves else 0.0,
+                nets.rates[net, piece, 3] if moves else 0.0,
             )
             for o in range(len(data.outputs)):
                 b2[o] -= rates.b2 * gradient_sum(0, 2 * o, sums, data)
