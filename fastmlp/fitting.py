@@ -34,7 +34,7 @@ def fit(
     optimizer: str = "sgd",
     momentum: float = 0.0,
     nesterov: bool = False,
-    weight_decay: float = 0.0,
+    weight_decay: float | Mapping[str, float] = 0.0,
     batch_size: int | None = None,
     algorithm: str = "auto",
     dtype: npt.DTypeLike | None = None,
@@ -110,18 +110,25 @@ def fit(
         Weights of the samples, at least 0; all equal by default.
         Samples of weight 0 are left out before training: `batch_size` and ``model.history.crossings`` refer to the
         others only.
-    optimizer : {"sgd", "adam"}, default "sgd"
-        Optimiser, "sgd" or "adam".
+    optimizer : {"sgd", "adam", "lbfgs", "lstsq"}, default "sgd"
+        Optimiser, "sgd", "adam", "lbfgs" or "lstsq".
         "sgd" is gradient descent as in torch.optim.SGD. "adam" is torch.optim.Adam with its default betas and epsilon.
+        "lbfgs" is L-BFGS on the whole objective; an epoch is a step that decreases it. It ends by itself when no step
+        decreases the objective any more. From drawn weights, it first solves for w2 and b2 with a small ridge. "lstsq"
+        keeps w1 and b1 and solves for w2 and b2 by linear least squares, in one epoch. Where they are not unique, they
+        change as little as possible. Both compute in float64 and take no `lr`, `momentum` or `batch_size`; "lstsq"
+        takes no `patience`, `checkpoint` or `snapshots` either.
     momentum : float, default 0.0
         Momentum of "sgd".
         It must be at least 0 and below 1.
     nesterov : bool, default False
         Whether to use Nesterov momentum.
         Requires `momentum` above 0.
-    weight_decay : float, default 0.0
+    weight_decay : float or mapping, default 0.0
         Factor of the L2 penalty.
-        `weight_decay` times the parameter is added to the gradient of every weight and bias, as in PyTorch.
+        `weight_decay` times the parameter is added to the gradient of every weight and bias, as in PyTorch. With
+        "lbfgs" and "lstsq", a mapping gives each of "w1", "b1", "w2" and "b2" its own factor; groups that it does not
+        name have no penalty.
     batch_size : int or None, default None
         Number of samples in a mini-batch; all samples by default.
         Every epoch visits all samples in a new order drawn from `rng`, with one update per batch. The gradient of a
@@ -283,6 +290,7 @@ def warmup() -> None:
     """
     from fastmlp.engines.dense.choice import each_kernel
     from fastmlp.engines.dense.gauss_newton import compile_product
+    from fastmlp.engines.lbfgs.choice import each_kernel as each_lbfgs_kernel
     from fastmlp.engines.univariate.engine import each_univariate_kernel
     from fastmlp.engines.univariate.outputs import compile_outputs
 
@@ -293,3 +301,5 @@ def warmup() -> None:
         for settings in (plain, replace(plain, optimizer="adam")):
             for engine, shape in (*each_kernel(), *each_univariate_kernel()):
                 engine.compile(shape, dtype, settings)
+    for engine, shape in each_lbfgs_kernel():
+        engine.compile(shape, np.dtype(np.float64), replace(plain, optimizer="lbfgs"))

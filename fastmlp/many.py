@@ -34,7 +34,7 @@ def fit_many(
     optimizer: str = "sgd",
     momentum: float = 0.0,
     nesterov: bool = False,
-    weight_decay: float = 0.0,
+    weight_decay: float | Mapping[str, float] = 0.0,
     batch_size: int | None = None,
     algorithm: str = "auto",
     dtype: npt.DTypeLike | None = None,
@@ -87,13 +87,13 @@ def fit_many(
         Slope of the activation for negative arguments; 0 is ReLU.
     sample_weight : array_like of shape (n,) or None, default None
         Weights of the samples, at least 0; all equal by default.
-    optimizer : {"sgd", "adam"}, default "sgd"
-        Optimiser, "sgd" or "adam".
+    optimizer : {"sgd", "adam", "lbfgs", "lstsq"}, default "sgd"
+        Optimiser, "sgd", "adam", "lbfgs" or "lstsq".
     momentum : float, default 0.0
         Momentum of "sgd".
     nesterov : bool, default False
         Whether to use Nesterov momentum.
-    weight_decay : float, default 0.0
+    weight_decay : float or mapping, default 0.0
         Factor of the L2 penalty.
     batch_size : int or None, default None
         Number of samples in a mini-batch; all samples by default.

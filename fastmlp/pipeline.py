@@ -39,7 +39,7 @@ from fastmlp.starting.problem import make_problem, require_finite_model, shape_o
 from fastmlp.starting.rate import Rate, automatic_rates
 from fastmlp.starting.safe_rate import batch_rate
 from fastmlp.starting.scaling import Standardization
-from fastmlp.starting.start import Start, find_starts
+from fastmlp.starting.start import Start, find_starts, solved_start
 from fastmlp.starting.update_rule import engine_settings
 from fastmlp.training.checkpoints import Checkpoint, Resumed
 from fastmlp.training.divergence import has_risen, warn_of_rise
@@ -85,11 +85,13 @@ def train(config: FitConfig) -> Model:
         start, seed = _drawn_start(config, coordinates, interrupt) if saved is None else _saved_start(config, saved)
         require_finite_model(coordinates.maps, start.weights, config.dtype)
         problem = make_problem(coordinates, config.dtype)
+        if saved is None:
+            start = solved_start(start, config.init, problem, config.architecture, config.rule.optimizer)
         shape = shape_of(problem.x, config.architecture.n_hidden, config.architecture.n_out)
 
         compiling = time.perf_counter()
         settings = settings_of(config, start, seed, shape)
-        engine_type = engine_class(config.algorithm, shape, config.rule.batch_size)
+        engine_type = engine_class(config.algorithm, shape, config.rule.batch_size, config.rule.optimizer)
         engine_type.compile(shape, config.dtype, settings)
         validate = _validation(config, coordinates.maps)
         compile_seconds = time.perf_counter() - compiling

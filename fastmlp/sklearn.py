@@ -49,13 +49,13 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         Whether to train b2; if False, b2 is 0.
     negative_slope : float, default 0.0
         Slope of the activation for negative arguments; 0 is ReLU.
-    optimizer : {"sgd", "adam"}, default "sgd"
-        Optimiser, "sgd" or "adam".
+    optimizer : {"sgd", "adam", "lbfgs", "lstsq"}, default "sgd"
+        Optimiser, "sgd", "adam", "lbfgs" or "lstsq".
     momentum : float, default 0.0
         Momentum of "sgd".
     nesterov : bool, default False
         Whether to use Nesterov momentum.
-    weight_decay : float, default 0.0
+    weight_decay : float or mapping, default 0.0
         Factor of the L2 penalty.
     batch_size : int or None, default None
         Number of samples in a mini-batch; all samples by default.
@@ -138,7 +138,7 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
         optimizer: str = "sgd",
         momentum: float = 0.0,
         nesterov: bool = False,
-        weight_decay: float = 0.0,
+        weight_decay: float | Mapping[str, float] = 0.0,
         batch_size: int | None = None,
         algorithm: str = "auto",
         threads: int | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, get_type_hints
 
@@ -85,7 +85,7 @@ def _reader(annotation: object) -> Callable[[str], Any]:
     for kind in (int, float, str):
         if annotation in (kind, kind | None):
             return kind
-    return _rate
+    return float if annotation == float | Mapping[str, float] else _rate
 
 
 def _names(text: str) -> list[str]:

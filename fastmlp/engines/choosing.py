@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastmlp.engines.engine import Engine, Shape
+from fastmlp.engines.optimizers import OPTIMIZERS
 from fastmlp.engines.reference import ReferenceEngine
 
 ALGORITHMS = ("auto", "univariate", "dense", "reference")
@@ -17,8 +18,10 @@ def chosen_algorithm(algorithm: str, n_in: int, n_out: int, batch_size: int | No
     return None if algorithm == "univariate" and not is_univariate else algorithm
 
 
-def engine_class(algorithm: str, shape: Shape, batch_size: int | None) -> type[Engine]:
-    """Return the engine of an algorithm. Only the compiled ones import Numba."""
+def engine_class(algorithm: str, shape: Shape, batch_size: int | None, optimizer: str = "sgd") -> type[Engine]:
+    """Return the engine of an algorithm and an optimizer. Only the compiled ones import Numba."""
+    if optimizer in OPTIMIZERS:
+        return OPTIMIZERS[optimizer].engine_class(algorithm, shape)
     if algorithm == "reference":
         return ReferenceEngine
     if algorithm == "univariate":

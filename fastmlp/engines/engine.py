@@ -83,10 +83,12 @@ class Settings:
         Learning rates, multiplied by the schedule if there is one.
     negative_slope : float
         Slope of the activation at arguments of at most 0.
-    optimizer : {"sgd", "adam"}
-        torch.optim.SGD or torch.optim.Adam.
-    momentum, nesterov, weight_decay
+    optimizer : {"sgd", "adam", "lbfgs", "lstsq"}
+        torch.optim.SGD, torch.optim.Adam, or one that `fastmlp.engines.optimizers` lists.
+    momentum, nesterov
         Options of the optimizer with the same names in PyTorch.
+    weight_decay : float or mapping of str to float
+        The factor of the L2 penalty, or one for each group, which "sgd" and "adam" do not take.
     schedule : callable, optional
         Maps an epoch, counted from 0, to the factor of the rates. By default it is always 1.
     batch_size : int, optional
@@ -106,7 +108,7 @@ class Settings:
     optimizer: str = "sgd"
     momentum: float = 0.0
     nesterov: bool = False
-    weight_decay: float = 0.0
+    weight_decay: Any = 0.0
     schedule: Callable[[int], float] | None = None
     batch_size: int | None = None
     seed: int = 0
@@ -122,6 +124,13 @@ class Settings:
         has_moments = self.optimizer != "sgd" or self.momentum != 0
         is_piecewise = self.schedule is None or isinstance(self.schedule, PiecewiseRate)
         return is_piecewise and not (has_moments or self.weight_decay or self.batch_size)
+
+    @property
+    def decays(self) -> Rates:
+        """The weight decay of each group."""
+        if isinstance(self.weight_decay, Mapping):
+            return Rates(**self.weight_decay)
+        return Rates(*4 * (self.weight_decay,))
 
     def factors(self, epoch: int, n_epochs: int) -> Array:
         """Return the factors (n_epochs,) of the rates in the epochs from `epoch` on, counted from 0."""
@@ -176,6 +185,8 @@ class Status(Enum):
 
     TRAINED = "trained"
     DIVERGED = "diverged"
+    CONVERGED = "converged"
+    STALLED = "stalled"
 
 
 @dataclass(frozen=True)
@@ -238,14 +249,14 @@ class Engine(Protocol):
         Training stops at the first squared error that is not finite, as for every RMSE above 1e154, or whose root the
         dtype of the problem cannot hold. An engine may also stop where a weight is not finite. Then the status is
         DIVERGED, the row after the returned number of epochs has that error, and the engine must be restored before it
-        is used again.
+        is used again. An optimizer that ends by itself returns CONVERGED or STALLED; it trains no more epochs.
 
         Returns
         -------
         n_done : int
             Number of epochs with a finite squared error.
         status : Status
-            TRAINED if these are all epochs.
+            TRAINED if these are all epochs and more can be trained.
         """
 
     def weights(self) -> Weights:

@@ -18,19 +18,22 @@ class FitInfo:
         Engine that trained the model.
     method : str
         Method with which the engine computed the last epochs, such as "pattern moments".
-    optimizer : {"sgd", "adam"}
+    optimizer : {"sgd", "adam", "lbfgs", "lstsq"}
         Optimiser.
     lr : float, dict, callable or None
         Learning rate, which applies to the standardised data if the data were standardised.
         With ``lr="auto"`` it is the largest rate. It is a dict or a callable if `lr` was a mapping or a callable. It is
-        None if Ctrl-C ended the fit before the automatic rate was computed.
+        None if Ctrl-C ended the fit before the automatic rate was computed, and 1.0 with "lbfgs" and "lstsq", which
+        take no rate.
     epochs_run : int
         Number of epochs run.
     best_epoch : int
         Epoch of the returned weights.
-    stop_reason : {"epochs", "patience", "callback", "crossing", "interrupted"} or None
+    stop_reason : {"epochs", "patience", "callback", "crossing", "interrupted", "converged", "stalled"} or None
         Reason for the end of training; None for a model that was copied during training.
-        "patience" and "crossing" come before "epochs" if they end training at the last epoch.
+        "patience" and "crossing" come before "epochs" if they end training at the last epoch. With "lbfgs",
+        "converged" means that the objective decreased by less than 1e-12 of itself in ten steps in a row, or that its
+        gradient is 0, and "stalled" that no step along the gradient decreased it. "lstsq" ends as "converged".
     crossings : int or None
         Number of crossings in all epochs; None if the engine does not count them.
         A crossing is a change of a hidden unit from inactive to active on a sample, or back.

@@ -13,6 +13,7 @@ import numpy as np
 from fastmlp import checks
 from fastmlp.engines.choosing import ALGORITHMS, MOST_OUTPUTS, chosen_algorithm
 from fastmlp.engines.engine import Weights
+from fastmlp.engines.optimizers import OPTIMIZERS
 from fastmlp.files.archives import checked_path
 from fastmlp.starting.architecture import Architecture
 from fastmlp.starting.continued import Continued
@@ -24,6 +25,7 @@ from fastmlp.starting.safe_rate import data_digest
 from fastmlp.starting.scaling import Standardization
 from fastmlp.starting.update_rule import UpdateRule, checked_update_rule
 
+NO_RATE = 1.0  # of an optimiser that takes none: every trained group is trained
 MOST_RECORDS = 10**6  # of a history with the default record_every
 MOST_VALIDATIONS = 1000  # likewise, if each record takes a validation
 MODEL_BYTES = 2000  # of a Model besides its weights
@@ -129,7 +131,8 @@ def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
     patience = None if options.patience is None else checks.epoch_count("patience", options.patience)
     if options.callback is not None and not callable(options.callback):
         raise TypeError(checks.wording("callback", "callable", repr(options.callback)))
-    net_bytes = _require_memory(architecture, len(data.x), algorithm, record_every, epochs // record_every)
+    stores_layer = algorithm == "reference" or rule.optimizer == "lstsq"
+    net_bytes = _require_memory(architecture, len(data.x), stores_layer, record_every, epochs // record_every)
     return FitConfig(
         data=data,
         architecture=architecture,
@@ -204,6 +207,8 @@ def _rate(
 
     The rate of a model applies to the coordinates and the optimiser that it was trained with.
     """
+    if optimizer in OPTIMIZERS:
+        return NO_RATE, None
     if not isinstance(given, str):
         return given, None
     base = ADAM_RATE if optimizer == "adam" else None
@@ -302,14 +307,14 @@ def _checked_resume(resume: object, checkpoint: object) -> bool:
 
 
 def _require_memory(
-    architecture: Architecture, n_samples: int, algorithm: str, record_every: int, n_records: int
+    architecture: Architecture, n_samples: int, stores_layer: bool, record_every: int, n_records: int
 ) -> int:
     """Refuse sizes whose largest arrays, in float64, exceed the memory; return the bytes of a model."""
     item = np.dtype(np.float64).itemsize
     n_in, n_hidden, n_out = architecture[:3]
     net = item * n_hidden * (n_in + n_out + 1)
     copies = 10  # measured: dense 8.1 at two million units, univariate 9.2 at ten million
-    layer = 3 * item * n_hidden * n_samples if algorithm == "reference" else 0
+    layer = 3 * item * n_hidden * n_samples if stores_layer else 0
     checks.memory("hidden", f"{n_hidden}", copies * net + layer)
     checks.memory("record_every", f"{record_every}", 3 * item * n_records)
     return net + MODEL_BYTES

@@ -107,18 +107,28 @@ class FitOptions:
     )
     optimizer: str = option(
         "sgd",
-        'Optimiser, "sgd" or "adam".',
+        'Optimiser, "sgd", "adam", "lbfgs" or "lstsq".',
         """
         "sgd" is gradient descent as in torch.optim.SGD. "adam" is torch.optim.Adam with its default betas and epsilon.
+        "lbfgs" is L-BFGS on the whole objective; an epoch is a step that decreases it. It ends by itself when no step
+        decreases the objective any more. From drawn weights, it first solves for w2 and b2 with a small ridge. "lstsq"
+        keeps w1 and b1 and solves for w2 and b2 by linear least squares, in one epoch. Where they are not unique, they
+        change as little as possible. Both compute in float64 and take no `lr`, `momentum` or `batch_size`; "lstsq"
+        takes no `patience`, `checkpoint` or `snapshots` either.
         """,
-        kind='{"sgd", "adam"}',
+        kind='{"sgd", "adam", "lbfgs", "lstsq"}',
     )
     momentum: float = option(0.0, 'Momentum of "sgd".', "It must be at least 0 and below 1.")
     nesterov: bool = option(False, "Whether to use Nesterov momentum.", "Requires `momentum` above 0.")
-    weight_decay: float = option(
+    weight_decay: float | Mapping[str, float] = option(
         0.0,
         "Factor of the L2 penalty.",
-        "`weight_decay` times the parameter is added to the gradient of every weight and bias, as in PyTorch.",
+        """
+        `weight_decay` times the parameter is added to the gradient of every weight and bias, as in PyTorch. With
+        "lbfgs" and "lstsq", a mapping gives each of "w1", "b1", "w2" and "b2" its own factor; groups that it does not
+        name have no penalty.
+        """,
+        kind="float or mapping",
     )
     batch_size: int | None = option(
         None,

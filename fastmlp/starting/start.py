@@ -7,7 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp.engines.engine import Weights
+from fastmlp.engines.engine import Problem, Weights
+from fastmlp.engines.lstsq.solving import ridge_start
+from fastmlp.engines.optimizers import OPTIMIZERS
 from fastmlp.starting.architecture import Architecture
 from fastmlp.starting.coordinates import Coordinates
 from fastmlp.starting.initial_weights import initial_weights
@@ -62,3 +64,17 @@ def find_starts(
         return [Start(weights, lr) for weights in nets]
     rates = automatic_rates(coordinates.x, coordinates.sample_weight, nets, architecture, interrupted)
     return [Start(weights, rate) for weights, rate in zip(nets, rates, strict=True)]
+
+
+def solved_start(
+    start: Start, init: str | float | Weights, problem: Problem, architecture: Architecture, optimizer: str
+) -> Start:
+    """Return a start whose w2 and b2 are solved for with a ridge, if the optimiser asks for it.
+
+    Weights that a caller gave stay as they are.
+    """
+    ridge = OPTIMIZERS[optimizer].start_ridge if optimizer in OPTIMIZERS else 0.0
+    if not ridge or isinstance(init, Weights):
+        return start
+    slope, has_bias = architecture.negative_slope, architecture.output_bias
+    return start._replace(weights=ridge_start(problem, start.weights, slope, ridge, has_bias=has_bias))

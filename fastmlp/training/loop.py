@@ -194,13 +194,15 @@ class TrainingLoop:
         before = EngineState(self._engine.state(), self._epoch)
         n_epochs = min(self._chunk_length.n_epochs, stop - self._epoch)
         started = time.perf_counter()
-        n_done, status = self._engine.advance(n_epochs, self._record)
+        n_trained, status = self._engine.advance(n_epochs, self._record)
         self._chunk_length.measure(n_epochs, time.perf_counter() - started)
-        n_done, self._ended_by = self._record_chunk(before, n_done)
-        if n_done < n_epochs:
+        n_done, self._ended_by = self._record_chunk(before, n_trained)
+        if n_done < n_trained or status is Status.DIVERGED:
             self._go_to(before, before.epoch + n_done)
         else:
             self._take_row(n_done)
+        if status in (Status.CONVERGED, Status.STALLED):
+            self._ended_by = self._ended_by or status.value
         if status is Status.DIVERGED and self._ended_by is None:
             raise self._divergence(self._epoch + 1)
         if self._validate is not None and self._recorder.records(self._epoch) and self._validate_weights(before):

@@ -37,7 +37,7 @@ def remedy(config: FitConfig, lr: Rate | None, *, is_divergence: bool) -> str:
         first = f'{rates}, or lr="auto"'
     others = {
         "less momentum": config.rule.momentum > 0,
-        "less weight_decay": config.rule.weight_decay > 0,
+        "less weight_decay": bool(config.rule.weight_decay),
         "a larger batch_size": config.rule.batch_size is not None,
         "standardize=True": not config.standardize,
     }

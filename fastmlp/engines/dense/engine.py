@@ -80,11 +80,15 @@ class DenseEngine:
         self._progress = progress_counters(self._n_parts)
 
         self._order_samples(np.arange(n_samples))
+        self._evaluate_start()
+
+    def _evaluate_start(self) -> None:
+        """Compile the kernel and evaluate the net at the start."""
         arguments = self._arguments(self._squared_error[:, None], self._rates, n_batches=0)
         self._kernel = compiled(self._kernels.train, (*arguments, self._progress, 0))
         self._train(self._squared_error, self._rates, n_batches=0)
         if self._n_batches:  # the first update takes the gradient of a batch, not that of all samples
-            for gradient in gradients:
+            for gradient in self._gradients:
                 gradient[:] = 0
         self._n_updates = 0
 

@@ -41,11 +41,11 @@ class FewInputs(DenseEngine):
         n_blocks = blocks_per_batch * max(1, n_batches_of(n_samples, settings))
         n_weights = 2 if settings.batch_size else 1
 
-        theta = np.concatenate([weights.w1, weights.b1[None], weights.w2.T])  # (n_in + 2, n_hidden)
+        self._theta_shape = n_in + 2, n_padded
         super().__init__(
             problem,
             settings,
-            {"theta": padded(theta, (n_in + 2, n_padded), dtype), "b2": broadcast_to_lanes(weights.b2, dtype)},
+            {"theta": self._theta(weights, dtype), "b2": broadcast_to_lanes(weights.b2, dtype)},
             few_inputs.Gradients(
                 active_sums=aligned_zeros((n_parts, n_in + 1, n_padded), dtype),
                 all_sums=aligned_zeros((n_parts, n_in + 1), dtype),
@@ -71,7 +71,16 @@ class FewInputs(DenseEngine):
         """Compile the kernel for this number of inputs, without or with moments."""
         cls(*smallest_problem(shape.n_in, dtype, settings))
 
+    def _theta(self, weights: Weights, dtype: np.dtype[Any]) -> Array:
+        """Return w1, b1 and w2 in the layout of the kernel."""
+        rows = np.concatenate([weights.w1, weights.b1[None], weights.w2.T])  # (n_in + 2, n_hidden)
+        return padded(rows, self._theta_shape, dtype)
+
+    def _weights(self, theta: Array, b2: Array) -> Weights:
+        """Return copies of the weights in theta and b2 (n_out,)."""
+        *w1, b1, w2 = theta[:, : self._n_hidden]
+        return Weights(np.array(w1), b1.copy(), w2[:, None].copy(), b2.copy())
+
     def weights(self) -> Weights:
         """Return copies of the weights."""
-        *w1, b1, w2 = self._state["theta"][:, : self._n_hidden]
-        return Weights(np.array(w1), b1.copy(), w2[:, None].copy(), self._state["b2"][:, 0].copy())
+        return self._weights(self._state["theta"], self._state["b2"][:, 0])

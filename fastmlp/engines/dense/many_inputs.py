@@ -29,9 +29,9 @@ class ManyInputs(DenseEngine):
         n_out = problem.y.shape[1]
         dtype = problem.x.dtype
         lanes = n_lanes(dtype)
-        units = many_inputs.PANEL_VECTORS * lanes  # of a panel
+        theta = self._theta(weights, dtype)
+        units = theta.shape[2]  # of a panel
         n_in = many_inputs.padded_inputs(self._n_in)
-        theta = packed_panels(weights, n_in, units, dtype)
 
         samples_per_batch = round_up(min(n_samples, settings.batch_size or n_samples), many_inputs.TILE_ROWS)
         n_parts = n_parts_of(settings, samples_per_batch // many_inputs.TILE_ROWS)
@@ -68,6 +68,15 @@ class ManyInputs(DenseEngine):
         """Compile the kernel, one for all sizes, without or with moments."""
         cls(*smallest_problem(1, dtype, settings))
 
+    def _theta(self, weights: Weights, dtype: np.dtype[Any]) -> Array:
+        """Return w1, b1 and w2 in the layout of the kernel."""
+        units = many_inputs.PANEL_VECTORS * n_lanes(dtype)
+        return packed_panels(weights, many_inputs.padded_inputs(self._n_in), units, dtype)
+
+    def _weights(self, theta: Array, b2: Array) -> Weights:
+        """Return copies of the weights in theta and b2 (n_out,)."""
+        return unpacked_panels(theta, b2, self._n_in, self._n_hidden)
+
     def weights(self) -> Weights:
         """Return copies of the weights."""
-        return unpacked_panels(self._state["theta"], self._state["b2"][:, 0], self._n_in, self._n_hidden)
+        return self._weights(self._state["theta"], self._state["b2"][:, 0])

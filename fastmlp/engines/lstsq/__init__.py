@@ -1,0 +1,1 @@
+"""Exact least squares for w2 and b2, given w1 and b1."""
