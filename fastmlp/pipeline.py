@@ -111,11 +111,7 @@ def train(config: FitConfig) -> Model:
                 fit_seconds=time.perf_counter() - started - compile_seconds,
                 compile_seconds=compile_seconds,
             )
-            with np.errstate(over="ignore", invalid="ignore"):
-                folded = coordinates.maps.fold(weights, config.dtype)
-            if not all(np.isfinite(array).all() for array in folded):
-                raise OverflowError(f"the weights overflow in {config.dtype}")
-            return fitted_model(config, folded, history, info)
+            return fitted_model(config, _folded(coordinates.maps, weights, config.dtype), history, info)
 
         recorder = Recorder(
             config.epochs,
@@ -182,6 +178,15 @@ def fit_info(config: FitConfig, maps: Standardization, lr: Rate | None, **facts:
         **rate_facts(config, lr),
         **facts,
     )
+
+
+def _folded(maps: Standardization, weights: Weights, dtype: np.dtype[Any]) -> Weights:
+    """Return the weights that act on the data as given; an OverflowError if the dtype cannot hold them."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        folded = maps.fold(weights, dtype)
+    if not all(np.isfinite(array).all() for array in folded):
+        raise OverflowError(f"the weights overflow in {dtype}")
+    return folded
 
 
 def fitted_model(config: FitConfig, weights: Weights, history: History | None, info: FitInfo) -> Model:
