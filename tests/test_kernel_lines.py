@@ -20,12 +20,16 @@ UNIVARIATE = {
     "stretches, two outputs": {"shape": (202, 1, 6, 2), "epochs": 20},
     "momentum": {"shape": (9, 1, 6, 1), "epochs": 40, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01},
     "adam": {"shape": (9, 1, 6, 2), "epochs": 40, "optimizer": "adam"},
+    "lbfgs": {"shape": (9, 1, 6, 1), "epochs": 12, "optimizer": "lbfgs", "lr": "auto"},
+    "lbfgs, two outputs": {"shape": (9, 1, 6, 2), "epochs": 12, "optimizer": "lbfgs", "lr": "auto"},
 }
 DENSE = {
     "few inputs": {"shape": (19, 2, 5, 1), "epochs": 20},
     "few inputs, leaky": {"shape": (19, 5, 5, 1), "epochs": 10, "negative_slope": 0.1},
     "many inputs": {"shape": (13, 9, 7, 1), "epochs": 10},
     "many inputs, leaky, two outputs": {"shape": (13, 3, 7, 2), "epochs": 10, "negative_slope": 0.1},
+    "few inputs, lbfgs": {"shape": (19, 2, 5, 1), "epochs": 8, "optimizer": "lbfgs", "lr": "auto"},
+    "many inputs, lbfgs": {"shape": (13, 3, 7, 2), "epochs": 8, "optimizer": "lbfgs", "lr": "auto"},
 }
 
 
