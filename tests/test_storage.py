@@ -85,7 +85,7 @@ def test_training_goes_on_from_a_loaded_model_as_from_the_one_saved(fitted, tmp_
     got, expected = (fastmlp.fit(x, y, init=start, epochs=30) for start in (saved(model, tmp_path / "m"), model))
     for name in ("w1", "b1", "w2", "b2"):
         np.testing.assert_array_equal(getattr(got, name), getattr(expected, name))
-    assert got.info.lr == model.info.lr
+    assert got.info.lr == expected.info.lr <= model.info.lr  # without the weights, the samples are others
 
 
 def test_a_callable_rate_is_saved_as_none(sine, tmp_path):
