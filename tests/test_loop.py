@@ -274,13 +274,19 @@ def test_weights_that_overflow_are_divergence_with_a_checkpoint(tmp_path):
 
 
 def test_a_best_epoch_before_the_overflow_is_returned():
-    validated = fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=9, validation=([0.5], [0.0]), patience=50, **OVERFLOWING)
-    assert (validated.info.best_epoch, validated.info.epochs_run) == (3, 9)
+    # Without a trained b2 the error stays at its lowest, so that epoch 1 is the best and the later weights do not count.
     rates = {**OVERFLOWING["lr"], "b2": 0.0}
     options = {**OVERFLOWING, "lr": rates, "patience": 50}
     model = fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=9, **options)
     assert (model.info.best_epoch, model.info.epochs_run) == (1, 9)
     np.testing.assert_allclose(model.w1, -1.25e38, rtol=1e-6)
+
+
+def test_a_best_epoch_after_the_overflow_is_divergence():
+    # The unit is inactive and takes no part in the error, which b2 lowers to the last epoch.
+    with pytest.raises(fastmlp.DivergenceError) as caught:
+        fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=9, validation=([0.5], [0.0]), patience=50, **OVERFLOWING)
+    assert_overflow_at_epoch_4(caught.value)
 
 
 @ENGINES
