@@ -274,7 +274,7 @@ def test_weights_that_overflow_are_divergence_with_a_checkpoint(tmp_path):
 
 
 def test_a_best_epoch_before_the_overflow_is_returned():
-    # Without a trained b2 the error stays at its lowest, so that epoch 1 is the best and the later weights do not count.
+    # Without a trained b2 the error stays at its lowest: epoch 1 is the best, and the later weights do not count.
     rates = {**OVERFLOWING["lr"], "b2": 0.0}
     options = {**OVERFLOWING, "lr": rates, "patience": 50}
     model = fastmlp.fit([0.5, 1.0], [0.0, 0.0], epochs=9, **options)
