@@ -7,6 +7,7 @@ If these results differ by more than the tolerance, the training is chaotic, and
 from __future__ import annotations
 
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -188,7 +189,8 @@ def _fit(call: Call, lr: Any) -> fastmlp.Model:
         "record_every": 1,
         "progress": False,
     }
-    with _forced(call.method), _chunks(call.way):
+    with _forced(call.method), _chunks(call.way), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The RMSE is")  # that the error has risen
         if call.way != "resumed":
             return fastmlp.fit(call.x, call.y, **options)
         with tempfile.TemporaryDirectory() as folder:
