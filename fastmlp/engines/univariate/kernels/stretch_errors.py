@@ -7,7 +7,7 @@ the running sums down the columns, in vectors again, where they are used (`sum_e
 
 from __future__ import annotations
 
-from fastmlp.compiled.jit import inlined
+from fastmlp.compiled.jit import inline_ir, inlined
 from fastmlp.compiled.reductions import total
 from fastmlp.compiled.registers import vectors
 from fastmlp.compiled.vectors import add, broadcast, fma, lanes, load, multiply, store, subtract, zeros
@@ -116,7 +116,7 @@ def sum_errors(state: State, starts: Array, o: int) -> float:
     return result
 
 
-@inlined
+@inline_ir
 def write_errors(state: State, scratch: Scratch, o: int) -> float:
     """Write the sums of the weighted errors of output o on all stretches; return its squared error.
 

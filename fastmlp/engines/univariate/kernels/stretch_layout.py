@@ -139,7 +139,6 @@ class Scratch(NamedTuple):
         What `moved` is to mark, as numbers.
     line_starts : (4, n_blocks COLUMNS)
         For each column of a block the lines (rise and offset) of all units left of it, and of those right of it.
-    fields, v : as in Units
     order, merged : (n_positions,) int64
     """
 
@@ -148,8 +147,6 @@ class Scratch(NamedTuple):
     gradients: Array
     is_moved: Array
     line_starts: Array
-    fields: Array
-    v: Array
     order: Array
     merged: Array
 
@@ -230,8 +227,6 @@ def new_scratch(units: Units) -> Scratch:
         gradients=aligned_zeros(2, BLOCK_SIZE),
         is_moved=aligned_zeros(BLOCK_SIZE),
         line_starts=aligned_zeros(4, units.blocks.size * COLUMNS),
-        fields=np.zeros_like(units.fields),
-        v=np.zeros_like(units.v),
         order=np.zeros(n_positions, np.int64),
         merged=np.zeros(n_positions, np.int64),
     )

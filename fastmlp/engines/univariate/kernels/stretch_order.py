@@ -166,14 +166,7 @@ def move_kinks(state: State, scratch: Scratch, data: Data, slope: float) -> bool
     return n_swaps < max_swaps
 
 
-@inlined
-def copy_to(target: Array, source: Array) -> None:
-    """Overwrite one array by another; an assignment to a slice would allocate, in case they overlap."""
-    for i in range(target.size):
-        target[i] = source[i]
-
-
-@inlined
+@inline_ir
 def merge_sort(units: Units, scratch: Scratch) -> None:
     """Sort the units by their kinks in O(n log n) and mark all stretches as stale."""
     kink, order, merged = units.kink, scratch.order, scratch.merged
@@ -192,28 +185,12 @@ def merge_sort(units: Units, scratch: Scratch) -> None:
                 else:
                     merged[i] = order[b]
                     b += 1
-        copy_to(order, merged)
+        for i in range(size):  # an assignment to a slice would allocate, in case the arrays overlap
+            order[i] = merged[i]
         run *= 2
-    permute_fields(units.fields, scratch.fields, order)
-    permute_fields(units.v, scratch.v, order)
-    permute(kink, merged, order)
-    permute(units.caller_index, merged, order)
-    scratch.stale[:] = 1
-
-
-@inlined
-def permute(keys: Array, old: Array, order: Array) -> None:
-    """Bring the key at position order[i] to position i; old is scratch of the shape of keys."""
-    copy_to(old, keys)
-    for i in range(order.size):
-        keys[i] = old[order[i]]
-
-
-@inlined
-def permute_fields(fields: Array, old: Array, order: Array) -> None:
-    """Bring the unit at position order[i] to position i; old is scratch of the shape of fields."""
-    copy_to(old.reshape(-1), fields.reshape(-1))
-    for i in range(order.size):
-        block, source, target = order[i] // BLOCK_SIZE, lane(order[i]), lane(i)
-        for j in range(fields.shape[1]):
-            fields[i // BLOCK_SIZE, j, target] = old[block, j, source]
+    for i in range(size):
+        source = order[i]
+        while source < i:  # what was there has been exchanged with what order says
+            source = order[source]
+        swap(units, scratch.moved, i, source)
+        scratch.stale[i] = 1
