@@ -61,7 +61,7 @@ TARGETS = (
         documented_there=frozenset({"rng", "threads", "record_every", "progress"}),
     ),
     Target(
-        "fastmlp/sklearn.py",
+        "fastmlp/sklearn/regressor.py",
         "FastMLPRegressor",
         # Arguments of the estimator's own `fit`, or of a single run.
         left_out=frozenset({"rng", "sample_weight", "validation", "dtype", "snapshots", "stop_at_crossing"})

@@ -29,7 +29,7 @@ MAX_LINES, MAX_FUNCTION_LINES, MAX_PARAMETERS = 400, 60, 6
 EXCEPTIONS = {
     "fitting.fit": "each option of a fit is a parameter",
     "many.fit_many": "those of fit, and how many fits",
-    "sklearn.FastMLPRegressor.__init__": "scikit-learn clones estimators by their explicit parameters",
+    "sklearn.regressor.FastMLPRegressor.__init__": "scikit-learn clones estimators by their explicit parameters",
 }
 
 

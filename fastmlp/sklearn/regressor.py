@@ -1,32 +1,25 @@
-"""A scikit-learn estimator; requires the extra ``fastmlp[sklearn]``.
-
-`fastmlp.fit` trains and checks the options. This module adds the parameters, attributes and data checks that users of
-scikit-learn expect.
-"""
+"""The estimator of one fit."""
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Self
 
-import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-import fastmlp
 from fastmlp import checks
 from fastmlp.engines.engine import Array
 from fastmlp.models.model import Model
+from fastmlp.sklearn import samples
+from fastmlp.sklearn.scores import r2
+from fastmlp.sklearn.stepwise import StepwiseTraining
 
 EPOCHS_PER_PATIENCE = 10  # with early stopping, if no patience is given
 
 
-class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type: ignore[misc]
+class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseEstimator):  # type: ignore[misc]
     """Two-layer ReLU network as a scikit-learn regressor.
 
     `fastmlp.fit` describes the parameters that both share.
@@ -123,8 +116,6 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
     True
     """
 
-    model_: fastmlp.Model
-
     def __init__(
         self,
         hidden: int = 1000,
@@ -191,67 +182,30 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
             The fitted estimator.
         """
         continues = checks.flag("warm_start", self.warm_start) and hasattr(self, "model_")
-        X, y, sample_weight = self._checked(X, y, sample_weight, reset=not continues)
-        seed = self._seed()
+        X, y, sample_weight = samples.checked_samples(self, X, y, sample_weight, reset=not continues)
+        seed = samples.seed(self.random_state)
+        training = X, y, sample_weight
         validation = None
         patience = self.patience
         if checks.flag("early_stopping", self.early_stopping):
-            X, y, sample_weight, validation = self._split(X, y, sample_weight, seed)
+            training, validation = samples.held_out(training, self.validation_fraction, seed)
             if patience is None:
                 patience = max(1, checks.count("epochs", self.epochs) // EPOCHS_PER_PATIENCE)
-        self._train(X, y, sample_weight, continues, seed, epochs=self.epochs, validation=validation, patience=patience)
+        self._train(training, continues, seed, epochs=self.epochs, validation=validation, patience=patience)
         history = self.model_.history
         assert history is not None
         assert self.model_.info is not None
         self.loss_curve_ = (0.5 * history.rmse[1:] ** 2).tolist()
         self.best_loss_ = None if validation else min(self.loss_curve_)
-        self.validation_scores_: list[float] | None = None
-        self.best_validation_score_: float | None = None
+        self.validation_scores_ = None
+        self.best_validation_score_ = None
         if validation is not None:
             assert history.val_rmse is not None
-            self.validation_scores_ = _r2(history.val_rmse[1:], validation).tolist()
+            self.validation_scores_ = r2(history.val_rmse[1:], validation).tolist()
             self.best_validation_score_ = max(self.validation_scores_)
         self.n_iter_ = self.model_.info.epochs_run
-        self.t_ = self.n_iter_ * len(X)
+        self.t_ = self.n_iter_ * len(training[0])
         self.loss_ = self.loss_curve_[-1]
-        return self
-
-    def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Train for one epoch from the weights of the previous call.
-
-        The automatic learning rate and the standardisation are computed from the samples of the first call. The rate
-        stays constant unless other samples need a smaller one. The state of the optimiser, such as its momentum, is not
-        kept between calls.
-
-        Parameters
-        ----------
-        X : array_like of shape (n_samples, n_features)
-            Inputs.
-        y : array_like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array_like of shape (n_samples,), optional
-            Weights of the samples.
-
-        Returns
-        -------
-        self
-            The fitted estimator.
-        """
-        continues = hasattr(self, "model_")
-        X, y, sample_weight = self._checked(X, y, sample_weight, reset=not continues)
-        options: dict[str, Any] = {"epochs": 1, "min_delta": 0.0}
-        if isinstance(self.lr, str) and self.lr == "auto":
-            options["lr"] = "constant"  # every call is one epoch, so none of them is the last one
-        self._train(X, y, sample_weight, continues, self._seed(), **options)
-        if not continues:
-            self.loss_curve_, self.n_iter_, self.t_ = [], 0, 0
-            self.validation_scores_ = self.best_validation_score_ = None
-        assert self.model_.history is not None
-        self.loss_ = float(0.5 * self.model_.history.rmse[-1] ** 2)
-        self.loss_curve_.append(self.loss_)
-        self.best_loss_ = min(self.loss_curve_)
-        self.n_iter_ += 1
-        self.t_ += len(X)
         return self
 
     def predict(self, X: Any) -> Array:
@@ -268,70 +222,4 @@ class FastMLPRegressor(RegressorMixin, MultiOutputMixin, BaseEstimator):  # type
             Predicted targets.
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=(np.float64, np.float32), reset=False)
-        return self.model_.predict(X)
-
-    def _checked(self, X: Any, y: Any, sample_weight: Any, *, reset: bool) -> tuple[Array, Array, Array | None]:
-        """Check the samples as other estimators of scikit-learn do."""
-        dtypes = (np.float64, np.float32)
-        X, y = validate_data(self, X, y, dtype=dtypes, multi_output=True, y_numeric=True, reset=reset)
-        y = np.asarray(y, dtype=X.dtype)
-        if y.ndim == 2 and y.shape[1] == 1:
-            y = column_or_1d(y, warn=True)
-        return X, y, None if sample_weight is None else np.asarray(sample_weight)
-
-    def _seed(self) -> int:
-        """Return the seed that `random_state` stands for."""
-        if isinstance(self.random_state, numbers.Integral):
-            return checks.count("random_state", self.random_state, minimum=0)
-        return int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-
-    def _split(
-        self,
-        X: Array,
-        y: Array,
-        sample_weight: Array | None,
-        seed: int,
-    ) -> tuple[Array, Array, Array | None, tuple[Array, ...]]:
-        """Return the training samples and the held-out samples."""
-        if not 0 < checks.real("validation_fraction", self.validation_fraction) < 1:
-            rule = "above 0 and below 1"
-            raise ValueError(checks.wording("validation_fraction", rule, repr(self.validation_fraction)))
-        weights = [] if sample_weight is None else [sample_weight]
-        parts = train_test_split(X, y, *weights, test_size=self.validation_fraction, random_state=seed)
-        return parts[0], parts[2], parts[4] if weights else None, tuple(parts[1::2])
-
-    def _train(
-        self,
-        X: Array,
-        y: Array,
-        sample_weight: Array | None,
-        continues: bool,
-        seed: int,
-        **options: Any,
-    ) -> None:
-        """Call `fastmlp.fit` with the estimator's parameters, which `options` override, and set the attributes."""
-        own = {name: value for name, value in self.get_params(deep=False).items() if name not in _NOT_OF_FIT}
-        if continues:
-            own["init"] = self.model_
-        rng = [seed, self.n_iter_] if continues else seed  # every `partial_fit` has its own batches
-        model = fastmlp.fit(X, y, sample_weight=sample_weight, rng=rng, progress=False, **own | options)
-        self.model_ = replace(model, feature_names=getattr(self, "feature_names_in_", model.feature_names))
-        self.coefs_ = [self.model_.w1, self.model_.w2]
-        self.intercepts_ = [self.model_.b1, self.model_.b2]
-        self.n_outputs_ = self.model_.n_out
-        self.n_layers_ = 3
-        self.out_activation_ = "identity"
-
-
-_NOT_OF_FIT = ("early_stopping", "validation_fraction", "warm_start", "random_state", "patience", "epochs")
-
-
-def _r2(rmse: Array, validation: tuple[Array, ...]) -> Array:
-    """Return the R^2 of each RMSE on the validation samples. 0 / 0 counts as 1, as in scikit-learn."""
-    y = validation[1].reshape(len(validation[1]), -1).astype(np.float64)
-    weights = validation[2] if len(validation) == 3 else None
-    variance = np.average((y - np.average(y, axis=0, weights=weights)) ** 2, axis=0, weights=weights).mean()
-    if variance == 0:
-        return np.where(rmse == 0, 1.0, 0.0)
-    return np.asarray(1 - rmse**2 / variance)
+        return self.model_.predict(samples.checked_inputs(self, X))

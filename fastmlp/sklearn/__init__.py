@@ -1,0 +1,9 @@
+"""Scikit-learn estimators; they require the extra ``fastmlp[sklearn]``.
+
+`fastmlp.fit` trains and checks the options. This package adds the parameters, attributes and data checks that users of
+scikit-learn expect.
+"""
+
+from fastmlp.sklearn.regressor import FastMLPRegressor
+
+__all__ = ["FastMLPRegressor"]

@@ -1,0 +1,81 @@
+"""Training that continues from the net of an earlier call: `partial_fit` and `warm_start`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Self
+
+import numpy.typing as npt
+
+import fastmlp
+from fastmlp.engines.engine import Array
+from fastmlp.sklearn import samples
+
+NOT_OF_FIT = ("early_stopping", "validation_fraction", "warm_start", "random_state", "patience", "epochs")
+
+
+class StepwiseTraining:
+    """The part of an estimator that trains its net, from new weights or from those of the previous call."""
+
+    lr: Any
+    random_state: Any
+    get_params: Callable[..., dict[str, Any]]
+    model_: fastmlp.Model
+    loss_curve_: list[float]
+    best_loss_: float | None
+    validation_scores_: list[float] | None
+    best_validation_score_: float | None
+
+    def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
+        """Train for one epoch from the weights of the previous call.
+
+        The automatic learning rate and the standardisation are computed from the samples of the first call. The rate
+        stays constant unless other samples need a smaller one. The state of the optimiser, such as its momentum, is not
+        kept between calls.
+
+        Parameters
+        ----------
+        X : array_like of shape (n_samples, n_features)
+            Inputs.
+        y : array_like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array_like of shape (n_samples,), optional
+            Weights of the samples.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+        """
+        continues = hasattr(self, "model_")
+        X, y, sample_weight = samples.checked_samples(self, X, y, sample_weight, reset=not continues)
+        options: dict[str, Any] = {"epochs": 1, "min_delta": 0.0}
+        if isinstance(self.lr, str) and self.lr == "auto":
+            options["lr"] = "constant"  # every call is one epoch, so none of them is the last one
+        self._train((X, y, sample_weight), continues, samples.seed(self.random_state), **options)
+        if not continues:
+            self.loss_curve_, self.n_iter_, self.t_ = [], 0, 0
+            self.validation_scores_ = self.best_validation_score_ = None
+        assert self.model_.history is not None
+        self.loss_ = float(0.5 * self.model_.history.rmse[-1] ** 2)
+        self.loss_curve_.append(self.loss_)
+        self.best_loss_ = min(self.loss_curve_)
+        self.n_iter_ += 1
+        self.t_ += len(X)
+        return self
+
+    def _train(self, training: tuple[Array, Array, Array | None], continues: bool, seed: int, **options: Any) -> None:
+        """Call `fastmlp.fit` with the estimator's parameters, which `options` override, and set the attributes."""
+        X, y, sample_weight = training
+        own = {name: value for name, value in self.get_params(deep=False).items() if name not in NOT_OF_FIT}
+        if continues:
+            own["init"] = self.model_
+        rng = [seed, self.n_iter_] if continues else seed  # every `partial_fit` has its own batches
+        model = fastmlp.fit(X, y, sample_weight=sample_weight, rng=rng, progress=False, **own | options)
+        self.model_ = replace(model, feature_names=getattr(self, "feature_names_in_", model.feature_names))
+        self.coefs_ = [self.model_.w1, self.model_.w2]
+        self.intercepts_ = [self.model_.b1, self.model_.b2]
+        self.n_outputs_ = self.model_.n_out
+        self.n_layers_ = 3
+        self.out_activation_ = "identity"
