@@ -1,0 +1,49 @@
+"""Checks of arguments.
+
+Errors read ``<name> must be <rule>, got <value>.``, followed by a remedy if there is one. A wrong type is a TypeError,
+a wrong value a ValueError, and a size beyond the memory a MemoryError.
+"""
+
+from fastmlp.checks.arrays import common_dtype, fractions, weights
+from fastmlp.checks.data import Samples, inputs, samples
+from fastmlp.checks.messages import counted, shortened, wording
+from fastmlp.checks.rates import learning_rate
+from fastmlp.checks.scalars import (
+    at_least,
+    choice,
+    count,
+    dtype,
+    epoch_count,
+    flag,
+    generator,
+    optional_flag,
+    optional_names,
+    real,
+)
+from fastmlp.checks.sizes import memory, physical_memory, snapshots
+
+__all__ = [
+    "Samples",
+    "at_least",
+    "choice",
+    "common_dtype",
+    "count",
+    "counted",
+    "dtype",
+    "epoch_count",
+    "flag",
+    "fractions",
+    "generator",
+    "inputs",
+    "learning_rate",
+    "memory",
+    "optional_flag",
+    "optional_names",
+    "physical_memory",
+    "real",
+    "samples",
+    "shortened",
+    "snapshots",
+    "weights",
+    "wording",
+]
