@@ -25,7 +25,7 @@ def fit_many(
     epochs: int = 32000,
     lr: float | Mapping[str, float] | Callable[[int], float] | str = "auto",
     init: str | float | Model | tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike] = "balanced",
-    rng: Any = None,
+    rng: Any | None = None,
     standardize: bool | None = None,
     hidden_bias: bool = True,
     output_bias: bool = True,

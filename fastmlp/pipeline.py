@@ -68,8 +68,15 @@ def _continued(model: Model) -> Continued:
     return Continued(model.weights, model.negative_slope, model.feature_names, model.target_names, *held)
 
 
-def train(config: FitConfig) -> Model:
+def train(config: FitConfig, *, keeps_interrupted: bool = True) -> Model:
     """Train a network.
+
+    Parameters
+    ----------
+    config : FitConfig
+        What to train.
+    keeps_interrupted : bool
+        Whether Ctrl-C ends the fit with the model so far. If False, it raises KeyboardInterrupt.
 
     Raises
     ------
@@ -78,7 +85,7 @@ def train(config: FitConfig) -> Model:
     FileFormatError, OSError, DivergenceError
         As in `fastmlp.fit`.
     """
-    with Interrupt() as interrupt:
+    with Interrupt(defers=keeps_interrupted) as interrupt:
         started = time.perf_counter()
         checkpoint, saved = _opened_checkpoint(config)
         coordinates = coordinates_of(config)

@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import Field, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 
 from fastmlp.starting.options import FitOptions
@@ -36,6 +37,8 @@ class Target:
         Options that the function does not take.
     documented_there : frozenset of str
         Options with another meaning in this function; their docstring entries are written by hand.
+    defaults : mapping of str to object
+        Defaults that differ from those of `fastmlp.fit`.
     with_details : bool
         Whether the docstring includes the details after the first line.
     """
@@ -44,12 +47,24 @@ class Target:
     name: str
     left_out: frozenset[str] = frozenset()
     documented_there: frozenset[str] = frozenset()
+    defaults: Mapping[str, object] = field(default_factory=dict)
     with_details: bool = False
 
     @property
     def options(self) -> list[str]:
         """The options that it takes, in order."""
         return [name for name in OPTIONS if name not in self.left_out]
+
+    def annotation(self, name: str) -> str:
+        """Return the annotation of an option in the signature."""
+        declared = str(OPTIONS[name].metadata["annotation"] or OPTIONS[name].type)
+        takes_none = declared.endswith("| None") or self.defaults.get(name, OPTIONS[name].default) is not None
+        return declared if takes_none else f"{declared} | None"
+
+    def default(self, name: str) -> str:
+        """Return the default of an option, as it is written in code."""
+        value = self.defaults.get(name, OPTIONS[name].default)
+        return f'"{value}"' if isinstance(value, str) else repr(value)
 
 
 TARGETS = (
@@ -66,7 +81,8 @@ TARGETS = (
         # Arguments of the estimator's own `fit`, or of a single run.
         left_out=frozenset({"rng", "sample_weight", "validation", "dtype", "snapshots", "stop_at_crossing"})
         | {"checkpoint", "checkpoint_every", "resume", "callback", "progress"},
-        documented_there=frozenset({"patience"}),
+        documented_there=frozenset({"patience", "weight_decay"}),
+        defaults={"hidden": 100, "epochs": 400, "optimizer": "lbfgs", "weight_decay": None},
     ),
 )
 
@@ -101,7 +117,7 @@ def _signature(target: Target, source: str) -> str:
     function, _ = _definition(target, source)
     taken = [arg for arg in (*function.args.args, *function.args.kwonlyargs) if arg.arg in OPTIONS]
     indent = " " * taken[0].col_offset
-    lines = [f"{indent}{name}: {annotation(OPTIONS[name])} = {shown(OPTIONS[name])}," for name in target.options]
+    lines = [f"{indent}{name}: {target.annotation(name)} = {target.default(name)}," for name in target.options]
     return _replaced(source, taken[0].lineno, taken[-1].end_lineno or 0, lines)
 
 
@@ -144,7 +160,7 @@ def _docstring(target: Target, source: str) -> str:
         list(entries.values())[-1].append(line)
     for name in target.options:
         if name not in target.documented_there:
-            entries[name] = _entry(OPTIONS[name], indent, target.with_details)
+            entries[name] = _entry(target, name, indent)
     for name in target.left_out:
         entries.pop(name, None)
     own = {arg.arg for arg in (*function.args.args, *function.args.kwonlyargs)} - OPTIONS.keys()
@@ -161,26 +177,17 @@ def _is_before(function: ast.FunctionDef, name: str) -> bool:
     return names.index(name) < min(i for i, other in enumerate(names) if other in OPTIONS)
 
 
-def _entry(option: Field[object], indent: str, with_details: bool) -> list[str]:
+def _entry(target: Target, name: str, indent: str) -> list[str]:
     """Return an option's entry of a docstring."""
-    details = option.metadata["details"].splitlines() if with_details else []
-    head = f"{option.name} : {kind(option)}, default {shown(option)}"
+    option = OPTIONS[name]
+    details = option.metadata["details"].splitlines() if target.with_details else []
+    head = f"{name} : {kind(option)}, default {target.default(name)}"
     return [f"{indent}{head}", *(f"{indent}    {line}" for line in (option.metadata["line"], *details))]
-
-
-def annotation(option: Field[object]) -> str:
-    """Return an option's annotation in a signature."""
-    return str(option.metadata["annotation"] or option.type)
 
 
 def kind(option: Field[object]) -> str:
     """Return an option's type as docstrings say it: "int or None"."""
     return str(option.metadata["kind"] or str(option.type).replace(" | ", " or "))
-
-
-def shown(option: Field[object]) -> str:
-    """Return an option's default, as it is written in code."""
-    return f'"{option.default}"' if isinstance(option.default, str) else repr(option.default)
 
 
 def main() -> None:

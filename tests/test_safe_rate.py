@@ -67,7 +67,8 @@ def chunks_of(n):
 def test_partial_fit_of_any_chunks_does_not_diverge(name, momentum, batch_size):
     x = np.sort(np.random.default_rng(0).uniform(-3, 3, 500))[:, None]
     y = np.sin(2 * x[:, 0])
-    regressor = FastMLPRegressor(hidden=30, random_state=0, momentum=momentum, batch_size=batch_size)
+    options = {"optimizer": "sgd", "alpha": 0, "momentum": momentum, "batch_size": batch_size}
+    regressor = FastMLPRegressor(hidden=30, random_state=0, **options)
     for _ in range(5):
         for rows in chunks_of(500)[name]:
             regressor.partial_fit(x[rows], y[rows])

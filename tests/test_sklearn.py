@@ -3,6 +3,8 @@
 import inspect
 import pickle
 import re
+import signal
+import threading
 import warnings
 
 import numpy as np
@@ -35,7 +37,9 @@ def friedman():
 
 
 def small(**options):
-    return FastMLPRegressor(**{"hidden": 12, "epochs": 200, "random_state": 0} | options)
+    return FastMLPRegressor(
+        **{"hidden": 12, "epochs": 200, "optimizer": "sgd", "alpha": 0, "random_state": 0} | options
+    )
 
 
 def test_every_option_of_fit_is_a_parameter():
@@ -45,8 +49,10 @@ def test_every_option_of_fit_is_a_parameter():
     options = {name: option.default for name, option in inspect.signature(fastmlp.fit).parameters.items()}
     own = FastMLPRegressor().get_params()
     expected = {name: default for name, default in options.items() if name not in elsewhere | of_a_run}
-    extra = {"random_state", "early_stopping", "validation_fraction", "warm_start"}
-    assert {name: value for name, value in own.items() if name not in extra} == expected
+    expected |= {"hidden": 100, "epochs": 400, "optimizer": "lbfgs", "weight_decay": None}
+    extra = {"alpha", "random_state", "early_stopping", "validation_fraction", "warm_start", "verbose"}
+    assert own.keys() == expected.keys() | extra
+    assert {name: own[name] for name in expected} == expected
 
 
 def test_it_is_fit_under_other_names(friedman):
@@ -88,11 +94,136 @@ def test_training_is_that_of_mlp_regressor(friedman, own, theirs, tolerance, n_o
         (w1, w2), (b1, b2) = judge.coefs_, judge.intercepts_
         init = (w1.copy(), b1.copy(), w2.copy(), b2.copy())
         judge.set_params(max_iter=60).fit(x, y)
-    got = FastMLPRegressor(init=init, lr=0.01, epochs=60, **own).fit(x, y)
+    got = FastMLPRegressor(init=init, lr=0.01, epochs=60, **{"optimizer": "sgd", "alpha": 0} | own).fit(x, y)
     largest = np.abs(judge.predict(x)).max()
     np.testing.assert_allclose(got.predict(x), judge.predict(x), rtol=0, atol=tolerance * largest)
     # The judge notes the loss before the update, fastmlp the one after it.
     np.testing.assert_allclose(got.loss_curve_[:-1], judge.loss_curve_[-59:], rtol=tolerance)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("n_outputs", [1, 2])
+def test_alpha_is_the_penalty_of_mlp_regressor(friedman, weighted, n_outputs):
+    x, y = friedman
+    x, y = StandardScaler().fit_transform(x), (y - y.mean()) / y.std()
+    y = y if n_outputs == 1 else np.stack([y, x[:, 0] ** 2], axis=1)
+    weights = np.random.default_rng(0).uniform(0.5, 3, len(x)) if weighted else None
+    # A linear activation has no kinks, on which L-BFGS could rest with a gradient that is not 0.
+    options = {"hidden": 8, "alpha": 30.0, "epochs": 20000, "standardize": False, "negative_slope": 1.0}
+    options |= {"random_state": 0}
+    got = FastMLPRegressor(**options).fit(x, y, sample_weight=weights)
+    assert got.model_.info.stop_reason in ("converged", "stalled")
+    gradients = got.model_.gradients(x, y, weights)
+    total = len(x) if weights is None else weights.sum()
+    for name, decay in (("w1", 30 / total), ("w2", 30 / total), ("b1", 0), ("b2", 0)):
+        penalised = gradients[name] + decay * getattr(got.model_, name)
+        np.testing.assert_allclose(penalised, 0, atol=2e-5, err_msg=name)
+    same = fastmlp.fit(
+        x,
+        y,
+        hidden=8,
+        optimizer="lbfgs",
+        epochs=20000,
+        standardize=False,
+        negative_slope=1.0,
+        rng=0,
+        sample_weight=weights,
+        weight_decay={"w1": 30 / total, "w2": 30 / total},
+    )
+    np.testing.assert_array_equal(got.predict(x), same.predict(x))
+    doubled = FastMLPRegressor(**options).fit(x, y, sample_weight=2 * (np.ones(len(x)) if weights is None else weights))
+    assert doubled.loss_ < got.loss_  # twice the rows, the same penalty
+
+
+def test_weight_decay_replaces_alpha(friedman):
+    x, y = friedman
+    got = FastMLPRegressor(hidden=8, weight_decay=0.01, random_state=0).fit(x, y)
+    expected = fastmlp.fit(x, y, hidden=8, epochs=400, optimizer="lbfgs", weight_decay=0.01, rng=0)
+    np.testing.assert_array_equal(got.predict(x), expected.predict(x))
+
+
+def test_a_validation_set_of_the_users_own(friedman):
+    x, y = friedman
+    held = (x[80:], y[80:])
+    got = small(hidden=60, epochs=3000, early_stopping=True, record_every=10).fit(x[:80], y[:80], validation=held)
+    assert got.model_.info.stop_reason == "patience"
+    assert got.best_validation_score_ == max(got.validation_scores_) == pytest.approx(got.score(*held))
+    assert got.t_ == got.n_iter_ * 80
+    expected = fastmlp.fit(
+        x[:80], y[:80], hidden=60, epochs=3000, rng=0, validation=held, patience=300, record_every=10
+    )
+    np.testing.assert_array_equal(got.predict(x), expected.predict(x))
+    plain = small().fit(x[:80], y[:80], validation=(*held, np.ones(40)))
+    assert plain.n_iter_ == 200
+    assert plain.validation_scores_[-1] == pytest.approx(plain.score(*held))
+    with pytest.raises(
+        TypeError, match=re.escape("validation must be a tuple (X, y) or (X, y, sample_weight), got str")
+    ):
+        small().fit(x, y, validation="0.1")
+    with pytest.raises(ValueError, match=r"validation must be .*, got 1 entry"):
+        small().fit(x, y, validation=(x,))
+    with pytest.raises(ValueError, match="features"):
+        small().fit(x, y, validation=(x[:, :2], y))
+
+
+@pytest.mark.parametrize("name", sorted(MLPRegressor().get_params().keys() - FastMLPRegressor().get_params().keys()))
+def test_names_of_mlp_regressors_parameters_are_translated(name):
+    with pytest.raises(
+        TypeError, match=f"FastMLPRegressor has no parameter '{name}' of MLPRegressor; here it is "
+    ) as info:
+        FastMLPRegressor(**{name: 1})
+    ours = re.search("here it is ([a-z_]+)", str(info.value))[1]
+    assert ours in FastMLPRegressor().get_params() or ours in ("fixed", "not")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'hiden'"):
+        FastMLPRegressor(hiden=1)
+
+
+def test_partial_fit_is_for_gradient_steps_only():
+    assert not hasattr(FastMLPRegressor(), "partial_fit")
+    assert not hasattr(FastMLPRegressor(optimizer="lstsq"), "partial_fit")
+    assert hasattr(FastMLPRegressor(optimizer="sgd"), "partial_fit")
+    assert hasattr(FastMLPRegressor(optimizer="adam"), "partial_fit")
+    with pytest.raises(AttributeError, match="no attribute 'partial_fit'") as info:
+        FastMLPRegressor().partial_fit([[1.0]], [1.0])
+    assert str(info.value.__cause__) == 'partial_fit requires optimizer="sgd" or optimizer="adam", got \'lbfgs\'.'
+
+
+def test_a_fit_that_cannot_improve_has_losses(friedman):
+    x, _ = friedman
+    got = FastMLPRegressor(random_state=0).fit(x, np.full(len(x), 3.0))
+    np.testing.assert_allclose(got.predict(x), 3.0)
+    assert got.best_loss_ <= got.loss_ + 1e-30
+
+
+def fit_and_interrupt(estimator, x, y, seconds):
+    """Press Ctrl-C some time after a fit has begun."""
+    threading.Timer(seconds, signal.raise_signal, [signal.SIGINT]).start()
+    estimator.fit(x, y)
+
+
+@pytest.mark.parametrize("after", [0.001, 0.3])
+def test_ctrl_c_raises(friedman, after):
+    x, y = friedman
+    estimator = FastMLPRegressor(optimizer="sgd", alpha=0, epochs=10**7, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        fit_and_interrupt(estimator, x, y, after)
+    assert not hasattr(estimator, "model_")
+
+
+def test_ctrl_c_ends_a_search(friedman):
+    x, y = friedman
+    search = GridSearchCV(FastMLPRegressor(optimizer="sgd", alpha=0, epochs=10**7), {"hidden": [3, 4]}, cv=2)
+    with pytest.raises(KeyboardInterrupt):
+        fit_and_interrupt(search, x, y, 0.3)
+
+
+def test_it_shows_progress_on_request(friedman, capfd):
+    small().fit(*friedman)
+    assert capfd.readouterr() == ("", "")
+    small(verbose=True).fit(*friedman)
+    assert "200/200" in capfd.readouterr().err
+    with pytest.raises(TypeError, match="verbose must be True or False, got 10"):
+        small(verbose=10).fit(*friedman)
 
 
 def test_it_works_in_scikit_learns_tools(friedman):
@@ -160,8 +291,28 @@ def test_sample_weights_are_repetitions(friedman):
 
 def test_float32_stays(friedman):
     x, y = friedman
-    got = small().fit(x.astype(np.float32), y)
+    got = small().fit(x.astype(np.float32), y.astype(np.float32))
     assert got.coefs_[0].dtype == got.predict(x.astype(np.float32)).dtype == np.float32
+
+
+def test_targets_keep_their_precision_beside_float32_inputs(friedman):
+    x, y = friedman
+    stamps = 1.7e9 + y
+    got = small().fit(x.astype(np.float32), stamps)
+    assert got.coefs_[0].dtype == np.float64
+    assert np.abs(got.predict(x.astype(np.float32)) - stamps).max() < 20
+
+
+@pytest.mark.parametrize("kind", ["datetime64[s]", "timedelta64[s]"])
+def test_dates_are_refused(friedman, kind):
+    x, y = friedman
+    dates = np.arange(len(y)).astype(kind)
+    with pytest.raises(TypeError, match=r"y must be an array of real numbers, got dtype .*64\[s\]"):
+        small().fit(x, dates)
+    with pytest.raises(TypeError, match=r"X must be an array of real numbers, got dtype .*64\[s\]"):
+        small().fit(dates[:, None], y)
+    with pytest.raises(TypeError, match=r"X must be an array of real numbers, got dtype .*64\[s\]"):
+        small().fit(x[:, :1], y).predict(dates[:, None])
 
 
 def test_warm_start_and_partial_fit_go_on(friedman):

@@ -15,20 +15,22 @@ from fastmlp.models.model import Model
 from fastmlp.sklearn import samples
 from fastmlp.sklearn.scores import r2
 from fastmlp.sklearn.stepwise import StepwiseTraining
+from fastmlp.sklearn.translations import FIT_NAMES, explains_foreign_names
 
 EPOCHS_PER_PATIENCE = 10  # with early stopping, if no patience is given
 
 
 class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseEstimator):  # type: ignore[misc]
-    """Two-layer ReLU network as a scikit-learn regressor.
+    """Two-layer ReLU network with parameters of your own; `FastMLPRegressorCV` chooses the penalty for you.
 
-    `fastmlp.fit` describes the parameters that both share.
+    The defaults suit tables of up to some thousand rows: standardised data, 100 units and L-BFGS with the penalty
+    ``alpha=1``, which is that of `MLPRegressor`. `fastmlp.fit` describes the parameters that both share.
 
     Parameters
     ----------
-    hidden : int, default 1000
+    hidden : int, default 100
         Number of hidden units.
-    epochs : int, default 32000
+    epochs : int, default 400
         Number of epochs.
     lr : float, mapping, callable, "auto" or "constant", default "auto"
         Learning rate.
@@ -42,14 +44,14 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
         Whether to train b2; if False, b2 is 0.
     negative_slope : float, default 0.0
         Slope of the activation for negative arguments; 0 is ReLU.
-    optimizer : {"sgd", "adam", "lbfgs", "lstsq"}, default "sgd"
+    optimizer : {"sgd", "adam", "lbfgs", "lstsq"}, default "lbfgs"
         Optimiser, "sgd", "adam", "lbfgs" or "lstsq".
     momentum : float, default 0.0
         Momentum of "sgd".
     nesterov : bool, default False
         Whether to use Nesterov momentum.
-    weight_decay : float or mapping, default 0.0
-        Factor of the L2 penalty.
+    weight_decay : float, mapping or None, default None
+        Factor of the L2 penalty as in `fastmlp.fit`; None for that of `alpha`.
     batch_size : int or None, default None
         Number of samples in a mini-batch; all samples by default.
     algorithm : {"auto", "univariate", "dense", "reference"}, default "auto"
@@ -63,9 +65,14 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
         By default, a tenth of `epochs` with `early_stopping`. Without it, all epochs are run.
     min_delta : float, default 0.0
         Smallest decrease of the RMSE that counts as an improvement.
+    alpha : float, default 1.0
+        Strength of the L2 penalty, as in `MLPRegressor`.
+        The penalty is ``alpha / (2 * sum of the training weights)`` times the sum of the squares of w1 and w2, in the
+        coordinates of the training; biases have none.
     early_stopping : bool, default False
         Whether to hold out validation samples, and to stop when the error on them no longer falls.
-        The model has the weights with the smallest error on these samples.
+        The model has the weights with the smallest error on these samples. If `fit` is given validation samples, these
+        are used and none are held out.
     validation_fraction : float, default 0.1
         Fraction of the samples to hold out, above 0 and below 1.
     warm_start : bool, default False
@@ -75,21 +82,23 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
     random_state : int, RandomState or None, default None
         Source of the random numbers for initial weights, held-out samples and mini-batches.
         An int gives the same initial weights as the same int for `rng` in `fastmlp.fit`.
+    verbose : bool, default False
+        Whether to show a progress bar.
 
     Attributes
     ----------
     model_ : Model
         The trained network, with ``history``, ``info`` and the names of the inputs.
     loss_curve_ : list of float
-        Half the mean squared error on the training samples at the recorded epochs, without epoch 0.
+        Half the mean squared error on the training samples at the recorded epochs, without epoch 0 and the penalty.
     loss_ : float
-        The last entry of `loss_curve_`.
+        Half the mean squared error on the training samples after the last epoch.
     best_loss_ : float or None
-        The smallest entry of `loss_curve_`; None with early stopping.
+        The smallest entry of `loss_curve_`; None with validation samples.
     validation_scores_ : list of float or None
-        R^2 on the held-out samples at the same epochs, over all outputs together; None without early stopping.
+        R^2 on the validation samples at the same epochs, over all outputs together; None without such samples.
     best_validation_score_ : float or None
-        The largest entry of `validation_scores_`; None without early stopping.
+        The largest entry of `validation_scores_`; None without validation samples.
     n_iter_ : int
         Number of epochs run.
     t_ : int
@@ -107,39 +116,51 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
     out_activation_ : str
         Activation of the outputs; it is "identity".
 
+    See Also
+    --------
+    fastmlp.fit : The same as a function, with gradient descent by default.
+
+    Notes
+    -----
+    Ctrl-C raises KeyboardInterrupt and leaves the estimator as it was.
+
     Examples
     --------
-    >>> from sklearn.datasets import make_regression
+    >>> from sklearn.datasets import make_friedman1
     >>> from fastmlp.sklearn import FastMLPRegressor
-    >>> X, y = make_regression(100, 3, random_state=0)
-    >>> FastMLPRegressor(hidden=50, epochs=500, random_state=0).fit(X, y).score(X, y) > 0.99
+    >>> X, y = make_friedman1(300, random_state=0)
+    >>> net = FastMLPRegressor(random_state=0).fit(X[:200], y[:200])
+    >>> net.score(X[200:], y[200:]) > 0.9
     True
     """
 
+    @explains_foreign_names(FIT_NAMES)
     def __init__(
         self,
-        hidden: int = 1000,
-        epochs: int = 32000,
+        hidden: int = 100,
+        epochs: int = 400,
         lr: float | Mapping[str, float] | Callable[[int], float] | str = "auto",
         init: str | float | Model | tuple[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike] = "balanced",
         standardize: bool | None = None,
         hidden_bias: bool = True,
         output_bias: bool = True,
         negative_slope: float = 0.0,
-        optimizer: str = "sgd",
+        optimizer: str = "lbfgs",
         momentum: float = 0.0,
         nesterov: bool = False,
-        weight_decay: float | Mapping[str, float] = 0.0,
+        weight_decay: float | Mapping[str, float] | None = None,
         batch_size: int | None = None,
         algorithm: str = "auto",
         threads: int | None = None,
         record_every: int | None = None,
         patience: int | None = None,
         min_delta: float = 0.0,
+        alpha: float = 1.0,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         warm_start: bool = False,
         random_state: Any = None,
+        verbose: bool = False,
     ) -> None:
         self.hidden = hidden
         self.epochs = epochs
@@ -159,12 +180,16 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
         self.record_every = record_every
         self.patience = patience
         self.min_delta = min_delta
+        self.alpha = alpha
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
         self.random_state = random_state
+        self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
+    def fit(
+        self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None, validation: tuple[Any, ...] | None = None
+    ) -> Self:
         """Train the network.
 
         Parameters
@@ -175,6 +200,9 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
             Targets.
         sample_weight : array_like of shape (n_samples,), optional
             Weights of the samples.
+        validation : tuple (X, y) or (X, y, sample_weight), optional
+            Validation samples, which are not trained on. With `patience` or `early_stopping`, training stops when the
+            error on them no longer falls.
 
         Returns
         -------
@@ -182,31 +210,36 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
             The fitted estimator.
         """
         continues = checks.flag("warm_start", self.warm_start) and hasattr(self, "model_")
-        X, y, sample_weight = samples.checked_samples(self, X, y, sample_weight, reset=not continues)
+        training = samples.checked_samples(self, X, y, sample_weight, reset=not continues)
         seed = samples.seed(self.random_state)
-        training = X, y, sample_weight
-        validation = None
+        if validation is not None:
+            validation = samples.checked_validation(self, validation)
         patience = self.patience
         if checks.flag("early_stopping", self.early_stopping):
-            training, validation = samples.held_out(training, self.validation_fraction, seed)
+            if validation is None:
+                training, validation = samples.held_out(training, self.validation_fraction, seed)
             if patience is None:
                 patience = max(1, checks.count("epochs", self.epochs) // EPOCHS_PER_PATIENCE)
         self._train(training, continues, seed, epochs=self.epochs, validation=validation, patience=patience)
-        history = self.model_.history
-        assert history is not None
+        self._note_course(validation)
         assert self.model_.info is not None
-        self.loss_curve_ = (0.5 * history.rmse[1:] ** 2).tolist()
-        self.best_loss_ = None if validation else min(self.loss_curve_)
-        self.validation_scores_ = None
-        self.best_validation_score_ = None
-        if validation is not None:
-            assert history.val_rmse is not None
-            self.validation_scores_ = r2(history.val_rmse[1:], validation).tolist()
-            self.best_validation_score_ = max(self.validation_scores_)
         self.n_iter_ = self.model_.info.epochs_run
         self.t_ = self.n_iter_ * len(training[0])
-        self.loss_ = self.loss_curve_[-1]
         return self
+
+    def _note_course(self, validation: tuple[Array, ...] | None) -> None:
+        """Set the attributes of losses and scores from the history."""
+        history = self.model_.history
+        assert history is not None
+        self.loss_ = float(0.5 * history.rmse[-1] ** 2)
+        self.loss_curve_ = (0.5 * history.rmse[1:] ** 2).tolist()  # empty if no step improves on the start
+        self.best_loss_ = min(self.loss_curve_, default=self.loss_) if validation is None else None
+        self.validation_scores_ = self.best_validation_score_ = None
+        if validation is not None:
+            assert history.val_rmse is not None
+            scores = r2(history.val_rmse, validation).tolist()
+            self.validation_scores_ = scores[1:]
+            self.best_validation_score_ = max(scores[1:], default=scores[0])
 
     def predict(self, X: Any) -> Array:
         """Return the outputs of the network.

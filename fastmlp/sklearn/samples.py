@@ -13,14 +13,16 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from fastmlp import checks
 from fastmlp.engines.engine import Array
 
+FLOATS = (np.float64, np.float32)  # dtypes that X may keep
+
 
 def checked_samples(
     estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool
 ) -> tuple[Array, Array, Array | None]:
     """Check training samples as other estimators of scikit-learn do; `reset` sets the number and names of inputs."""
-    dtypes = (np.float64, np.float32)
-    X, y = validate_data(estimator, X, y, dtype=dtypes, multi_output=True, y_numeric=True, reset=reset)
-    y = np.asarray(y, dtype=X.dtype)
+    for name, value in (("X", X), ("y", y)):
+        _require_no_dates(name, value)
+    X, y = validate_data(estimator, X, y, dtype=FLOATS, multi_output=True, y_numeric=True, reset=reset)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return X, y, None if sample_weight is None else np.asarray(sample_weight)
@@ -28,7 +30,28 @@ def checked_samples(
 
 def checked_inputs(estimator: Any, X: Any) -> Array:
     """Check the inputs of predictions."""
-    return np.asarray(validate_data(estimator, X, dtype=(np.float64, np.float32), reset=False))
+    _require_no_dates("X", X)
+    return np.asarray(validate_data(estimator, X, dtype=FLOATS, reset=False))
+
+
+def _require_no_dates(name: str, value: Any) -> None:
+    """Refuse dates and durations, which scikit-learn would take as numbers of nanoseconds or days."""
+    dtype = getattr(np.asarray(value), "dtype", None)
+    if dtype is not None and dtype.kind in "mM":
+        remedy = "Subtract a date and divide by numpy.timedelta64(1, 'D'), for example."
+        raise TypeError(checks.wording(name, "an array of real numbers", f"dtype {dtype}", remedy))
+
+
+def checked_validation(estimator: Any, validation: Any) -> tuple[Array, ...]:
+    """Check the validation samples that a user gives: (X, y) or (X, y, sample_weight)."""
+    rule = "a tuple (X, y) or (X, y, sample_weight)"
+    if not isinstance(validation, tuple | list):
+        raise TypeError(checks.wording("validation", rule, type(validation).__name__))
+    if len(validation) not in (2, 3):
+        raise ValueError(checks.wording("validation", rule, checks.counted(len(validation), "entry")))
+    weight = validation[2] if len(validation) == 3 else None
+    checked = checked_samples(estimator, validation[0], validation[1], weight, reset=False)
+    return tuple(array for array in checked if array is not None)
 
 
 def seed(random_state: Any) -> int:

@@ -6,29 +6,57 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Self
 
+import numpy as np
 import numpy.typing as npt
+from sklearn.utils.metaestimators import available_if
 
-import fastmlp
+from fastmlp import checks
 from fastmlp.engines.engine import Array
+from fastmlp.models.model import Model
+from fastmlp.pipeline import configured, train
 from fastmlp.sklearn import samples
+from fastmlp.starting.options import FitOptions
+from fastmlp.starting.update_rule import GRADIENT_STEPS
 
-NOT_OF_FIT = ("early_stopping", "validation_fraction", "warm_start", "random_state", "patience", "epochs")
+NOT_OF_FIT = {"alpha", "early_stopping", "validation_fraction", "warm_start", "random_state", "patience", "epochs"}
+NOT_OF_FIT |= {"verbose"}
+
+
+def _takes_gradient_steps(estimator: Any) -> bool:
+    """Return whether the optimiser can train for one epoch on other samples."""
+    if estimator.optimizer in GRADIENT_STEPS:
+        return True
+    steps = " or ".join(f'optimizer="{name}"' for name in GRADIENT_STEPS)
+    raise AttributeError(f"partial_fit requires {steps}, got {estimator.optimizer!r}.")
+
+
+def penalty(alpha: float, n_samples: int, sample_weight: Array | None) -> float | dict[str, float]:
+    """Return the weight decay of `MLPRegressor`'s penalty: alpha / (2 sum of weights) |w|^2 for w1 and w2."""
+    if checks.at_least("alpha", alpha, 0.0) == 0:
+        return 0.0  # a fit without penalty may use faster methods
+    total = n_samples if sample_weight is None else float(np.sum(sample_weight))
+    # A total of 0 is an error of the weights, which the fit reports.
+    return dict.fromkeys(("w1", "w2"), alpha / total if total else 0.0)
 
 
 class StepwiseTraining:
     """The part of an estimator that trains its net, from new weights or from those of the previous call."""
 
+    alpha: float
     lr: Any
     random_state: Any
+    verbose: bool
+    weight_decay: Any
     get_params: Callable[..., dict[str, Any]]
-    model_: fastmlp.Model
+    model_: Model
     loss_curve_: list[float]
     best_loss_: float | None
     validation_scores_: list[float] | None
     best_validation_score_: float | None
 
+    @available_if(_takes_gradient_steps)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: npt.ArrayLike | None = None) -> Self:
-        """Train for one epoch from the weights of the previous call.
+        """Train for one epoch from the weights of the previous call, with ``optimizer="sgd"`` or ``"adam"``.
 
         The automatic learning rate and the standardisation are computed from the samples of the first call. The rate
         stays constant unless other samples need a smaller one. The state of the optimiser, such as its momentum, is not
@@ -72,7 +100,10 @@ class StepwiseTraining:
         if continues:
             own["init"] = self.model_
         rng = [seed, self.n_iter_] if continues else seed  # every `partial_fit` has its own batches
-        model = fastmlp.fit(X, y, sample_weight=sample_weight, rng=rng, progress=False, **own | options)
+        if self.weight_decay is None:
+            own["weight_decay"] = penalty(self.alpha, len(X), sample_weight)
+        own |= {"sample_weight": sample_weight, "rng": rng, "progress": checks.flag("verbose", self.verbose)} | options
+        model = train(configured(X, y, FitOptions(**own)), keeps_interrupted=False)
         self.model_ = replace(model, feature_names=getattr(self, "feature_names_in_", model.feature_names))
         self.coefs_ = [self.model_.w1, self.model_.w2]
         self.intercepts_ = [self.model_.b1, self.model_.b2]

@@ -11,20 +11,27 @@ from typing import Any
 class Interrupt:
     """Turns Ctrl-C into a flag while the main thread is in the `with` block; a second Ctrl-C acts as usual.
 
+    Parameters
+    ----------
+    defers : bool
+        Whether to do so. If False, Ctrl-C raises KeyboardInterrupt as usual.
+
     Attributes
     ----------
     requested : bool
         Whether Ctrl-C was pressed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, defers: bool = True) -> None:
         self.requested = False
+        self._defers = defers
         self._previous: Any = None
 
     def __enter__(self) -> Interrupt:
         # Any handler other than Python's own was installed on purpose, so it stays.
         if (
-            threading.current_thread() is threading.main_thread()
+            self._defers
+            and threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         ):
             self._previous = signal.signal(signal.SIGINT, self._request)
