@@ -126,9 +126,8 @@ def fit(
         Requires `momentum` above 0.
     weight_decay : float or mapping, default 0.0
         Factor of the L2 penalty.
-        `weight_decay` times the parameter is added to the gradient of every weight and bias, as in PyTorch. With
-        "lbfgs" and "lstsq", a mapping gives each of "w1", "b1", "w2" and "b2" its own factor; groups that it does not
-        name have no penalty.
+        `weight_decay` times the parameter is added to the gradient of every weight and bias, as in PyTorch. A mapping
+        gives each of "w1", "b1", "w2" and "b2" its own factor; groups that it does not name have no penalty.
     batch_size : int or None, default None
         Number of samples in a mini-batch; all samples by default.
         Every epoch visits all samples in a new order drawn from `rng`, with one update per batch. The gradient of a

@@ -15,6 +15,7 @@ OPTIONS = {
     "momentum": {"momentum": 0.9},
     "nesterov, decay": {"momentum": 0.9, "nesterov": True, "weight_decay": 1e-2, "batch_size": 32},
     "decay": {"weight_decay": 1e-2},
+    "decay by group": {"weight_decay": {"b1": 3e-2, "w2": 1e-2, "b2": 0.1}, "batch_size": 50},
     "adam": {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-3},
     "adam in batches": {"optimizer": "adam", "lr": lambda epoch: 1e-3 / (1 + epoch), "batch_size": 33},
     "schedule": {"lr": lambda epoch: 0.02 * 0.99**epoch},
@@ -32,7 +33,7 @@ def test_dense_equals_reference(problem, assert_same_net, name, n_in, n_out, neg
     assert_same_net(got, expected, 1e-10)
 
 
-@pytest.mark.parametrize("name", ["adam", "nesterov, decay", "adam in batches"])
+@pytest.mark.parametrize("name", ["adam", "nesterov, decay", "decay by group", "adam in batches"])
 @pytest.mark.parametrize(("n_in", "n_out"), [(2, 1), (3, 2)])
 def test_dense_equals_reference_in_float32(problem, assert_same_net, name, n_in, n_out):
     x, y, _, init = problem(n_in, n_out)

@@ -335,12 +335,6 @@ def test_refusals(sine, options, name, optimizer):
         fastmlp.fit(*sine, hidden=5, optimizer=optimizer, **options)
 
 
-def test_gradient_steps_refuse_a_mapping_of_weight_decay(sine):
-    for optimizer in ("sgd", "adam"):
-        with pytest.raises(ValueError, match=r"^weight_decay must be a number"):
-            fastmlp.fit(*sine, hidden=5, optimizer=optimizer, weight_decay={"w1": 0.1})
-
-
 class Shrinking(ReferenceLBFGS):
     """A toy: every epoch halves all weights, three times."""
 

@@ -18,8 +18,10 @@ OPTIMIZERS = {
     "nesterov": {"momentum": 0.9, "nesterov": True},
     "decay": {"weight_decay": 1e-3},
     "momentum and decay": {"momentum": 0.5, "weight_decay": 1e-3},
+    "decay by group": {"momentum": 0.5, "weight_decay": {"w1": 1e-3, "b1": 2e-2, "b2": 0.1}},
     "adam": {"optimizer": "adam", "lr": 1e-3},
     "adam and decay": {"optimizer": "adam", "lr": 1e-3, "weight_decay": 1e-3},
+    "adam and decay by group": {"optimizer": "adam", "lr": 1e-3, "weight_decay": {"w1": 1e-3, "b1": 1e-2, "w2": 2e-3}},
     "schedule": {"lr": lambda epoch: 0.02 / (1 + epoch / 500)},
     "nesterov on a schedule": {"momentum": 0.9, "nesterov": True, "lr": lambda epoch: 0.01 * 0.998**epoch},
     "adam on a schedule": {"optimizer": "adam", "lr": lambda epoch: 1e-3 * (1 + math.cos(epoch / 400))},
@@ -142,6 +144,65 @@ def test_several_calls_and_restored_states_give_the_bits_of_one_call(problem, op
         np.testing.assert_array_equal(got.squared_error[33:], expected.squared_error[33:])
         for array, other in zip(resumed.weights(), whole.weights(), strict=True):
             np.testing.assert_array_equal(array, other)
+
+
+# Weight decay by group
+
+GROUP_DECAY = {"w1": 0.3, "b1": 0.0, "w2": 0.1, "b2": 2.0}
+ALGORITHMS = [(1, 1, "reference"), (1, 1, "univariate"), (1, 1, "dense"), (3, 2, "reference"), (3, 2, "dense")]
+
+
+@pytest.mark.parametrize(("n_in", "n_out", "algorithm"), ALGORITHMS)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"momentum": 0.9},
+        {"momentum": 0.9, "nesterov": True},
+        {"optimizer": "adam"},
+        {"batch_size": 30, "momentum": 0.9},
+    ],
+)
+def test_each_group_decays_by_its_own_factor(problem, n_in, n_out, algorithm, options):
+    if algorithm == "univariate" and "batch_size" in options:
+        pytest.skip("the engine has no mini-batches")
+    x, y, sample_weight, init = problem(n_in, n_out)
+    options = {"init": init, "sample_weight": sample_weight, "algorithm": algorithm, "rng": 0} | options
+    lr, epochs = 0.01, 3
+    got = fastmlp.fit(x, y, lr=lr, epochs=epochs, weight_decay=GROUP_DECAY, **options)
+    rng = np.random.default_rng(0)
+    size = options.get("batch_size", len(x))
+    seed = int(rng.integers(2**63))
+    weights = {group: np.array(array) for group, array in zip(WEIGHTS, init, strict=True)}
+    m, v = ({group: 0 * w for group, w in weights.items()} for _ in range(2))
+    step = 0
+    for epoch in range(epochs):
+        order = np.random.default_rng((seed, epoch)).permutation(len(x)) if size < len(x) else np.arange(len(x))
+        for batch in (order[first : first + size] for first in range(0, len(x), size)):
+            step += 1
+            gradients = fastmlp.Model(*weights.values()).gradients(x[batch], y[batch], sample_weight[batch])
+            for group, w in weights.items():
+                g = gradients[group] + GROUP_DECAY[group] * w
+                if options.get("optimizer") == "adam":
+                    m[group] = 0.9 * m[group] + 0.1 * g
+                    v[group] = 0.999 * v[group] + 0.001 * g**2
+                    change = m[group] / (1 - 0.9**step) / (np.sqrt(v[group] / (1 - 0.999**step)) + 1e-8)
+                else:
+                    m[group] = options.get("momentum", 0.0) * m[group] + g
+                    change = g + options["momentum"] * m[group] if "nesterov" in options else m[group]
+                weights[group] = w - lr * change
+    for group, w in weights.items():
+        np.testing.assert_allclose(getattr(got, group), w, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("algorithm", ["univariate", "dense", "reference"])
+def test_a_mapping_of_one_number_or_of_zeros_is_that_number(problem, assert_same_net, algorithm):
+    x, y, _, init = problem(1, 1)
+    options = {"init": init, "lr": 0.01, "epochs": 50, "algorithm": algorithm}
+    for decay, mapping in ((0.02, dict.fromkeys(WEIGHTS, 0.02)), (0.0, {"w1": 0, "b2": 0.0}), (0.0, {})):
+        number, by_group = (fastmlp.fit(x, y, weight_decay=given, **options) for given in (decay, mapping))
+        assert_same_net(by_group, number, 0)
+        assert by_group.info.method == number.info.method
 
 
 # PyTorch
@@ -361,6 +422,9 @@ def test_an_exception_of_a_schedule_propagates(sine):
         ({"nesterov": 1, "momentum": 0.9}, TypeError, r"nesterov must be .*, got 1\."),
         ({"weight_decay": -1e-3}, ValueError, r"weight_decay must be .*at least 0.*, got -0\.001\."),
         ({"weight_decay": math.inf}, ValueError, r"weight_decay must be .*, got inf\."),
+        ({"weight_decay": {"w3": 0.1}}, ValueError, r"weight_decay must be .*\"w1\".*, got the key 'w3'\."),
+        ({"weight_decay": {"w1": -0.1}}, ValueError, r"weight_decay\['w1'\] must be at least 0, got -0\.1\."),
+        ({"weight_decay": {"w1": "a"}}, TypeError, r"weight_decay\['w1'\] must be a real number, got 'a'\."),
     ],
 )
 def test_wrong_optimizers_are_refused(sine, options, error, words):

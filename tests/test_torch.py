@@ -14,15 +14,18 @@ OPTIONS = [
     {"lr": 0.02, "momentum": 0.9},
     {"lr": 0.02, "momentum": 0.7, "nesterov": True, "weight_decay": 1e-2},
     {"lr": 0.005, "optimizer": "adam", "weight_decay": 1e-2},
+    {"lr": 0.02, "momentum": 0.7, "weight_decay": {"w1": 1e-2, "b1": 0.0, "w2": 3e-2, "b2": 0.1}},
 ]
 
 
-def torch_steps(x, y, sample_weight, init, negative_slope, lr, optimizer="sgd", **options):
+def torch_steps(x, y, sample_weight, init, negative_slope, lr, optimizer="sgd", weight_decay=0.0, **options):
     """Yield the weights after each step of PyTorch."""
     torch.set_num_threads(1)  # for nets this small
     parameters = [torch.tensor(array, requires_grad=True) for array in init]
     w1, b1, w2, b2 = parameters
-    trainer = (torch.optim.Adam if optimizer == "adam" else torch.optim.SGD)(parameters, lr=lr, **options)
+    decays = weight_decay if isinstance(weight_decay, dict) else dict.fromkeys(WEIGHTS, weight_decay)
+    groups = [{"params": [p], "weight_decay": decays[name]} for p, name in zip(parameters, WEIGHTS, strict=True)]
+    trainer = (torch.optim.Adam if optimizer == "adam" else torch.optim.SGD)(groups, lr=lr, **options)
     inputs, targets, weight = (torch.tensor(array) for array in (x, y, sample_weight / sample_weight.sum()))
     while True:
         trainer.zero_grad()

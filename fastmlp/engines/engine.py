@@ -88,7 +88,7 @@ class Settings:
     momentum, nesterov
         Options of the optimizer with the same names in PyTorch.
     weight_decay : float or mapping of str to float
-        The factor of the L2 penalty, or one for each group, which "sgd" and "adam" do not take.
+        The factor of the L2 penalty, or one for each group; 0 for a group that a mapping does not name.
     schedule : callable, optional
         Maps an epoch, counted from 0, to the factor of the rates. By default it is always 1.
     batch_size : int, optional
@@ -123,14 +123,14 @@ class Settings:
         """
         has_moments = self.optimizer != "sgd" or self.momentum != 0
         is_piecewise = self.schedule is None or isinstance(self.schedule, PiecewiseRate)
-        return is_piecewise and not (has_moments or self.weight_decay or self.batch_size)
+        return is_piecewise and not (has_moments or any(self.decays) or self.batch_size)
 
     @property
     def decays(self) -> Rates:
         """The weight decay of each group."""
         if isinstance(self.weight_decay, Mapping):
-            return Rates(**self.weight_decay)
-        return Rates(*4 * (self.weight_decay,))
+            return Rates(*(float(self.weight_decay.get(group, 0.0)) for group in Rates._fields))
+        return Rates(*4 * (float(self.weight_decay),))
 
     def factors(self, epoch: int, n_epochs: int) -> Array:
         """Return the factors (n_epochs,) of the rates in the epochs from `epoch` on, counted from 0."""

@@ -96,9 +96,10 @@ def update(
     Weight decay is part of the gradient. A group with rate 0 keeps its weights.
     """
     new_weights, new_m, new_v = [], [], []
-    for w, dw, m, v, rate in zip(weights, grads, moments.m, moments.v, rates, strict=True):
+    groups = zip(weights, grads, moments.m, moments.v, rates, settings.decays, strict=True)
+    for w, dw, m, v, rate, decay in groups:
         real = w.dtype.type  # constants are rounded to the dtype of the weights
-        g = dw + real(settings.weight_decay) * w
+        g = dw + real(decay) * w
         if settings.optimizer == "adam":
             m = real(BETA1) * m + real(1 - BETA1) * g
             v = real(BETA2) * v + real(1 - BETA2) * g * g

@@ -124,9 +124,8 @@ class FitOptions:
         0.0,
         "Factor of the L2 penalty.",
         """
-        `weight_decay` times the parameter is added to the gradient of every weight and bias, as in PyTorch. With
-        "lbfgs" and "lstsq", a mapping gives each of "w1", "b1", "w2" and "b2" its own factor; groups that it does not
-        name have no penalty.
+        `weight_decay` times the parameter is added to the gradient of every weight and bias, as in PyTorch. A mapping
+        gives each of "w1", "b1", "w2" and "b2" its own factor; groups that it does not name have no penalty.
         """,
         kind="float or mapping",
     )

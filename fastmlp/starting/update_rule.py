@@ -44,7 +44,7 @@ def checked_update_rule(options: FitOptions, n_samples: int) -> UpdateRule:
     nesterov = checks.flag("nesterov", options.nesterov)
     if nesterov and not momentum:
         raise ValueError(checks.wording("nesterov", "False without momentum", "True"))
-    weight_decay = _checked_weight_decay(optimizer, options.weight_decay)
+    weight_decay = _checked_weight_decay(options.weight_decay)
     batch_size = None if options.batch_size is None else checks.count("batch_size", options.batch_size)
     if optimizer in OPTIMIZERS:
         _require_no_gradient_steps(options, momentum)
@@ -69,20 +69,17 @@ def _require_no_gradient_steps(options: FitOptions, momentum: float) -> None:
             raise ValueError(checks.wording(name, rule, checks.shortened(got)))
 
 
-def _checked_weight_decay(optimizer: str, weight_decay: Any) -> float | dict[str, float]:
-    """Return the weight decay, or that of each group: 0 for a group that a mapping does not name."""
+def _checked_weight_decay(weight_decay: Any) -> float | dict[str, float]:
+    """Return the weight decay, or that of each group: 0 for a group that a mapping does not name; 0 if all are 0."""
     if not isinstance(weight_decay, Mapping):
         return checks.at_least("weight_decay", weight_decay, 0.0)
-    if optimizer not in OPTIMIZERS:
-        rule = f'a number with optimizer="{optimizer}"'
-        raise ValueError(checks.wording("weight_decay", rule, checks.shortened(repr(dict(weight_decay)))))
     decays = dict.fromkeys(Weights._fields, 0.0)
     for group, value in weight_decay.items():
         if group not in decays:
             rule = 'a number or a mapping from "w1", "b1", "w2", "b2"'
             raise ValueError(checks.wording("weight_decay", rule, f"the key {group!r}"))
         decays[group] = checks.at_least(f"weight_decay[{group!r}]", value, 0.0)
-    return decays
+    return decays if any(decays.values()) else 0.0
 
 
 def engine_settings(

@@ -193,7 +193,10 @@ def _optimizer(rng: Generator) -> dict[str, Any]:
     elif kind < 0.15:
         options = {"momentum": float(rng.choice([0.5, 0.9])), "nesterov": bool(rng.random() < 0.5)}
     if rng.random() < 0.12:
-        options["weight_decay"] = float(10 ** rng.uniform(-5, -1))
+        decay = float(10 ** rng.uniform(-5, -1))
+        factors = rng.choice([0.0, 0.1, 1.0], 4)
+        by_group = {group: decay * float(factor) for group, factor in zip(GROUPS, factors, strict=True) if factor}
+        options["weight_decay"] = by_group if rng.random() < 0.5 else decay
     return options
 
 

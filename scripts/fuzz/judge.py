@@ -132,9 +132,17 @@ def _training(call: Call, maps: Maps, rate: float) -> Training:
         optimizer=options.get("optimizer", "sgd"),
         momentum=options.get("momentum", 0.0),
         nesterov=options.get("nesterov", False),
-        weight_decay=options.get("weight_decay", 0.0),
+        weight_decay=_decays(options.get("weight_decay", 0.0)),
         batches=_batches(call, len(x)),
     )
+
+
+def _decays(weight_decay: Any) -> tuple[float, float, float, float]:
+    """Return the weight decay of each group."""
+    if isinstance(weight_decay, dict):
+        w1, b1, w2, b2 = (weight_decay.get(group, 0.0) for group in oracle.GROUPS)
+        return w1, b1, w2, b2
+    return weight_decay, weight_decay, weight_decay, weight_decay
 
 
 def _rate(call: Call, maps: Maps) -> float:

@@ -42,7 +42,7 @@ class Training:
     optimizer: str = "sgd"
     momentum: float = 0.0
     nesterov: bool = False
-    weight_decay: float = 0.0
+    weight_decay: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)  # of w1, b1, w2, b2
     schedule: Callable[[int], float] | None = None
     batches: Callable[[int], list[Array]] | None = None
 
@@ -131,7 +131,7 @@ def _updated(
         if not what.rates[k]:
             new.append(w)
             continue
-        dw = dw + number(what.weight_decay) * w
+        dw = dw + number(what.weight_decay[k]) * w
         if what.optimizer == "adam":
             first[k] = number(0.9) * first[k] + number(1 - 0.9) * dw
             second[k] = number(0.999) * second[k] + number(1 - 0.999) * dw * dw

@@ -73,7 +73,7 @@ class DenseEngine:
             is_adam=settings.optimizer == "adam",
             nesterov=bool(settings.nesterov),
             momentum=dtype.type(settings.momentum),
-            weight_decay=dtype.type(settings.weight_decay),
+            weight_decay=np.array(settings.decays, dtype),
         )
         self._n_parts = len(scratch.error)
         self._n_threads = min(settings.threads, self._n_parts)
@@ -177,7 +177,7 @@ def moments_of(settings: Settings) -> tuple[str, ...]:
     """Return the names of the moments that an optimiser keeps of each parameter."""
     if settings.optimizer == "adam":
         return "m", "v"
-    return ("m",) if settings.momentum or settings.weight_decay else ()
+    return ("m",) if settings.momentum or any(settings.decays) else ()
 
 
 def with_moments(parameters: dict[str, Array], moments: tuple[str, ...]) -> tuple[dict[str, Array], Parameters]:

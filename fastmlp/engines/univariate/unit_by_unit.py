@@ -136,7 +136,7 @@ class OptimizedSums(_UnitByUnit):
         self._settings = settings
         self._optimizer = Optimizer(
             settings.optimizer == "adam",
-            float(settings.weight_decay),
+            settings.decays,
             float(settings.momentum),
             settings.nesterov,
             BETA1,

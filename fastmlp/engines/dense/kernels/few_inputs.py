@@ -37,7 +37,7 @@ from fastmlp.compiled.vectors import (
     zeros,
 )
 from fastmlp.engines.dense.kernels.epochs import Arrays, Plan, train_epochs
-from fastmlp.engines.dense.kernels.optimizer import optimizer_vectors, update_parameter
+from fastmlp.engines.dense.kernels.optimizer import group_vectors, optimizer_vectors, update_parameter
 from fastmlp.engines.dense.kernels.parts import batch_part, broadcast_sum, part_start, take_sum
 
 MAX_INPUTS = 8
@@ -106,10 +106,10 @@ def update(arrays: Arrays, plan: Plan, rates: Any, n_updates: Any, part: Any) ->
     n_in = len(arrays.samples.inputs)
     step = lanes(theta)
     optimizer = optimizer_vectors(theta, theta_moments, plan.optimizer, n_updates)
-    minus_rate_w1, minus_rate_b1, minus_rate_w2 = (
-        broadcast_value(theta, -rates[0]),
-        broadcast_value(theta, -rates[1]),
-        broadcast_value(theta, -rates[2]),
+    of_w1, of_b1, of_w2 = (
+        group_vectors(theta, rates, plan.optimizer, 0),
+        group_vectors(theta, rates, plan.optimizer, 1),
+        group_vectors(theta, rates, plan.optimizer, 2),
     )
     relu_factor = broadcast_value(theta, 1 - plan.negative_slope)
     linear_sums = vectors(theta, MAX_SUMS)  # negative_slope times the sums over all samples, of e x_k and of e
@@ -122,17 +122,18 @@ def update(arrays: Arrays, plan: Plan, rates: Any, n_updates: Any, part: Any) ->
         w2 = load(theta, (n_in + 1, j))
         sum_e = fma(relu_factor, take_sum(active_sums, (n_in, j)), linear_sums[n_in])
         dw2 = multiply(load(theta, (n_in, j)), sum_e)
-        b1 = update_parameter(theta, theta_moments, (n_in, j), multiply(w2, sum_e), minus_rate_b1, optimizer)
+        b1 = update_parameter(theta, theta_moments, (n_in, j), multiply(w2, sum_e), of_b1, optimizer)
         not_finite = fma(zeros(theta), b1, not_finite)
         for k in range(n_in):
             sum_ex = fma(relu_factor, take_sum(active_sums, (k, j)), linear_sums[k])
             dw2 = fma(load(theta, (k, j)), sum_ex, dw2)
-            w1 = update_parameter(theta, theta_moments, (k, j), multiply(w2, sum_ex), minus_rate_w1, optimizer)
+            w1 = update_parameter(theta, theta_moments, (k, j), multiply(w2, sum_ex), of_w1, optimizer)
             not_finite = fma(zeros(theta), w1, not_finite)
-        update_parameter(theta, theta_moments, (n_in + 1, j), dw2, minus_rate_w2, optimizer)
+        update_parameter(theta, theta_moments, (n_in + 1, j), dw2, of_w2, optimizer)
     if part == 0:
         db2 = broadcast_sum(all_sums, n_in)
-        update_parameter(b2, b2_moments, (0, 0), db2, broadcast_value(theta, -rates[3]), optimizer)
+        of_b2 = group_vectors(theta, rates, plan.optimizer, 3)
+        update_parameter(b2, b2_moments, (0, 0), db2, of_b2, optimizer)
     return total(not_finite)
 
 

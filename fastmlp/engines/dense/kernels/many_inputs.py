@@ -19,7 +19,7 @@ from fastmlp.compiled.reductions import total
 from fastmlp.compiled.registers import vectors
 from fastmlp.compiled.vectors import add, broadcast_load, broadcast_value, fma, lanes, load, multiply, store, zeros
 from fastmlp.engines.dense.kernels.epochs import Arrays, Plan, train_epochs
-from fastmlp.engines.dense.kernels.optimizer import optimizer_vectors, update_parameter
+from fastmlp.engines.dense.kernels.optimizer import group_vectors, optimizer_vectors, update_parameter
 from fastmlp.engines.dense.kernels.parts import batch_part, broadcast_sum, part_start, take_sum
 
 TILE_ROWS = 6  # the number of samples in a block is a multiple of it
@@ -102,16 +102,15 @@ def update(arrays: Arrays, plan: Plan, rates: Any, n_updates: Any, part: Any) ->
     not_finite = zeros(theta)
     for p in range(part_start(n_panels, part, n_parts), part_start(n_panels, part + 1, n_parts)):
         for row in range(n_rows):
-            rate = rates[0] if row < n_in else rates[1] if row == n_in else rates[2]
-            minus_rate = broadcast_value(theta, -rate)
+            group = group_vectors(theta, rates, plan.optimizer, 0 if row < n_in else 1 if row == n_in else 2)
             for u in range(0, units, lanes(theta)):
                 gradient = take_sum(dtheta, (p, row, u))
-                updated = update_parameter(theta, theta_moments, (p, row, u), gradient, minus_rate, optimizer)
+                updated = update_parameter(theta, theta_moments, (p, row, u), gradient, group, optimizer)
                 not_finite = fma(zeros(theta), updated, not_finite)
     if part == 0:
         for o in range(n_out):
-            minus_rate = broadcast_value(theta, -rates[3])
-            update_parameter(b2, b2_moments, (o, 0), broadcast_sum(db2, o), minus_rate, optimizer)
+            group = group_vectors(theta, rates, plan.optimizer, 3)
+            update_parameter(b2, b2_moments, (o, 0), broadcast_sum(db2, o), group, optimizer)
     return total(not_finite)
 
 

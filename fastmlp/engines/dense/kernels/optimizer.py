@@ -26,7 +26,7 @@ from fastmlp.engines.adam import BETA1, BETA2, EPSILON
 
 
 class Optimizer(NamedTuple):
-    """The options of an optimiser; momentum and weight_decay have the dtype of the parameters."""
+    """The options of an optimiser; momentum and weight_decay (4,), by group, have the dtype of the parameters."""
 
     is_adam: Any
     nesterov: Any
@@ -40,9 +40,15 @@ class OptimizerVectors(NamedTuple):
     is_adam: Any
     nesterov: Any
     momentum: Any
-    weight_decay: Any
     m_scale: Any
     v_scale: Any
+
+
+class GroupVectors(NamedTuple):
+    """The numbers of a group of parameters (w1, b1, w2 or b2) as vectors."""
+
+    minus_rate: Any
+    weight_decay: Any
 
 
 @inlined
@@ -61,25 +67,30 @@ def optimizer_vectors(like: Any, moments: Any, optimizer: Optimizer, n_updates: 
         optimizer.is_adam,
         optimizer.nesterov,
         broadcast_value(like, optimizer.momentum),
-        broadcast_value(like, optimizer.weight_decay),
         broadcast_value(like, m_scale),
         broadcast_value(like, v_scale),
     )
 
 
 @strict_fp
+def group_vectors(like: Any, rates: Any, optimizer: Optimizer, group: Any) -> Any:
+    """Return the numbers of group 0 (w1), 1 (b1), 2 (w2) or 3 (b2) as vectors of the dtype of an array."""
+    return GroupVectors(broadcast_value(like, -rates[group]), broadcast_value(like, optimizer.weight_decay[group]))
+
+
+@strict_fp
 def update_parameter(
-    parameter: Any, moments: Any, index: Any, gradient: Any, minus_rate: Any, optimizer: OptimizerVectors
+    parameter: Any, moments: Any, index: Any, gradient: Any, group: GroupVectors, optimizer: OptimizerVectors
 ) -> Any:
     """Update the vectors at parameter[index] and at the same index of its moments; return the new parameters.
 
     moments holds no array for plain gradient descent, else two of the shape of parameter: m and v, which SGD does not
-    use. gradient and minus_rate are vectors.
+    use. gradient is a vector.
     """
     before = load(parameter, index)
     change = gradient
     if len(moments) == 2:
-        gradient = fma(optimizer.weight_decay, before, gradient)
+        gradient = fma(group.weight_decay, before, gradient)
         m = load(moments[0], index)
         if optimizer.is_adam:
             m = fma(broadcast_value(parameter, 1 - BETA1), gradient, multiply(broadcast_value(parameter, BETA1), m))
@@ -92,6 +103,6 @@ def update_parameter(
             m = fma(optimizer.momentum, m, gradient)
             change = add(gradient, multiply(optimizer.momentum, m)) if optimizer.nesterov else m
         store(moments[0], index, m)
-    after = fma(minus_rate, change, before)
+    after = fma(group.minus_rate, change, before)
     store(parameter, index, after)
     return after

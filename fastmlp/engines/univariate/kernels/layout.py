@@ -187,7 +187,7 @@ class Optimizer(NamedTuple):
     """
 
     is_adam: bool
-    weight_decay: float
+    weight_decay: Rates
     momentum: float
     is_nesterov: bool
     beta1: float

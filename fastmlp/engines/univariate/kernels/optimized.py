@@ -8,7 +8,7 @@ import numpy as np
 
 from fastmlp.compiled.hints import assume_nonnegative
 from fastmlp.compiled.jit import inlined, njit
-from fastmlp.engines.engine import Array
+from fastmlp.engines.engine import Array, Rates
 from fastmlp.engines.univariate.kernels.layout import (
     LANES,
     Data,
@@ -47,11 +47,18 @@ def write_gradients(net: OptimizedNet, sums: PatternSums, data: Data) -> None:
 
 
 @inlined
+def of_row(groups: Rates, k: Any, n_rows: Any) -> Any:
+    """Return the number of the group of parameters that row k of n_rows belongs to: w, b, v_0, v_1, ..., b2."""
+    layer = groups.w2 if k < n_rows - 1 else groups.b2
+    return groups.w1 if k == 0 else (groups.b1 if k == 1 else layer)
+
+
+@inlined
 def update_row(net: OptimizedNet, k: Any, rate: Any, optimizer: Optimizer) -> None:
     """Update row k of the parameters as torch.optim.SGD or Adam does in its step number counters.epoch."""
     row, gradient = net.parameters[k], net.gradient[k]
     first, second = net.first[k], net.second[k]
-    decay = optimizer.weight_decay
+    decay = of_row(optimizer.weight_decay, k, len(net.parameters))
     if optimizer.is_adam:
         step = np.float64(net.counters[0].epoch)
         beta1, beta2 = optimizer.beta1, optimizer.beta2
@@ -119,19 +126,18 @@ def train_optimized(
     int
         The number of epochs before the first with a non-finite error, or of all.
     """
-    n_rows = len(net.parameters) - 1
-    counters, rates = net.counters[0], optimizer.rates
+    n_rows = len(net.parameters)
+    counters = net.counters[0]
     for epoch in range(record.crossings.size):
         if is_moving:
             counters.epoch += 1
             write_gradients(net, sums, data)
-            for k in range(n_rows + 1):
-                layer_rate = rates.w2 if k < n_rows else rates.b2
-                rate = rates.w1 if k == 0 else (rates.b1 if k == 1 else layer_rate)
+            for k in range(n_rows):
+                rate = of_row(optimizer.rates, k, n_rows)
                 if rate != 0.0:
                     update_row(net, k, rate * optimizer.factors[epoch], optimizer)
         counters.crossings += sum_lines(net.parameters, net.codes, sums, data)
-        error = forward(sums, net.parameters[n_rows], record.squared_error[epoch], data)
+        error = forward(sums, net.parameters[n_rows - 1], record.squared_error[epoch], data)
         record.crossings[epoch] = counters.crossings
         if not np.isfinite(error):
             return epoch
