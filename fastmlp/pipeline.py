@@ -169,7 +169,7 @@ def rate_facts(config: FitConfig, lr: Rate | None) -> dict[str, Any]:
     return {
         "lr": lr if pieces is None else pieces[0][1],
         "lr_schedule": pieces,
-        "lr_rule": config.lr_rule,
+        "lr_rule": "callable" if callable(lr) else config.lr_rule,
         "base_lr": None if config.lr_rule is None else lr,
     }
 

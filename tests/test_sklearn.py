@@ -382,3 +382,9 @@ def test_bad_parameters_are_found_in_fit(friedman):
         small(early_stopping=1).fit(*friedman)
     with pytest.raises(ValueError, match="sample_weight must be at least 0, got -1"):
         small().fit(*friedman, sample_weight=-np.ones(120))
+
+
+def test_a_number_of_numpy_is_a_number(friedman):
+    expected = small(early_stopping=True, validation_fraction=0.25).fit(*friedman)
+    got = small(early_stopping=np.True_, validation_fraction=np.float32(0.25), epochs=np.int64(200)).fit(*friedman)
+    np.testing.assert_array_equal(got.predict(friedman[0]), expected.predict(friedman[0]))

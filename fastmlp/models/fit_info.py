@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from fastmlp.starting.scaling import Standardization
 
@@ -11,6 +12,8 @@ from fastmlp.starting.scaling import Standardization
 @dataclass(frozen=True, eq=False)
 class FitInfo:
     """Facts about the training of a model.
+
+    Two are equal if all facts are; a callable rate equals any other, because pickles and files do not keep it.
 
     Attributes
     ----------
@@ -24,7 +27,7 @@ class FitInfo:
         Learning rate, which applies to the standardised data if the data were standardised.
         With ``lr="auto"`` it is the largest rate. It is a dict or a callable if `lr` was a mapping or a callable. It is
         None if Ctrl-C ended the fit before the automatic rate was computed, and 1.0 with "lbfgs" and "lstsq", which
-        take no rate.
+        take no rate. A pickle or a file does not keep a callable: it is None there, and `lr_rule` is "callable".
     epochs_run : int
         Number of epochs run.
     best_epoch : int
@@ -51,8 +54,8 @@ class FitInfo:
         Learning rate as pieces (epoch, rate).
         Each rate applies from its epoch on, counted from 0, until the epoch of the next piece. A fit that ended early
         may not have reached the last pieces. None if `lr` is a dict, a callable or None.
-    lr_rule : {"auto", "constant"} or None
-        How `fastmlp.fit` chose the rate; None if it was given.
+    lr_rule : {"auto", "constant", "callable"} or None
+        How `fastmlp.fit` chose the rate; None if it was given as a number or a mapping.
     base_lr : float or None
         Rate with which the rule starts without momentum; None if the rate was given.
         It is 1 / lambda_max, or less with mini-batches, and 1e-3 with Adam.
@@ -85,3 +88,13 @@ class FitInfo:
     lr_rule: str | None = None
     base_lr: float | None = None
     data_digest: str | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the facts without a callable rate, which pickle may refuse, as it refuses a lambda."""
+        return self.__dict__ | {"lr": None if callable(self.lr) else self.lr}
+
+    def __eq__(self, other: object) -> bool:
+        return self.__getstate__() == other.__getstate__() if isinstance(other, FitInfo) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.algorithm, self.optimizer, self.epochs_run, self.best_epoch, self.fit_seconds))

@@ -29,9 +29,6 @@ class History:
         It is the root of the weighted mean squared error over samples and outputs.
     val_rmse : ndarray of float64, shape (n_records,), or None
         RMSE on the validation samples at the recorded epochs; None without validation samples.
-    snapshots : mapping of int to Model
-        Models after the requested epochs.
-        Epochs that the fit did not reach are missing.
     crossings : ndarray of int64, shape (n_records,), or None
         Number of crossings up to the recorded epochs; None if the engine does not count them.
         A crossing is a change of a hidden unit from inactive to active on a sample, or back. A sample that is given
@@ -53,14 +50,23 @@ class History:
     epoch: Array
     rmse: Array
     val_rmse: Array | None
-    snapshots: Mapping[int, Any]  # of Models: to import their type here would make an import circle
+    # A plain dict of Models (their type would make an import circle): skops, dataclasses.asdict and copy.deepcopy
+    # refuse a mapping proxy.
+    _snapshots: dict[int, Any]
     crossings: Array | None
     rate_falls: tuple[int, ...] = ()
 
-    def __reduce__(self) -> tuple[object, ...]:
-        # A mapping proxy cannot be pickled.
-        snapshots = dict(self.snapshots)
-        return read_only_history, (self.epoch, self.rmse, self.val_rmse, snapshots, self.crossings, self.rate_falls)
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        _make_read_only(self.epoch, self.rmse, self.val_rmse, self.crossings)  # unpickled arrays are writeable
+
+    @property
+    def snapshots(self) -> Mapping[int, Any]:
+        """Models by the epoch after which they were kept, as a read-only mapping.
+
+        Epochs that the fit did not reach are missing.
+        """
+        return MappingProxyType(self._snapshots)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Plot the RMSE against the epoch on logarithmic axes.
@@ -102,10 +108,14 @@ def read_only_history(
     rate_falls: tuple[int, ...] = (),
 ) -> History:
     """Return a history with these arrays, which become read-only."""
-    for array in (epoch, rmse, val_rmse, crossings):
+    _make_read_only(epoch, rmse, val_rmse, crossings)
+    return History(epoch, rmse, val_rmse, dict(snapshots), crossings, rate_falls)
+
+
+def _make_read_only(*arrays: Array | None) -> None:
+    for array in arrays:
         if array is not None:
             array.flags.writeable = False
-    return History(epoch, rmse, val_rmse, MappingProxyType(dict(snapshots)), crossings, rate_falls)
 
 
 def rate_falls(lr_schedule: Sequence[tuple[int, float]] | None) -> tuple[int, ...]:

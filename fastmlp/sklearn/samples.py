@@ -65,9 +65,10 @@ def held_out(
     samples: tuple[Array, Array, Array | None], fraction: Any, seed: int
 ) -> tuple[tuple[Array, Array, Array | None], tuple[Array, ...]]:
     """Return the training samples and the held-out samples, a `fraction` of all."""
-    if not 0 < checks.real("validation_fraction", fraction) < 1:
+    part = checks.real("validation_fraction", fraction)
+    if not 0 < part < 1:
         raise ValueError(checks.wording("validation_fraction", "above 0 and below 1", repr(fraction)))
     arrays = [array for array in samples if array is not None]
-    parts = train_test_split(*arrays, test_size=fraction, random_state=seed)
+    parts = train_test_split(*arrays, test_size=part, random_state=seed)
     kept, out = parts[::2], tuple(parts[1::2])
     return (kept[0], kept[1], kept[2] if len(kept) == 3 else None), out

@@ -212,7 +212,12 @@ def _rate(
     if not isinstance(given, str):
         return given, None
     base = ADAM_RATE if optimizer == "adam" else None
-    if continued is None or not keeps_coordinates or continued.optimizer != optimizer or continued.lr is None:
+    if continued is None or not keeps_coordinates or continued.optimizer != optimizer:
+        return base, given
+    if continued.lr is None:
+        if continued.lr_rule == "callable" and given == "auto":
+            remedy = "Pass that function again, or another rate."
+            raise ValueError(checks.wording("lr", "given for a Model whose lr files do not keep", '"auto"', remedy))
         return base, given
     if continued.base_lr is not None:
         return continued.base_lr, continued.lr_rule if given == "auto" else given

@@ -28,8 +28,8 @@ class Continued:
         The optimiser that trained it; None if it was not trained by `fastmlp.fit`.
     lr : float, dict, callable or None
         The learning rate that it was trained with; None if it had none.
-    lr_rule : {"auto", "constant"} or None
-        The rule of that rate; None if it was given.
+    lr_rule : {"auto", "constant", "callable"} or None
+        The rule of that rate; None if it was given as a number or a mapping.
     base_lr : float or None
         The base rate of the rule.
     data_digest : str or None

@@ -46,8 +46,23 @@ class Standardization:
     y_scale: Array
 
     def __post_init__(self) -> None:
-        for array in (self.x_shift, self.x_scale, self.y_shift, self.y_scale):
+        for array in self._arrays():
             array.flags.writeable = False
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()  # unpickled arrays are writeable
+
+    def _arrays(self) -> tuple[Array, ...]:
+        return self.x_shift, self.x_scale, self.y_shift, self.y_scale
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Standardization):
+            return NotImplemented
+        return all(map(np.array_equal, self._arrays(), other._arrays()))
+
+    def __hash__(self) -> int:
+        return hash(tuple(array.tobytes() for array in self._arrays()))
 
     def inputs(self, x: Array) -> Array:
         """Return x (n_samples, n_in) in the coordinates of the training."""
