@@ -40,7 +40,7 @@ from fastmlp.starting.rate import Rate, automatic_rates
 from fastmlp.starting.safe_rate import batch_rate
 from fastmlp.starting.scaling import Standardization
 from fastmlp.starting.start import Start, find_starts, solved_start
-from fastmlp.starting.update_rule import engine_settings
+from fastmlp.starting.update_rule import GRADIENT_STEPS, engine_settings
 from fastmlp.training.checkpoints import Checkpoint, Resumed
 from fastmlp.training.divergence import has_risen, warn_of_rise
 from fastmlp.training.interrupt import Interrupt
@@ -142,7 +142,9 @@ def train(config: FitConfig, *, keeps_interrupted: bool = True) -> Model:
     model = loop.model(summary)
     assert model.history is not None
     rmse = model.history.rmse
-    if config.patience is None and has_risen(rmse, config.data):
+    # L-BFGS never raises the objective; with a penalty the RMSE may rise from that of the solved start.
+    takes_gradient_steps = config.rule.optimizer in GRADIENT_STEPS
+    if config.patience is None and takes_gradient_steps and has_risen(rmse, config.data):
         warn_of_rise(rmse, remedy(config, rate["lr"], is_divergence=False), stacklevel=3)
     return model
 

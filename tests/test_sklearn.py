@@ -135,6 +135,14 @@ def test_alpha_is_the_penalty_of_mlp_regressor(friedman, weighted, n_outputs):
     assert doubled.loss_ < got.loss_  # twice the rows, the same penalty
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_penalty_that_raises_the_error_of_the_solved_start_is_no_reason_to_warn(friedman):
+    x, y = friedman
+    got = FastMLPRegressor(hidden=300, alpha=10, random_state=0).fit(x, y)
+    rmse = got.model_.history.rmse
+    assert rmse[-1] > 2 * rmse[0]
+
+
 def test_weight_decay_replaces_alpha(friedman):
     x, y = friedman
     got = FastMLPRegressor(hidden=8, weight_decay=0.01, random_state=0).fit(x, y)
