@@ -1,8 +1,8 @@
 """An independent implementation of what `fastmlp.fit` computes, in plain NumPy.
 
 It shares no code with the package. It keeps every (n_samples, n_hidden) array, sums samples and units in an order that
-the caller chooses, and runs in float32, float64 or long double: if the results depend
-on the order or the precision, the training is chaotic, and a difference is not a fault of the engine.
+the caller chooses, and runs in float32, float64 or long double. If the results depend on the order or the precision,
+the training is chaotic, and a difference is not a fault of the engine.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
+ROUNDINGS = 16  # how many units in the last place of its terms a sum may be off before its sign is certain
 Net = tuple[Array, Array, Array, Array]  # w1 (n_in, n_hidden), b1 (n_hidden,), w2 (n_hidden, n_out), b2 (n_out,)
 GROUPS = ("w1", "b1", "w2", "b2")
 
@@ -49,11 +50,16 @@ class Training:
 
 @dataclass(frozen=True)
 class Course:
-    """The result of a training: the net, the squared error per output and the crossings after each epoch."""
+    """The result of a training: the net, and the squared error per output and the crossings after each epoch.
+
+    `undecided` counts the signs of w x + b that rounding alone decides after an update. Each of them may add two
+    crossings, or take away two.
+    """
 
     net: Net
     squared_error: Array  # (n_epochs + 1, n_out)
     crossings: Array  # (n_epochs + 1,)
+    undecided: Array  # (n_epochs + 1,)
 
 
 def mask(x: Array, w1: Array, b1: Array) -> Array:
@@ -94,7 +100,8 @@ def train(what: Training, dtype: Any, order: np.random.Generator | None = None) 
     first = [np.zeros_like(w) for w in net]
     second = [np.zeros_like(w) for w in net]
     squared = np.empty((what.epochs + 1, y.shape[1]), np.longdouble)
-    crossings = np.zeros(what.epochs + 1, np.int64)
+    crossings, undecided = np.zeros((2, what.epochs + 1), np.int64)
+    moved = np.abs(net[1]).astype(np.float64)  # the terms of which b1 is the sum
     squared[0] = _squared(x, y, s, net, what.slope)
     active = mask(x, net[0], net[1])
     step = 0
@@ -105,14 +112,22 @@ def train(what: Training, dtype: Any, order: np.random.Generator | None = None) 
             share = s[part] if what.batches is None else s[part] / s[part].sum()
             error = share[:, None] * (outputs(x[part], net, what.slope)[0] - y[part])
             step += 1
+            moved += what.rates[1] * factor * np.abs(error @ net[2].T).sum(axis=0).astype(np.float64)
             net = _updated(what, net, gradient(x[part], error, net, what.slope), first, second, factor, step)
         was_active, active = active, mask(x, net[0], net[1])
         crossings[epoch + 1] = crossings[epoch] + np.count_nonzero(active != was_active)
+        undecided[epoch + 1] = undecided[epoch] + _undecided(x, net, moved)
         squared[epoch + 1] = _squared(x, y, s, net, what.slope)
         if not np.isfinite(squared[epoch + 1]).all():
-            squared, crossings = squared[: epoch + 2], crossings[: epoch + 2]
+            squared, crossings, undecided = (a[: epoch + 2] for a in (squared, crossings, undecided))
             break
-    return Course((net[0][:, back], net[1][back], net[2][back], net[3]), squared, crossings)
+    return Course((net[0][:, back], net[1][back], net[2][back], net[3]), squared, crossings, undecided)
+
+
+def _undecided(x: Array, net: Net, moved: Array) -> int:
+    """Return how many signs of w x + b are uncertain in float64, where b1 is a sum of terms of the size `moved`."""
+    size = np.abs(x) @ np.abs(net[0]) + np.abs(net[1]) + moved
+    return np.count_nonzero(np.abs(x @ net[0] + net[1]) <= ROUNDINGS * np.finfo(np.float64).eps * size)
 
 
 def _squared(x: Array, y: Array, s: Array, net: Net, slope: float) -> Array:
