@@ -78,8 +78,8 @@ def fit(
         lambda_max is the largest eigenvalue of the objective's Gauss-Newton matrix at the start; this is half of the
         rate above which gradient descent on the linearised network diverges. With `batch_size` it is smaller, since
         the gradient of a batch is less smooth, and with Adam it is 1e-3. "auto" starts
-        with this rate, or with a smaller one if there is momentum, and lowers it near the end: to 0.3, 0.1 and 0.03
-        of the first rate from 80, 88 and 95 % of the epochs on. A fit that `patience`, `callback` or Ctrl-C ends
+        with this rate, or with a smaller one if there is momentum, and lowers it near the end: to 0.4, 0.15 and 0.03
+        of the first rate from 80, 88 and 96 % of the epochs on. A fit that `patience`, `callback` or Ctrl-C ends
         early may not reach these epochs. With "constant", a fit is the start of any longer fit, to the bit. Rates
         apply in the coordinates of the training, which `standardize` chooses.
     init : "balanced", "he", "glorot", a float, a Model or (w1, b1, w2, b2), default "balanced"

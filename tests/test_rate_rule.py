@@ -34,14 +34,14 @@ def table(n, n_in):
 
 
 def test_the_rule():
-    assert automatic_schedule(32000, 0.0) == PiecewiseRate((0, 25600, 28160, 30400), (1.0, 0.3, 0.1, 0.03))
-    assert automatic_schedule(25, 0.0) == PiecewiseRate((0, 20, 22, 24), (1.0, 0.3, 0.1, 0.03))
+    assert automatic_schedule(32000, 0.0) == PiecewiseRate((0, 25600, 28160, 30720), (1.0, 0.4, 0.15, 0.03))
+    assert automatic_schedule(25, 0.0) == PiecewiseRate((0, 20, 22, 24), (1.0, 0.4, 0.15, 0.03))
     assert automatic_schedule(1, 0.0) == automatic_schedule(2, 0.0) == PiecewiseRate((0,), (1.0,))
-    assert automatic_schedule(5, 0.0) == PiecewiseRate((0, 4), (1.0, 0.3))
+    assert automatic_schedule(5, 0.0) == PiecewiseRate((0, 4), (1.0, 0.4))
     assert momentum_factor(0.0) == 1
     assert momentum_factor(0.9) == pytest.approx(0.25, rel=0.01)
     assert momentum_factor(0.999) == 0.1
-    assert automatic_schedule(100, 0.9).factors == pytest.approx([0.2512 * f for f in (1, 0.3, 0.1, 0.03)], rel=1e-3)
+    assert automatic_schedule(100, 0.9).factors == pytest.approx([0.2512 * f for f in (1, 0.4, 0.15, 0.03)], rel=1e-3)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 7, 100])
@@ -71,7 +71,7 @@ def test_automatic_rates_equal_the_same_rates_given_and_any_chunks_give_the_same
     model = FAST(*data, **options)
     assert name in (model.info.method, "reference", "momentum", "adam")
     pieces = model.info.lr_schedule
-    assert [epoch for epoch, _ in pieces] == [0, 320, 352, 380]
+    assert [epoch for epoch, _ in pieces] == [0, 320, 352, 384]
     assert model.info.lr == pieces[0][1] == max(rate for _, rate in pieces)
     given = FAST(*data, **options, standardize=True, lr=lambda epoch: [r for start, r in pieces if start <= epoch][-1])
     assert given.info.lr_schedule is None
@@ -101,7 +101,7 @@ def test_an_interrupted_fit_resumes_with_the_same_bits(sine, tmp_path):
         resumed = FAST(*sine, **options, epochs=50_000, checkpoint=path, resume=True)
         assert_same_bits(resumed, whole)
         assert resumed.info.lr_schedule == whole.info.lr_schedule
-        assert resumed.history.rate_falls == whole.history.rate_falls == (40_000, 44_000, 47_500)
+        assert resumed.history.rate_falls == whole.history.rate_falls == (40_000, 44_000, 48_000)
 
 
 def test_batched_fits_have_the_bits_of_single_fits(sine):
@@ -112,7 +112,7 @@ def test_batched_fits_have_the_bits_of_single_fits(sine):
         for name in WEIGHTS:
             np.testing.assert_array_equal(getattr(models[i], name), getattr(single, name))
         assert models[i].info.lr_schedule == single.info.lr_schedule
-        assert models[i].history.rate_falls == single.history.rate_falls == (240, 264, 285)
+        assert models[i].history.rate_falls == single.history.rate_falls == (240, 264, 288)
 
 
 def test_going_on_applies_the_rule_to_the_new_epochs(sine):
@@ -120,7 +120,7 @@ def test_going_on_applies_the_rule_to_the_new_epochs(sine):
     again = fastmlp.fit(*sine, init=first, momentum=0.9, epochs=200)
     assert again.info.lr_rule == "auto"
     assert again.info.base_lr == first.info.base_lr
-    assert [epoch for epoch, _ in again.info.lr_schedule] == [0, 160, 176, 190]
+    assert [epoch for epoch, _ in again.info.lr_schedule] == [0, 160, 176, 192]
     plain = fastmlp.fit(*sine, init=again, epochs=10)
     assert plain.info.lr == plain.info.base_lr == first.info.base_lr
     constant = fastmlp.fit(*sine, init=first, epochs=10, lr="constant")
@@ -131,7 +131,7 @@ def test_going_on_applies_the_rule_to_the_new_epochs(sine):
 
 def test_adam_falls_too(sine):
     info = FAST(*sine, optimizer="adam").info
-    assert info.lr_schedule == ((0, 1e-3), (320, 3e-4), (352, 1e-4), (380, 3e-5))
+    assert info.lr_schedule == ((0, 1e-3), (320, 4e-4), (352, 1.5e-4), (384, 3e-5))
 
 
 def test_files_keep_the_rule_and_old_files_have_none(sine, tmp_path):
@@ -141,7 +141,7 @@ def test_files_keep_the_rule_and_old_files_have_none(sine, tmp_path):
     loaded = fastmlp.load(path)
     for info in (loaded.info, loaded.history.snapshots[10].info):
         assert (info.lr_rule, info.base_lr, info.lr_schedule) == ("auto", model.info.base_lr, model.info.lr_schedule)
-    assert loaded.history.rate_falls == model.history.rate_falls == (320, 352, 380)
+    assert loaded.history.rate_falls == model.history.rate_falls == (320, 352, 384)
     assert_same_bits(fastmlp.fit(*sine, init=loaded, epochs=20), fastmlp.fit(*sine, init=model, epochs=20))
 
     facts, arrays = archives.read(path, "model", 1)
@@ -164,7 +164,7 @@ def test_a_plot_marks_where_the_rate_falls(sine):
         return [line.get_xdata()[0] for line in lines if len(line.get_xdata()) == 2 and line.get_linestyle() == ":"]
 
     model = FAST(*sine)
-    assert marks(model) == [320, 352, 380]
+    assert marks(model) == [320, 352, 384]
     assert marks(FAST(*sine, lr="constant")) == []
     assert marks(FAST(*sine, lr=1e-3)) == []
     stopped = replace(model.history, epoch=model.history.epoch[:330], rmse=model.history.rmse[:330])
