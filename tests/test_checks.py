@@ -20,7 +20,7 @@ def with_value(value, index=3):
     return array
 
 
-CONVERT = "Convert it, as numpy.asarray(..., dtype=float) does."
+WORDS = "Encode text as numbers, for example as one column of 0 and 1 for each word."
 RATES = 'a positive number, a mapping from "w1", "b1", "w2", "b2", a function of the epoch, "auto" or "constant"'
 
 # Arguments over fit(X, Y), the class of the error, and its words.
@@ -29,12 +29,12 @@ CASES = [
     ({"x": np.where(columns(2) * [1, 0], np.inf, 0)}, ValueError, "x must be finite, got inf at row 0, column 0."),
     ({"y": with_value(-np.inf, 1)}, ValueError, "y must be finite, got -inf at position 1."),
     ({"sample_weight": with_value(np.nan, 4) ** 2}, ValueError, "sample_weight must be finite, got nan at position 4."),
-    ({"x": X + 1j}, TypeError, "x must be an array of real numbers, got dtype complex128."),
-    ({"y": ["a"] * 5}, TypeError, "y must be an array of real numbers, got dtype <U1."),
+    ({"x": X + 1j}, TypeError, "x must be an array of real numbers, got dtype complex128. Pass real and"),
+    ({"y": ["a"] * 5}, TypeError, f"y must be an array of real numbers, got 'a' at position 0. {WORDS}"),
     (
         {"x": np.array([1, None, 2, 3, 4])},
-        TypeError,
-        f"x must be an array of real numbers, got dtype object. {CONVERT}",
+        ValueError,
+        "x must be an array of real numbers without missing ones, got None at position 1. Leave such samples out of x",
     ),
     ({"x": np.ma.masked_greater(X, 0)}, ValueError, "x must be an array without masked entries, got 2 masked."),
     ({"validation": (X, np.ma.masked_equal(Y, Y[0]))}, ValueError, "validation y must be an array without masked ent"),
@@ -87,7 +87,11 @@ CASES = [
         "init w2 must be of shape (3, n_out), got shape (2, 1)",
     ),
     ({"init": ([[1.0], [1.0, 2.0]], *NET[1:])}, ValueError, "init w1 must be a rectangular array of numbers"),
-    ({"init": (*NET[:3], np.array(["0"]))}, TypeError, "init b2 must be an array of real numbers, got dtype <U1."),
+    (
+        {"init": (*NET[:3], np.array(["0"]))},
+        TypeError,
+        "init b2 must be an array of real numbers, got '0' at position 0.",
+    ),
     ({"init": (NET[0] * np.inf, *NET[1:])}, ValueError, "init w1 must be finite, got inf at (0, 0)."),
     (
         {"init": (np.ones((2, 3)), *NET[1:])},
@@ -168,7 +172,7 @@ def test_fit_refuses_scales_beyond_the_dtype(arguments):
     [
         (lambda net: net.predict([[1.0, 2.0]]), ValueError, "x must be of shape (n, 1), got shape (1, 2)."),
         (lambda net: net.predict([np.nan]), ValueError, "x must be finite, got nan at position 0."),
-        (lambda net: net.predict("1"), TypeError, "x must be an array of real numbers, got dtype <U1."),
+        (lambda net: net.predict("1"), TypeError, "x must be an array of real numbers, got '1'."),
         (lambda net: net.rmse(X, np.ones((5, 2))), ValueError, "y must have 1 column, one for each output, got 2."),
         (lambda net: net.gradients(X, Y[:3]), ValueError, "y must be of the same length as x (5 samples), got 3."),
         (

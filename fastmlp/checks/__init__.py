@@ -5,7 +5,8 @@ a wrong value a ValueError, and a size beyond the memory a MemoryError.
 """
 
 from fastmlp.checks.arrays import common_dtype, fractions, weights
-from fastmlp.checks.data import Samples, inputs, samples
+from fastmlp.checks.data import Samples, inputs, require_inputs, samples
+from fastmlp.checks.frames import column_names, require_names
 from fastmlp.checks.messages import counted, shortened, wording
 from fastmlp.checks.rates import learning_rate
 from fastmlp.checks.scalars import (
@@ -26,6 +27,7 @@ __all__ = [
     "Samples",
     "at_least",
     "choice",
+    "column_names",
     "common_dtype",
     "count",
     "counted",
@@ -41,6 +43,8 @@ __all__ = [
     "optional_names",
     "physical_memory",
     "real",
+    "require_inputs",
+    "require_names",
     "samples",
     "shortened",
     "snapshots",

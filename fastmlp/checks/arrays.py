@@ -6,8 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.checks.messages import counted, wording
+from fastmlp.checks.convertible import require_convertible
+from fastmlp.checks.entries import Source, numbers_in, refused_dtype
+from fastmlp.checks.frames import frame_columns, library_of
+from fastmlp.checks.messages import counted, described, wording
 from fastmlp.engines.engine import Array, Weights
+
+REAL_KINDS = "biuf"  # kinds of dtypes: bool, signed and unsigned integers, floats
 
 
 def common_dtype(*arrays: Array) -> np.dtype[Any]:
@@ -46,19 +51,32 @@ def weights(given: Weights, name: str = "") -> Weights:
     return arrays
 
 
-def real_array(name: str, value: object) -> Array:
-    """Check an array of real numbers, of any shape."""
-    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):  # numpy.asarray would ignore the mask
-        got = f"{int(np.ma.getmaskarray(value).sum())} masked"
-        raise ValueError(wording(name, "an array without masked entries", got, "Leave those samples out."))
+def real_array(name: str, value: Any) -> Array:
+    """Check an array of real numbers, of any shape. Numbers may be Python objects, and columns of a data frame."""
+    if type(value) is np.ndarray and value.dtype.kind in REAL_KINDS:
+        return value
+    require_convertible(name, value)
+    library, columns = library_of(value), frame_columns(value)
+    if columns:
+        parts = [_converted(column.entries, Source(name, library, [column.name])) for column in columns]
+        return np.column_stack(parts)
+    return _converted(value, Source(name, library))
+
+
+def _converted(value: Any, source: Source) -> Array:
+    """Return an argument, or a column of a data frame, as an array of real numbers."""
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(wording(name, "a rectangular array of numbers", repr(value))) from error
-    if array.dtype.kind not in "biuf":
-        remedy = "Convert it, as numpy.asarray(..., dtype=float) does." if array.dtype == object and array.ndim else ""
-        raise TypeError(wording(name, "an array of real numbers", f"dtype {array.dtype}", remedy))
-    return array
+        raise ValueError(wording(source.name, "a rectangular array of numbers", repr(value))) from error
+    except (TypeError, RuntimeError) as error:
+        got, remedy = described(value), f"numpy.asarray cannot convert it: {error}"
+        raise TypeError(wording(source.name, "an array of real numbers", got, remedy)) from error
+    if array.dtype.kind in REAL_KINDS:
+        return array
+    if array.dtype == object and array.ndim:
+        return numbers_in(array, source)
+    raise refused_dtype(array, source)
 
 
 def numbers_of(name: str, value: object) -> Array:
@@ -69,10 +87,13 @@ def numbers_of(name: str, value: object) -> Array:
     return array
 
 
-def require_finite(name: str, array: Array) -> None:
-    """Check that all entries are finite."""
+def require_finite(name: str, array: Array, value: object = None) -> None:
+    """Check that all entries are finite. `value` is the argument that the array was made of."""
     finite = np.isfinite(array)
     if not finite.all():
-        position = np.unravel_index(int(np.argmin(finite)), array.shape)
-        place = f"position {position[0]}" if array.ndim == 1 else f"row {position[0]}, column {position[1]}"
-        raise ValueError(wording(name, "finite", f"{array[position]} at {place}"))
+        index = int(np.argmin(finite))
+        columns = frame_columns(value)
+        source = Source(name, library_of(value), columns and [column.name for column in columns])
+        entry = array.ravel()[index]
+        remedy = source.remedy("missing") if source.library and np.isnan(entry) else ""
+        raise ValueError(wording(name, "finite", f"{entry} at {source.place(index, array.shape)}", remedy))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.checks.arrays import common_dtype, numbers_of, require_finite
+from fastmlp.checks.frames import column_names, require_names
 from fastmlp.checks.messages import counted, wording
 from fastmlp.engines.engine import Array
 
@@ -29,6 +30,8 @@ class Samples:
         Number of dimensions that x and y had before.
     dtype : numpy.dtype
         float32 if both x and y were float32, else float64.
+    x_names, y_names : sequence of str or None
+        Names of the columns of x and y, if they were data frames or series.
     """
 
     x: Array
@@ -37,6 +40,8 @@ class Samples:
     x_ndim: int
     y_ndim: int
     dtype: np.dtype[Any]
+    x_names: Sequence[str] | None = None
+    y_names: Sequence[str] | None = None
 
     def of_positive_weight(self) -> Samples:
         """Return the samples of positive weight. The others may hold values that would overflow."""
@@ -58,12 +63,14 @@ def samples(x: object, y: object, sample_weight: object = None, *, name: str = "
         rule = f"of the same length as {x_name} ({counted(len(x_raw), 'sample')})"
         raise ValueError(wording(y_name, rule, f"{len(y_raw)}"))
     return Samples(
-        _columns(x_name, x_raw),
-        _columns(y_name, y_raw),
+        _columns(x_name, x_raw, x),
+        _columns(y_name, y_raw, y),
         _weights_of_samples(weight_name, sample_weight, len(x_raw)),
         x_raw.ndim,
         y_raw.ndim,
         common_dtype(x_raw, y_raw),
+        column_names(x),
+        column_names(y),
     )
 
 
@@ -73,7 +80,7 @@ def inputs(x: object, n_in: int, names: Sequence[str] | None = None) -> tuple[Ar
     Parameters
     ----------
     x : array_like of shape (n,) or (n, n_in)
-        Inputs. If x has names of columns, as a data frame has, they must be `names`.
+        Inputs. If they are a data frame or a series with names, these must be `names`.
     n_in : int
         Number of inputs of the network.
     names : sequence of str, optional
@@ -86,25 +93,28 @@ def inputs(x: object, n_in: int, names: Sequence[str] | None = None) -> tuple[Ar
     int
         Number of dimensions of x.
     """
-    columns_of_x = getattr(x, "columns", None)
-    if names is not None and columns_of_x is not None and all(isinstance(name, str) for name in columns_of_x):
-        given = tuple(map(str, columns_of_x))
-        if given != tuple(names):
-            raise ValueError(wording("the columns of x", f"those of the fit in their order, {names}", f"{given}"))
+    require_names("x", column_names(x), names)
     array = numbers_of("x", x)
-    if array.ndim == 1 and n_in > 1:
-        raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {array.shape}", "Pass one sample as x[None]."))
-    columns = _columns("x", array)
-    if columns.shape[1] != n_in:
-        raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {array.shape}"))
-    return columns, array.ndim
+    require_inputs(array.shape, n_in)
+    return _columns("x", array, x), array.ndim
 
 
-def _columns(name: str, array: Array) -> Array:
-    """Return a copy as finite float64 of shape (n, n_columns). Values beyond float64 count as infinite."""
+def require_inputs(shape: tuple[int, ...], n_in: int) -> None:
+    """Check the shape of x: (n, n_in), or (n,) for one input."""
+    n_columns = shape[1] if len(shape) == 2 else 1
+    if n_columns != n_in:
+        remedy = "Pass one sample as x[None]." if len(shape) == 1 else ""
+        raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {shape}", remedy))
+
+
+def _columns(name: str, array: Array, value: object) -> Array:
+    """Return a copy as finite float64 of shape (n, n_columns). Values beyond float64 count as infinite.
+
+    `value` is the argument that the array was made of.
+    """
     with np.errstate(over="ignore"):
         copied = np.array(array, dtype=np.float64, order="C")
-    require_finite(name, copied)
+    require_finite(name, copied, value)
     return copied if copied.ndim == 2 else copied[:, None]
 
 

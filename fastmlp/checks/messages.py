@@ -18,3 +18,9 @@ def shortened(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: "1 row", "2 rows"."""
     return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def described(value: object) -> str:
+    """Return the type of a value with its article: "a generator", "an ndarray"."""
+    kind = type(value).__name__
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"

@@ -23,7 +23,15 @@ def description(net: Net, form: str) -> str:
     text = f"A two-layer ReLU net, made by fastmlp {version('fastmlp')}: {sizes}, {form}."
     if net.x_range is not None:
         text += f" Trained on inputs in {', '.join(f'[{low:.6g}, {high:.6g}]' for low, high in net.x_range)}."
+    for array, names in (("x", net.feature_names), ("y", net.target_names)):
+        if names is not None:
+            text += f" {array}: {', '.join(map(_in_comment, names))}."
     return textwrap.fill(text, LINE_WIDTH, subsequent_indent="   ")
+
+
+def _in_comment(name: str) -> str:
+    """Return a name in ASCII that cannot end a comment of C."""
+    return ascii(name).replace("*/", "* /").replace("/*", "/ *")
 
 
 def definition(kind: str, name: str, array: Array, literal: Callable[[Any], str] = str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 from fastmlp.exporting.float32_weights import float32_weights
@@ -38,6 +39,9 @@ def write_onnx(net: Net, path: str | os.PathLike[str]) -> None:
     graph = helper.make_graph(nodes, "two_layer_net", [x], [y], tensors)
     opset = helper.make_opsetid("", OPSET)
     model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="fastmlp")
+    names = {"feature_names": net.feature_names, "target_names": net.target_names}
+    known = {key: json.dumps(list(given)) for key, given in names.items() if given is not None}
+    helper.set_model_props(model, known)
     onnx.checker.check_model(model, full_check=True)
     with replacing(checked_path("path", path)) as temporary:
         temporary.write_bytes(model.SerializeToString())

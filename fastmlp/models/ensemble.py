@@ -262,7 +262,8 @@ class Ensemble:
         n = len(curve_x)
         mean, band = self.predict(curve_x), self.quantiles(curve_x, BAND)
         label = f"{BAND[1] - BAND[0]:.0%} of the nets"
-        return plot_band(curve_x, mean.reshape(n, -1), band.reshape(2, n, -1), label, data, ax)
+        curves = curve_x, mean.reshape(n, -1), band.reshape(2, n, -1)
+        return plot_band(models[0], curves, label, data, ax)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the ensemble to a file that `Ensemble.load` reads.

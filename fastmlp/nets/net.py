@@ -304,8 +304,10 @@ class Net:
 
 def samples_of(net: Net, x: object, y: object, sample_weight: object = None) -> checks.Samples:
     """Check samples for a net: x must have a column for each input and y one for each output."""
-    checks.inputs(x, net.n_in, net.feature_names)
     data = checks.samples(x, y, sample_weight)
+    checks.require_names("x", data.x_names, net.feature_names)
+    checks.require_names("y", data.y_names, net.target_names)
+    checks.require_inputs(data.x.shape if data.x_ndim == 2 else data.x.shape[:1], net.n_in)
     if data.y.shape[1] != net.n_out:
         columns = checks.counted(net.n_out, "column")
         raise ValueError(f"y must have {columns}, one for each output, got {data.y.shape[1]}.")

@@ -7,20 +7,22 @@ from matplotlib.axes import Axes
 
 from fastmlp import checks
 from fastmlp.engines.engine import Array
-from fastmlp.showing.net_plot import draw_samples, output_label
+from fastmlp.nets.net import Net
+from fastmlp.showing.labels import curve_label, input_label, target_label
+from fastmlp.showing.net_plot import draw_samples
 
 
-def plot_band(x: Array, mean: Array, band: Array, label: str, data: checks.Samples | None, ax: Axes | None) -> Axes:
+def plot_band(
+    net: Net, curves: tuple[Array, Array, Array], label: str, data: checks.Samples | None, ax: Axes | None
+) -> Axes:
     """Plot curves with bands, and samples if given.
 
     Parameters
     ----------
-    x : ndarray of shape (n,)
-        Inputs, ascending.
-    mean : ndarray of shape (n, n_out)
-        Curve of each output.
-    band : ndarray of shape (2, n, n_out)
-        Lower and upper end of each band.
+    net : Net
+        One of the nets, for the names of inputs and outputs.
+    curves : tuple of ndarray
+        Inputs, ascending (n,), the curve of each output (n, n_out), and the ends of each band (2, n, n_out).
     label : str
         Label of the bands in the legend.
     data : Samples or None
@@ -31,13 +33,13 @@ def plot_band(x: Array, mean: Array, band: Array, label: str, data: checks.Sampl
     ax = plt.subplots(layout="constrained")[1] if ax is None else ax
     if data is not None:
         draw_samples(ax, data)
+    x, mean, (low, high) = curves
     n_out = mean.shape[1]
-    low, high = band
     for k in range(n_out):
         shown = label if k == 0 else None
         ax.fill_between(x, low[:, k], high[:, k], color=f"C{k}", alpha=0.25, lw=0, label=shown)
     for k in range(n_out):
-        ax.plot(x, mean[:, k], color=f"C{k}", label=output_label("mean", k, n_out))
-    ax.set(xlabel="x", ylabel="y")
+        ax.plot(x, mean[:, k], color=f"C{k}", label=curve_label("mean", net, k))
+    ax.set(xlabel=input_label(net, 0), ylabel=target_label(net))
     ax.legend()
     return ax

@@ -16,10 +16,10 @@ from matplotlib.ticker import MaxNLocator
 from fastmlp import checks
 from fastmlp.engines.engine import Array
 from fastmlp.nets.net import Net, samples_of
+from fastmlp.showing.labels import MAX_LABELLED, curve_label, input_label, output_name, target_label
 from fastmlp.showing.plot_range import grid, input_limits, with_margin
 
 SURFACE_LEVELS = 20
-MAX_LABELLED = 10  # outputs in a legend: matplotlib has ten colours, and a longer legend hides the plot
 
 
 def plot_net(net: Net, x: object, y: object, ax: Axes | None) -> Axes:
@@ -79,12 +79,12 @@ def _draw_curve(ax: Axes, net: Net, limits: Array, data: checks.Samples | None) 
     (x,) = grid(limits)
     y = net.predict(x).reshape(len(x), -1)
     for k in range(net.n_out):
-        ax.plot(x, y[:, k], color=f"C{k}", label=output_label("net", k, net.n_out))
+        ax.plot(x, y[:, k], color=f"C{k}", label=curve_label("net", net, k))
     kinks = net.kinks()
     kinks = kinks[(kinks >= limits[0, 0]) & (kinks <= limits[0, 1])]
     color = "C1" if net.n_out == 1 else "0.3"  # with several outputs, C1 is the colour of one
     ax.plot(kinks, np.zeros_like(kinks), "|", color=color, label="kinks", transform=ax.get_xaxis_transform())
-    ax.set(xlabel="x", ylabel="y")
+    ax.set(xlabel=input_label(net, 0), ylabel=target_label(net))
     ax.legend()
 
 
@@ -94,13 +94,6 @@ def draw_samples(ax: Axes, data: checks.Samples) -> None:
     for k in range(n_out):
         color = "0.55" if n_out == 1 else f"C{k}"
         ax.plot(data.x[:, 0], data.y[:, k], ".", color=color, label="data" if k == 0 else None)
-
-
-def output_label(what: str, k: int, n_out: int) -> str | None:
-    """Return the label of the curve of output k, None for those that the legend leaves out."""
-    if n_out == 1:
-        return what
-    return f"{what}, output {k}" if k < MAX_LABELLED else None
 
 
 def _draw_surface(
@@ -116,8 +109,8 @@ def _draw_surface(
         ax.scatter(data.x[:, 0], data.x[:, 1], 22, edgecolors="white", linewidths=0.7, label="data", **colors)
         ax.legend()
     assert ax.figure is not None
-    ax.figure.colorbar(surface, ax=ax, label="y")
-    ax.set(xlabel="x[:, 0]", ylabel="x[:, 1]")
+    ax.figure.colorbar(surface, ax=ax, label=target_label(net))
+    ax.set(xlabel=input_label(net, 0), ylabel=input_label(net, 1))
 
 
 def _draw_predictions(ax: Axes, net: Net, data: checks.Samples, output_limits: tuple[float, float]) -> None:
@@ -125,7 +118,8 @@ def _draw_predictions(ax: Axes, net: Net, data: checks.Samples, output_limits: t
     ax.plot(ends, ends, "--", color="0.55", lw=1)
     predicted = net.predict(data.x).reshape(len(data.x), -1)
     for k in range(net.n_out):
-        ax.plot(data.y[:, k], predicted[:, k], ".", alpha=0.6, label=f"output {k}")
+        ax.plot(data.y[:, k], predicted[:, k], ".", alpha=0.6, label=output_name(net, k))
     if 1 < net.n_out <= MAX_LABELLED:
         ax.legend()
-    ax.set(xlabel="observed y", ylabel="predicted y", xlim=ends, ylim=ends, aspect="equal")
+    target = target_label(net)
+    ax.set(xlabel=f"observed {target}", ylabel=f"predicted {target}", xlim=ends, ylim=ends, aspect="equal")

@@ -34,7 +34,9 @@ def _curve(net: Net) -> str:
     for k in range(min(net.n_out, len(COLORS))):
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, down[:, k], strict=True))
         lines.append(f'<polyline points="{points}" fill="none" stroke="{COLORS[k]}" stroke-width="1.5"/>')
-    label = f"x from {_ends(float(low), float(high))}, y from {_ends(float(bottom), float(top))}"
+    x_name = escape(net.feature_names[0]) if net.feature_names else "x"
+    y_name = escape(net.target_names[0]) if net.target_names and net.n_out == 1 else "y"
+    label = f"{x_name} from {_ends(float(low), float(high))}, {y_name} from {_ends(float(bottom), float(top))}"
     return (
         f'<br><svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" '
         f'viewBox="0 0 {WIDTH} {HEIGHT}" role="img" style="background:#fff;border:1px solid #ccc">'

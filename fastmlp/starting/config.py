@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class FitConfig:
     snapshots : sequence of int
         Sorted epochs at which to keep the model.
     feature_names, target_names : sequence of str or None
-        Names of inputs and outputs, of the model whose training goes on.
+        Names of inputs and outputs: of the columns of data frames, or of the model whose training goes on.
     is_seeded : bool
         Whether the caller gave `rng`.
     """
@@ -126,6 +126,7 @@ def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
     lr, lr_rule = _rate(given, rule.optimizer, continued, keeps_coordinates=standardize is _was_standardized(continued))
     _require_trainable(maps, lr, architecture)
     algorithm = _checked_algorithm(options.algorithm, architecture, rule.batch_size)
+    data = data if continued is None else _named(data, continued)
     validation = None if options.validation is None else _checked_validation(options.validation, data)
     record_every = _checked_record_every(options.record_every, epochs, validates=validation is not None)
     patience = None if options.patience is None else checks.epoch_count("patience", options.patience)
@@ -160,8 +161,8 @@ def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
         resume=_checked_resume(options.resume, options.checkpoint),
         callback=options.callback,
         progress=checks.optional_flag("progress", options.progress),
-        feature_names=None if continued is None else continued.feature_names,
-        target_names=None if continued is None else continued.target_names,
+        feature_names=data.x_names,
+        target_names=data.y_names,
         is_seeded=options.rng is not None,
     )
 
@@ -194,6 +195,14 @@ def _coordinates(
     if standardizes is None:
         standardizes = continued.maps is not None
     return standardizes, continued.maps if standardizes else None
+
+
+def _named(data: checks.Samples, continued: Continued) -> checks.Samples:
+    """Return the samples with the names of the model that the fit continues, after comparing the two."""
+    checks.require_names("x", data.x_names, continued.feature_names)
+    checks.require_names("y", data.y_names, continued.target_names)
+    names = continued.feature_names or data.x_names, continued.target_names or data.y_names
+    return replace(data, x_names=names[0], y_names=names[1])
 
 
 def _was_standardized(continued: Continued | None) -> bool | None:
@@ -285,6 +294,8 @@ def _checked_validation(validation: object, data: checks.Samples) -> checks.Samp
         if got != expected:
             rule = f"an array with {checks.counted(expected, 'column')}, like {name}"
             raise ValueError(checks.wording(f"validation {name}", rule, f"{got}"))
+    checks.require_names("validation x", held_out.x_names, data.x_names)
+    checks.require_names("validation y", held_out.y_names, data.y_names)
     return held_out
 
 
