@@ -15,6 +15,7 @@ from numba.core.extending import _Intrinsic
 
 from fastmlp.compiled import hints, masks, reductions, registers, scans, vectors
 from fastmlp.compiled.jit import OPTIONS
+from fastmlp.compiled.memory import aligned_zeros
 from fastmlp.compiled.vectors import lanes, load, store
 
 DTYPES = (np.float32, np.float64)
@@ -353,9 +354,12 @@ def test_narrower_vectors_equal_numpy(features):
     run_these_tests(NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES=features)
 
 
-def test_aligned_zeros_begin_at_a_multiple_of_a_vector():
-    for size in range(1, 40):
-        got = vectors.aligned_zeros(2, size)
-        assert got.ctypes.data % vectors.BYTES == 0
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_aligned_zeros_begin_on_a_cache_line(dtype):
+    for size in range(40):
+        got = aligned_zeros((2, size), np.dtype(dtype))
+        assert got.ctypes.data % 64 == 0
         assert got.shape == (2, size)
+        assert got.dtype == dtype
+        assert got.flags.c_contiguous
         assert not got.any()

@@ -30,18 +30,6 @@ def n_lanes(dtype: np.dtype[Any]) -> int:
     return BYTES // dtype.itemsize
 
 
-def aligned_zeros(*shape: int) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Return a float64 array of zeros whose first value starts at a multiple of a vector's size in memory.
-
-    NumPy aligns to 16 bytes only. Kernels take up to twice as long if most vectors of 64 bytes lie across two cache
-    lines.
-    """
-    size = int(np.prod(shape))
-    room = np.zeros(size + BYTES // 8)
-    skipped = -room.ctypes.data % BYTES // 8
-    return room[skipped : skipped + size].reshape(shape)
-
-
 class Vector(numba.types.Type):  # type: ignore[misc]
     """The Numba type of a vector."""
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from fastmlp.compiled.cache import compiled
+from fastmlp.compiled.memory import aligned_zeros
 from fastmlp.compiled.threads import progress_counters, run_together
 from fastmlp.engines.dense.kernels.epochs import Arrays, Parameters, Plan
 from fastmlp.engines.dense.kernels.optimizer import Optimizer
-from fastmlp.engines.dense.layout import aligned_zeros, sum_of_parts
+from fastmlp.engines.dense.layout import sum_of_parts
 from fastmlp.engines.engine import Array, Problem, Record, Settings, Status, Weights
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastmlp.compiled.masks import mark_dtype
+from fastmlp.compiled.memory import aligned_zeros, round_up
 from fastmlp.compiled.vectors import n_lanes
 from fastmlp.engines.dense.engine import DenseEngine, n_batches_of, n_parts_of, smallest_problem
 from fastmlp.engines.dense.kernels import few_inputs
-from fastmlp.engines.dense.layout import aligned_zeros, broadcast_to_lanes, padded, round_up
+from fastmlp.engines.dense.layout import broadcast_to_lanes, padded
 from fastmlp.engines.engine import Array, Problem, Settings, Shape, Weights
 
 # Size of a block of samples. Of 8, 12, 16, 20, 24, 32 and 48 KiB, 24 and 32 were the fastest with 3, 4, 7 and 8 inputs,

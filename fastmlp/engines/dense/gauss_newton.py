@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.compiled.cache import compiled
+from fastmlp.compiled.memory import aligned_zeros, round_up
 from fastmlp.compiled.threads import may_use_all_cores, progress_counters, run_together, usable_cores
 from fastmlp.compiled.vectors import n_lanes
 from fastmlp.engines.dense.kernels.gauss_newton import Direction, Matrix, multiply_part
 from fastmlp.engines.dense.kernels.many_inputs import PANEL_VECTORS, TILE_ROWS, Gradients, Scratch, padded_inputs
-from fastmlp.engines.dense.layout import aligned_zeros, packed_panels, padded, round_up, sum_of_parts, unpacked_panels
+from fastmlp.engines.dense.layout import packed_panels, padded, sum_of_parts, unpacked_panels
 from fastmlp.engines.dense.many_inputs import BLOCK_SAMPLES
 from fastmlp.engines.engine import Array, Weights
 

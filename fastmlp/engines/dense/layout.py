@@ -3,28 +3,13 @@
 from __future__ import annotations
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
 
+from fastmlp.compiled.memory import aligned_zeros, round_up
 from fastmlp.compiled.vectors import n_lanes
 from fastmlp.engines.engine import Array, Weights
-
-CACHE_LINE = 64  # bytes
-
-
-def round_up(size: int, multiple: int) -> int:
-    """Return the least multiple that is at least size."""
-    return -(-size // multiple) * multiple
-
-
-def aligned_zeros(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Return zeros that start on a cache line, because a vector across two lines takes two loads."""
-    n_bytes = math.prod(shape) * dtype.itemsize
-    room = np.zeros(n_bytes + CACHE_LINE, np.uint8)
-    start = -room.ctypes.data % CACHE_LINE
-    return room[start : start + n_bytes].view(dtype).reshape(shape)
 
 
 def padded(array: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from fastmlp.compiled.memory import aligned_zeros, round_up
 from fastmlp.compiled.vectors import n_lanes
 from fastmlp.engines.dense.engine import DenseEngine, n_batches_of, n_parts_of, smallest_problem
 from fastmlp.engines.dense.kernels import many_inputs
-from fastmlp.engines.dense.layout import aligned_zeros, broadcast_to_lanes, packed_panels, round_up, unpacked_panels
+from fastmlp.engines.dense.layout import broadcast_to_lanes, packed_panels, unpacked_panels
 from fastmlp.engines.engine import Array, Problem, Settings, Shape, Weights
 
 # Samples in a block: of 24, 48, 96, 144, 192 and 288 these were the fastest or within 2 % for 64 to 1024 units. The

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from fastmlp.compiled.cache import compiled
+from fastmlp.compiled.memory import aligned_zeros, round_up
 from fastmlp.compiled.threads import run_together
 from fastmlp.engines.dense.engine import DenseEngine
 from fastmlp.engines.dense.few_inputs import FewInputs
-from fastmlp.engines.dense.layout import aligned_zeros, round_up
 from fastmlp.engines.dense.many_inputs import ManyInputs
 from fastmlp.engines.engine import Array, Problem, Rates, Settings, Weights
 from fastmlp.engines.lbfgs.engine import LBFGS

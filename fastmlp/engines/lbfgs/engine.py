@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fastmlp.compiled.vectors import aligned_zeros
+from fastmlp.compiled.memory import aligned_zeros
 from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.engines.lbfgs.kernels.steps import Iterate, Pairs, Run
 from fastmlp.engines.lbfgs.rules import BETWEEN, NEW, SEARCH, STATUS, TRAINED, n_pairs_of
@@ -53,14 +53,15 @@ class LBFGS:
         decay, is_trained = (self._by_parameter(like, groups) for groups in (settings.decays, settings.rates))
         n_pairs = n_pairs_of(sum(w.size for w in weights))
         self._run = Run(
-            iterate=Iterate(theta, *(aligned_zeros(theta.size) for _ in range(4))),
+            iterate=Iterate(theta, *(aligned_zeros(theta.shape) for _ in range(4))),
             pairs=Pairs(
-                *(aligned_zeros(n_pairs, theta.size) for _ in range(2)), *(aligned_zeros(n_pairs) for _ in range(2))
+                *(aligned_zeros((n_pairs, theta.size)) for _ in range(2)),
+                *(aligned_zeros((n_pairs,)) for _ in range(2)),
             ),
             search=np.zeros(1, SEARCH).view(np.recarray),
             decay=decay * (is_trained != 0),
             is_trained=(is_trained != 0).astype(np.float64),
-            trial_error=aligned_zeros(n_out),
+            trial_error=aligned_zeros((n_out,)),
             squared_error=np.empty((0, n_out)),
         )
         self._run.search["stage"] = NEW

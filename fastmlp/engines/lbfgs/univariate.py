@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastmlp.compiled.cache import compiled
-from fastmlp.compiled.vectors import aligned_zeros
+from fastmlp.compiled.memory import aligned_zeros, round_up
 from fastmlp.engines.engine import Array, Problem, Settings, Weights
 from fastmlp.engines.lbfgs.engine import LBFGS
 from fastmlp.engines.lbfgs.kernels.steps import Run
@@ -35,16 +35,16 @@ class RunningSums:
             sides=np.zeros(n_hidden, np.int64),
             has_units=np.zeros(n + 1, np.int64),
             stretches=np.zeros(n + 1, np.int64),
-            lines=aligned_zeros(n_out, 2, n + 1, 2),
+            lines=aligned_zeros((n_out, 2, n + 1, 2)),
             starts=np.zeros(n + 1, np.int64),
-            sums=aligned_zeros(2, n + 1, 4),
-            unit_sums=aligned_zeros(n_out, 2, n + 1, 2),
+            sums=aligned_zeros((2, n + 1, 4)),
+            unit_sums=aligned_zeros((n_out, 2, n + 1, 2)),
         )
 
     def flattened(self, weights: Weights) -> Array:
         """Return weights as one vector."""
         parts = np.concatenate([weights.w1.ravel(), weights.b1, weights.w2.T.ravel(), weights.b2])
-        vector = aligned_zeros(-(-parts.size // LANES) * LANES)
+        vector = aligned_zeros((round_up(parts.size, LANES),))
         vector[: parts.size] = parts
         return vector
 

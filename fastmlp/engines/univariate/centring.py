@@ -8,7 +8,7 @@ import numpy as np
 
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.engines.kinks import active_ranges
-from fastmlp.engines.univariate.codes import codes, neighbours
+from fastmlp.engines.univariate.codes import codes
 from fastmlp.engines.univariate.samples import SortedSamples
 
 
@@ -62,7 +62,7 @@ def _centred(samples: SortedSamples, w: Array, b: Array, code: Array) -> tuple[A
     if samples.centre == 0:
         return b, np.zeros_like(b)  # adding in long double takes 7 us for 1,000 units
     beta = (b + np.longdouble(samples.centre) * w).astype(np.float64)
-    beside = neighbours(samples.x)
+    beside = samples.neighbours
     for x, is_active in zip(beside.x[:, code], beside.active[:, code], strict=True):
         tie = -(w * x)
         beta = np.where(is_active, np.maximum(beta, np.nextafter(tie, np.inf)), np.minimum(beta, tie))

@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from fastmlp.compiled.cache import compiled
-from fastmlp.compiled.vectors import aligned_zeros
+from fastmlp.compiled.memory import aligned_zeros
 from fastmlp.engines.engine import Array, Rates, Settings
-from fastmlp.engines.univariate.codes import neighbours, prefix_offset
+from fastmlp.engines.univariate.codes import prefix_offset
 from fastmlp.engines.univariate.kernels.layout import (
     COUNTERS,
     Data,
@@ -84,20 +84,17 @@ class ByPattern:
     def __init__(self, samples: SortedSamples, b2: Array, settings: Settings, crossings: int) -> None:
         n_out = b2.size
         offset = prefix_offset(samples.x.size)
-        x, weight = (_padded(row, offset) for row in (samples.x, samples.weight))
-        y = np.stack([_padded(column, offset) for column in samples.y.T])
-        slope = float(settings.negative_slope)
         self._data = Data(
-            *(x, y, weight, samples.scatter, samples.n_before),
-            *neighbours(samples.x),
-            slope,
+            *(*samples.padded, samples.scatter, samples.n_before),
+            *samples.neighbours,
+            float(settings.negative_slope),
             samples.centre,
             tuple(range(n_out)),
         )
         self._rates = Rates(*map(float, settings.rates))
         self._sums = PatternSums(
-            lines=aligned_zeros(2 * offset * 2 * n_out),
-            errors=aligned_zeros(2 * offset * 2 * n_out),
+            lines=aligned_zeros((2 * offset * 2 * n_out,)),
+            errors=aligned_zeros((2 * offset * 2 * n_out,)),
         )
         self._b2 = b2.copy()
         self._counters = np.zeros(1, COUNTERS)
@@ -157,9 +154,3 @@ class ByPattern:
         self._counters.view(np.int64)[:] = state["counters"]
         for k, array in enumerate(self._arrays()):
             array[...] = state[f"{k}"]
-
-
-def _padded(row: Array, size: int) -> Array:
-    padded = np.zeros(size)  # numpy.pad takes 20 us
-    padded[: row.size] = row
-    return padded

@@ -8,9 +8,10 @@ import numpy as np
 
 from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.jit import plain
-from fastmlp.compiled.vectors import aligned_zeros
+from fastmlp.compiled.memory import aligned_zeros, round_up
 from fastmlp.engines.engine import Array, Settings
-from fastmlp.engines.univariate.codes import classes, prefix_offset, round_up
+from fastmlp.engines.univariate.class_table import class_table
+from fastmlp.engines.univariate.codes import prefix_offset
 from fastmlp.engines.univariate.kernels.layout import (
     LANES,
     LEAST_CLASS,
@@ -58,13 +59,13 @@ class PatternMoments(ByPattern):
         n_filled = (WIDTH - 1) * min(n_classes, n_hidden // LEAST_CLASS)
         room = round_up(2 * n_hidden + n_filled, WIDTH)
         beyond = round_up(n_hidden + WIDTH, WIDTH)  # vectors may begin at the last unit
-        self._mapped_units, self._live_units = aligned_zeros(size, beyond), aligned_zeros(size, room)
+        self._mapped_units, self._live_units = aligned_zeros((size, beyond)), aligned_zeros((size, room))
         mapped = MappedUnits(
             units=tuple(self._mapped_units),
             origin=indices(n_hidden),
             first=indices(n_codes),
             n_units=indices(n_codes),
-            maps=aligned_zeros(n_codes * plain(map_fields)(b2.size).n_fields),
+            maps=aligned_zeros((n_codes * plain(map_fields)(b2.size).n_fields,)),
             block_id=indices(n_codes // LANES),
         )
         live = LiveUnits(
@@ -74,11 +75,11 @@ class PatternMoments(ByPattern):
             class_id=indices(n_classes),
             class_first=indices(n_classes),
             class_count=indices(n_classes),
-            table=classes(samples, b2.size),
-            lines=aligned_zeros(n_classes, round_up(4 * b2.size, WIDTH)),
+            table=class_table(samples, b2.size),
+            lines=aligned_zeros((n_classes, round_up(4 * b2.size, WIDTH))),
         )
         scratch = Scratch(
-            units=tuple(aligned_zeros(size, beyond)),
+            units=tuple(aligned_zeros((size, beyond))),
             origin=indices(n_hidden),
             code=indices(n_hidden),
             level=np.zeros(beyond),

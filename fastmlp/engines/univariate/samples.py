@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastmlp.engines.engine import Array, Problem
 from fastmlp.engines.summation import weighted_sum
+from fastmlp.engines.univariate.codes import Neighbours, neighbours, prefix_offset
 
 MAX_OFFSET = 4.0  # of the mean of x from 0, in standard deviations; beyond, x is centred
 
@@ -42,6 +44,19 @@ class SortedSamples:
     weight: Array
     scatter: Array
     n_before: Array
+
+    @functools.cached_property
+    def padded(self) -> tuple[Array, Array, Array]:
+        """x, y (n_out, ...) and weight, padded with zeros to whole blocks of codes."""
+        n, n_out = self.y.shape
+        rows = np.zeros((2 + n_out, prefix_offset(n)))
+        rows[0, :n], rows[1, :n], rows[2:, :n] = self.x, self.weight, self.y.T
+        return rows[0], rows[2:], rows[1]
+
+    @functools.cached_property
+    def neighbours(self) -> Neighbours:
+        """The samples beside the kinks of each pattern."""
+        return neighbours(self.x)
 
 
 def sorted_samples(problem: Problem, *, may_centre: bool) -> SortedSamples:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from fastmlp.compiled.cache import compiled
+from fastmlp.compiled.memory import round_up
 from fastmlp.engines.engine import Array, Rates, Settings
-from fastmlp.engines.univariate.codes import prefix_offset, round_up
+from fastmlp.engines.univariate.codes import prefix_offset
 from fastmlp.engines.univariate.kernels.stretch_layout import (
     ALL,
     BLOCK_SIZE,

@@ -22,7 +22,7 @@ import numpy as np
 
 from fastmlp.compiled.hints import assume_nonnegative
 from fastmlp.compiled.jit import inlined
-from fastmlp.compiled.vectors import aligned_zeros
+from fastmlp.compiled.memory import aligned_zeros
 from fastmlp.engines.engine import Array, Rates
 
 ROWS, COLUMNS = 8, 8
@@ -191,28 +191,23 @@ class EpochRecord(NamedTuple):
     crossings: Array
 
 
-def zero_records(dtype: np.dtype[Any], *shape: int) -> Array:
-    """Return records of float64 zeros that begin where a vector may."""
-    return aligned_zeros(*shape[:-1], shape[-1] * dtype.itemsize // 8).view(dtype)
-
-
 def zero_state(n_positions: int, n_out: int) -> State:
     """Return a state of zeros; n_positions is a multiple of BLOCK_SIZE."""
     n_blocks = n_positions // BLOCK_SIZE
-    blocks = zero_records(UNIT_BLOCK, n_blocks)
+    blocks = aligned_zeros((n_blocks,), UNIT_BLOCK)
     units = Units(
         blocks=blocks,
         fields=blocks.view(np.float64).reshape(n_blocks, -1, BLOCK_SIZE),
-        v=aligned_zeros(n_blocks, n_out, BLOCK_SIZE),
+        v=aligned_zeros((n_blocks, n_out, BLOCK_SIZE)),
         kink=np.zeros(n_positions, np.int64),
         caller_index=np.zeros(n_positions, np.int64),
     )
     return State(
         units=units,
-        stretches=zero_records(STRETCH_BLOCK, n_blocks),
-        outputs=zero_records(OUTPUT_BLOCK, n_blocks, n_out),
+        stretches=aligned_zeros((n_blocks,), STRETCH_BLOCK),
+        outputs=aligned_zeros((n_blocks, n_out), OUTPUT_BLOCK),
         b2=np.zeros(n_out),
-        column_sums=aligned_zeros(n_out, 4, n_blocks * COLUMNS),
+        column_sums=aligned_zeros((n_out, 4, n_blocks * COLUMNS)),
         total_r=np.zeros(n_out),
         counters=np.zeros(1, COUNTERS),
     )
@@ -224,9 +219,9 @@ def new_scratch(units: Units) -> Scratch:
     return Scratch(
         moved=np.zeros((units.blocks.size, 2), np.int64),
         stale=np.ones(n_positions + 1, np.int64),
-        gradients=aligned_zeros(2, BLOCK_SIZE),
-        is_moved=aligned_zeros(BLOCK_SIZE),
-        line_starts=aligned_zeros(4, units.blocks.size * COLUMNS),
+        gradients=aligned_zeros((2, BLOCK_SIZE)),
+        is_moved=aligned_zeros((BLOCK_SIZE,)),
+        line_starts=aligned_zeros((4, units.blocks.size * COLUMNS)),
         order=np.zeros(n_positions, np.int64),
         merged=np.zeros(n_positions, np.int64),
     )
