@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import fastmlp
+from fastmlp.sklearn import FastMLPRegressor
 
 SHAPES = [(1, 1), (1, 3), (4, 1), (5, 2)]
 
@@ -43,6 +46,59 @@ def test_onnx_runtime_computes_what_predict_does(make_net, tmp_path, n_in, n_out
     assert empty.shape == (0, n_out)
 
 
+@pytest.mark.parametrize("negative_slope", [0.0, 0.1, -2.5])
+@pytest.mark.parametrize(("n_in", "n_out"), SHAPES)
+def test_a_graph_in_double_is_the_net_to_rounding(make_net, tmp_path, n_in, n_out, negative_slope):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, x = make_net(n_in, n_out, negative_slope)
+    model.to_onnx(tmp_path / "net.onnx", dtype="float64")
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    (got,) = session.run(["y"], {"x": x})
+    expected = model.predict(x).reshape(len(x), n_out)
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-14 * np.abs(expected).max())
+    with pytest.raises(ValueError, match=r"dtype must be numpy.float32 or numpy.float64, got 'float16'"):
+        model.to_onnx(tmp_path / "net.onnx", dtype="float16")
+
+
+@pytest.mark.parametrize("n_in", [1, 2])
+def test_a_float_graph_that_loses_the_curve_warns(tmp_path, n_in):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    day = np.linspace(2460000.0, 2460001.0, 60)  # Julian dates: float32 resolves a quarter of a day
+    x = day[:, None] if n_in == 1 else np.stack([day, np.cos(9 * day)], axis=1)
+    y = np.sin(2 * np.pi * day)
+    model = fastmlp.fit(x, y, hidden=20, epochs=300, rng=0)
+    with pytest.warns(RuntimeWarning, match=r"In float32, .* of their standard deviation. Export it with dtype="):
+        model.to_onnx(tmp_path / "float.onnx")
+    model.to_onnx(tmp_path / "double.onnx", "float64")
+    outputs = {}
+    for name, dtype in (("float", np.float32), ("double", np.float64)):
+        session = onnxruntime.InferenceSession(tmp_path / f"{name}.onnx", providers=["CPUExecutionProvider"])
+        outputs[name] = session.run(["y"], {"x": x.astype(dtype)})[0][:, 0]
+    expected = model.predict(x)
+    assert np.abs(outputs["float"] - expected).max() > 0.1 * expected.std()
+    np.testing.assert_allclose(outputs["double"], expected, rtol=0, atol=1e-6)
+    near = x - 2460000.5 if n_in == 1 else x - [2460000.5, 0.0]
+    scaled = fastmlp.fit(near, y, hidden=20, epochs=300, rng=0)
+    scaled.to_onnx(tmp_path / "float.onnx")  # no warning
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("options", [{}, {"negative_slope": 0.1}, {"n_out": 2}])
+def test_skl2onnx_converts_a_pipeline(dtype, options):
+    onnxruntime, skl2onnx = pytest.importorskip("onnxruntime"), pytest.importorskip("skl2onnx")
+    own = dict(options)
+    n_out = own.pop("n_out", 1)
+    x = np.random.default_rng(0).normal(50, 20, size=(80, 3))
+    y = x[:, 0] if n_out == 1 else np.stack([x[:, 0], x[:, 1] * x[:, 2]], axis=1)
+    pipeline = make_pipeline(StandardScaler(), FastMLPRegressor(hidden=12, epochs=50, random_state=0, **own)).fit(x, y)
+    graph = skl2onnx.to_onnx(pipeline, x[:1].astype(dtype))
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    (got,) = session.run(None, {session.get_inputs()[0].name: x.astype(dtype)})
+    expected = pipeline.predict(x).reshape(len(x), n_out)
+    tolerance = 100 * np.finfo(dtype).eps
+    np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+
+
 def test_an_onnx_file_is_replaced_whole_or_not_at_all(make_net, tmp_path, monkeypatch):
     onnx = pytest.importorskip("onnx")
     model, _ = make_net(2, 1)
@@ -73,6 +129,29 @@ def test_torch_computes_what_predict_does(make_net, dtype, negative_slope):
     expected = model.predict(x.astype(dtype))
     tolerance = 10 * np.finfo(dtype).eps
     np.testing.assert_allclose(got, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, 0.1])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_torch_module_computes_what_predict_does(make_net, dtype, negative_slope):
+    torch = pytest.importorskip("torch")
+    model, x = make_net(3, 2, negative_slope, dtype)
+    module = model.to_torch()
+    got = module(torch.from_numpy(x.astype(dtype)))
+    expected = model.predict(x.astype(dtype))
+    tolerance = 10 * np.finfo(dtype).eps
+    np.testing.assert_allclose(got.detach().numpy(), expected, rtol=0, atol=tolerance * np.abs(expected).max())
+    got.sum().backward()
+    with torch.no_grad():
+        module[0].weight += 1  # a copy: the model stays as it is
+    np.testing.assert_array_equal(model.predict(x.astype(dtype)), expected)
+
+
+def test_to_torch_without_torch_says_what_to_install(make_net, monkeypatch):
+    model, _ = make_net(2, 1)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError, match="to_torch needs the package torch: pip install torch"):
+        model.to_torch()
 
 
 @pytest.fixture

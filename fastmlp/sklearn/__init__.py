@@ -4,6 +4,9 @@
 scikit-learn expect.
 """
 
+from fastmlp.sklearn import onnx_converter
 from fastmlp.sklearn.regressor import FastMLPRegressor
 
 __all__ = ["FastMLPRegressor"]
+
+onnx_converter.register(FastMLPRegressor)
