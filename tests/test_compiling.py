@@ -16,6 +16,7 @@ from llvmlite.binding import get_host_cpu_features
 
 import fastmlp
 from fastmlp.compiled import stamps
+from fastmlp.compiled.compiler import compilable
 from fastmlp.engines.dense.kernels import few_inputs, many_inputs
 from fastmlp.engines.reference import ReferenceEngine
 
@@ -92,7 +93,11 @@ def test_a_damaged_cache_is_replaced(tmp_path, expected, suffix, damage):
     for file in files:
         file.write_bytes(file.read_bytes()[:100] if damage is None else damage)
     assert run(FIT, tmp_path) == expected
-    hits = "\nfrom fastmlp.engines.dense.kernels.few_inputs import train; print(sum(train.stats.cache_hits.values()))"
+    hits = """
+from fastmlp.compiled.compiler import compilable
+from fastmlp.engines.dense.kernels.few_inputs import train
+print(sum(compilable(train).stats.cache_hits.values()))
+"""
     assert run(FIT + hits, tmp_path).split() == [expected, "1"]
 
 
@@ -131,7 +136,8 @@ def kernel(x):
 CALL = """
 import sys; sys.path.insert(0, "")
 from fastmlp import apart, using
-for kernel in using.kernel, apart.kernel:
+from fastmlp.compiled.compiler import compilable
+for kernel in map(compilable, (using.kernel, apart.kernel)):
     print(kernel(3.0), sum(kernel.stats.cache_hits.values()))
 """
 
@@ -244,7 +250,7 @@ def test_each_dtype_compiles_each_kernel_once(problem, dtype, shapes):
         x, y, _, _ = problem(n_in, n_out, n_samples, dtype=dtype)
         for options in ({}, {"negative_slope": 0.5, "lr": 1e-3, "record_every": 2}):
             fastmlp.fit(x, y, hidden=n_hidden, epochs=2, **options)
-            n_compiled.append(len(few_inputs.train.signatures) + len(many_inputs.train.signatures))
+            n_compiled.append(sum(len(compilable(kernels.train).signatures) for kernels in (few_inputs, many_inputs)))
     assert n_compiled == n_compiled[:1] * 4
     assert n_compiled[0] > 0
 
@@ -271,12 +277,14 @@ def test_compiling_is_no_part_of_the_seconds_of_a_fit(sine, monkeypatch):
 def test_after_warmup_nothing_compiles(tmp_path):
     code = """
 import fastmlp
+from fastmlp.compiled.compiler import compilable
 from fastmlp.engines.dense.kernels import few_inputs, many_inputs
 fastmlp.warmup()
-print(len(few_inputs.train.signatures), len(many_inputs.train.signatures))
+kernels = [compilable(kernels.train) for kernels in (few_inputs, many_inputs)]
+print(*(len(kernel.signatures) for kernel in kernels))
 """
     assert run(code, tmp_path) == "32 4"
-    code += "print(sum(sum(k.train.stats.cache_misses.values()) for k in (few_inputs, many_inputs)))"
+    code += "print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels))"
     assert run(code, tmp_path).split() == ["32", "4", "0"]
 
 

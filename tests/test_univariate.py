@@ -1,13 +1,13 @@
 """The univariate engine is gradient descent to rounding, by each of its methods, and its bound is rigorous."""
 
-import numba
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import fastmlp
-from fastmlp.compiled.jit import OPTIONS
+from fastmlp.compiled.cache import compiled
+from fastmlp.compiled.jit import njit
 from fastmlp.engines.engine import Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.engines.univariate import choice
 from fastmlp.engines.univariate.codes import codes, prefix_offset
@@ -384,7 +384,7 @@ def test_any_small_problem_equals_reference_at_every_epoch(drawn):
     assert_equals_reference(x, y, **options)
 
 
-@numba.njit(**OPTIONS)
+@njit
 def has_alarm(units, product, maps, forecast, sums, rates, data):
     """Start the map of pattern 1 with these units, let P be `product`, and return whether it has reached a bound."""
     start_map(1, units, (0, units[0].size), maps, forecast, data)
@@ -417,7 +417,8 @@ def test_no_unit_crosses_without_an_alarm_whatever_the_map(n_out):
         net.scratch.forecast[1:] = rng.normal(size=(2 * n_out, 1)) * rng.choice([1e-2, 1e-1, 1.0])
         product = np.eye(size) + rng.choice([1e-3, 1e-2, 1e-1]) * rng.normal(size=(size, size))
         product[:2, :2] = np.eye(2) + rng.choice([1e-4, 1e-2]) * rng.normal(size=(2, 2))
-        alarm = has_alarm(tuple(units), product.ravel(), *tables)
+        arguments = tuple(units), product.ravel(), *tables
+        alarm = compiled(has_alarm, arguments)(*arguments)
         w, b = (product @ units)[:2]
         crossed = ((w * x[0] > -b) | ~(w * x[1] > -b)).any()
         counts["alarm" if alarm else "quiet"] += 1

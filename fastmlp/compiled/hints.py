@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-from llvmlite import ir
-
 from fastmlp.compiled.intrinsics import call, instruction, item_address
+from fastmlp.compiled.later import ir, numba
 
 
 @instruction(lambda index: int(index))

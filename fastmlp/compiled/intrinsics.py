@@ -1,7 +1,7 @@
 """Tools for writing intrinsics: functions for kernels that generate their LLVM instructions themselves.
 
-Each intrinsic has a fallback, a Python function that does the same. It runs if nothing is compiled (NUMBA_DISABLE_JIT),
-for example to measure the coverage of kernels.
+Each intrinsic is a Python function, which runs if nothing is compiled (NUMBA_DISABLE_JIT), for example to measure the
+coverage of kernels. It is registered with another function, which generates the instructions.
 """
 
 from __future__ import annotations
@@ -9,19 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils
-from numba.extending import intrinsic
+
+from fastmlp.compiled.jit import REGISTRY, Registered, Role
+from fastmlp.compiled.later import cgutils, ir, numba
 
 
-def instruction(fallback: Callable[..., Any]) -> Callable[[Any], Any]:
-    """Turn the decorated function into an intrinsic, or replace it by its fallback if nothing is compiled.
+def instruction(plain: Callable[..., Any]) -> Callable[[Callable[..., Any]], Any]:
+    """Replace the decorated function, which generates instructions, by a Python function that does the same.
 
-    The fallback gives no warnings for overflow, NaN and division by zero, since compiled code gives none.
+    The Python function gives no warnings for overflow, NaN and division by zero, since compiled code gives none.
     """
-    return lambda function: np.errstate(all="ignore")(fallback) if numba.config.DISABLE_JIT else intrinsic(function)
+
+    def register(generate: Callable[..., Any]) -> Any:
+        quiet = np.errstate(all="ignore")(plain)
+        quiet.__name__, quiet.__doc__ = generate.__name__, generate.__doc__
+        REGISTRY[quiet] = Registered(Role.INSTRUCTION, generate)
+        return quiet
+
+    return register
 
 
 def item_address(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.core import cgutils
 
 from fastmlp.compiled.intrinsics import instruction, item_address
+from fastmlp.compiled.later import cgutils, ir, numba
 from fastmlp.compiled.vectors import BYTES, n_lanes
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
 
 from fastmlp.compiled.intrinsics import call, instruction, item_address
+from fastmlp.compiled.later import ir, numba
 
 
 @instruction(lambda vector: vector.sum())

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
 
 from fastmlp.compiled.intrinsics import instruction
-from fastmlp.compiled.vectors import Vector, n_lanes
+from fastmlp.compiled.later import ir, numba
+from fastmlp.compiled.vectors import n_lanes, vector_type
 
 
 def _stack_array(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -37,4 +36,4 @@ def vectors(typing_context: Any, like: Any, length: Any) -> Any:
     """Return an uninitialised array of `length` (a literal) vectors of the dtype of `like`."""
     if not isinstance(length, numba.types.IntegerLiteral):
         return None
-    return numba.types.CPointer(Vector(like.dtype))(like, length), _stack_array
+    return numba.types.CPointer(vector_type.Vector(like.dtype))(like, length), _stack_array

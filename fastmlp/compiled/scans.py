@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
 
 from fastmlp.compiled.intrinsics import instruction
+from fastmlp.compiled.later import ir
 
 
 def _shuffled(builder: Any, vector: Any, other: Any, lane: Callable[[int], int]) -> Any:

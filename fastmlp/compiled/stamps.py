@@ -9,21 +9,26 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
+import importlib
 import re
 import sys
 from collections.abc import Iterator
 
 _PACKAGE = __name__.partition(".")[0]
+# What every kernel depends on besides. Kernels do not import it, because it imports Numba.
+_COMPILER = f"{_PACKAGE}.compiled.compiler", f"{_PACKAGE}.compiled.vector_type"
 _FIRST_DEFINITION = re.compile(r"^(?:@|(?:async )?def |class )", re.MULTILINE)
 
 
 @functools.cache
 def stamp(module: str) -> str:
-    """Return a hash of the sources of `closure(module)`.
+    """Return a hash of the sources of `closure(module)` and of the compiler.
 
     A module without source contributes nothing; Numba caches no kernel of such a module.
     """
-    sources = "".join(f"{name}\n{_source(name)}\n" for name in sorted(closure(module)))
+    for name in _COMPILER:
+        importlib.import_module(name)
+    sources = "".join(f"{name}\n{_source(name)}\n" for name in sorted(closure(module).union(_COMPILER)))
     return hashlib.sha256(sources.encode()).hexdigest()[:12]
 
 

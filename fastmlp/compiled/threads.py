@@ -20,20 +20,17 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba.core import cgutils
 
 from fastmlp.compiled.intrinsics import call, instruction
+from fastmlp.compiled.later import cgutils, ir, numba
 
 SPINS = 500  # reads of the counter by a waiting thread, about 15 us, before it yields its core to other threads
 _CACHE_LINE = 8  # integers: each counter has a cache line of its own, since several threads write them
 _YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"
 _HAS_PAUSE = platform.machine() in ("x86_64", "AMD64")
 _fallback_lock = threading.Lock()
-_INT64 = ir.IntType(64)
 
 
 def usable_cores() -> int:
@@ -76,6 +73,10 @@ def run_together(kernel: Callable[[int], int], n_threads: int, progress: npt.NDA
                 thread.join()
 
 
+def _int64(value: int) -> Any:
+    return ir.Constant(ir.IntType(64), value)
+
+
 def _counter(context: Any, builder: Any, signature: Any, arguments: Any, index: Any) -> Any:
     """Return the address of an item of `progress`, the first argument."""
     return builder.gep(context.make_array(signature.args[0])(context, builder, arguments[0]).data, [index])
@@ -97,9 +98,9 @@ def claim(typing_context: Any, progress: Any, part: Any, phase: Any) -> Any:
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        index = builder.mul(builder.add(arguments[1], _INT64(1)), _INT64(_CACHE_LINE))
+        index = builder.mul(builder.add(arguments[1], _int64(1)), _int64(_CACHE_LINE))
         counter = _counter(context, builder, signature, arguments, index)
-        before = builder.sub(arguments[2], _INT64(1))
+        before = builder.sub(arguments[2], _int64(1))
         return builder.extract_value(builder.cmpxchg(counter, before, arguments[2], "acq_rel", "acquire"), 1)
 
     integer = numba.types.int64
@@ -116,8 +117,8 @@ def finish(typing_context: Any, progress: Any) -> Any:
     """Count a part as finished. Threads that `wait` for it then see all that this thread wrote before."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        finished = _counter(context, builder, signature, arguments, _INT64(0))
-        builder.atomic_rmw("add", finished, _INT64(1), "acq_rel")
+        finished = _counter(context, builder, signature, arguments, _int64(0))
+        builder.atomic_rmw("add", finished, _int64(1), "acq_rel")
 
     return numba.types.void(progress), codegen
 
@@ -135,8 +136,8 @@ def wait(typing_context: Any, progress: Any, n_finished: Any) -> Any:
     """
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        finished = _counter(context, builder, signature, arguments, _INT64(0))
-        spins = cgutils.alloca_once_value(builder, _INT64(0))
+        finished = _counter(context, builder, signature, arguments, _int64(0))
+        spins = cgutils.alloca_once_value(builder, _int64(0))
         names = ("check", "wait", "spin", "yield", "done")
         check, wait, spin, yield_core, done = (builder.append_basic_block(name) for name in names)
         builder.branch(check)
@@ -145,8 +146,8 @@ def wait(typing_context: Any, progress: Any, n_finished: Any) -> Any:
         builder.cbranch(is_done, done, wait)
         builder.position_at_end(wait)
         n_before = builder.load(spins)
-        builder.store(builder.add(n_before, _INT64(1)), spins)
-        builder.cbranch(builder.icmp_signed("<", n_before, _INT64(SPINS)), spin, yield_core)
+        builder.store(builder.add(n_before, _int64(1)), spins)
+        builder.cbranch(builder.icmp_signed("<", n_before, _int64(SPINS)), spin, yield_core)
         builder.position_at_end(spin)
         if _HAS_PAUSE:
             call(builder, "llvm.x86.sse2.pause", ir.VoidType())

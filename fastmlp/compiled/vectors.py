@@ -11,17 +11,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
-from llvmlite import ir
-from numba.core.codegen import get_host_cpu_features
-from numba.extending import models, register_model
 
 from fastmlp.compiled.intrinsics import call, instruction, item_address
+from fastmlp.compiled.later import Later, ir, numba
+from fastmlp.compiled.processor import vector_bytes
 
-# What Numba compiles for: the host, or what its environment variables say.
-_features = get_host_cpu_features() if numba.config.CPU_FEATURES is None else numba.config.CPU_FEATURES
-BYTES = 64 if "+avx512f" in _features else 32 if "+avx" in _features else 16
+vector_type: Any = Later("fastmlp.compiled.vector_type")
+
+BYTES = vector_bytes()
 REGISTERS = 32 if BYTES == 64 else 16
 
 
@@ -30,30 +28,12 @@ def n_lanes(dtype: np.dtype[Any]) -> int:
     return BYTES // dtype.itemsize
 
 
-class Vector(numba.types.Type):  # type: ignore[misc]
-    """The Numba type of a vector."""
-
-    def __init__(self, dtype: Any) -> None:
-        self.dtype = dtype
-        self.n_lanes = 8 * BYTES // dtype.bitwidth
-        self.llvm_suffix = f"v{self.n_lanes}f{dtype.bitwidth}"  # ends the name of an intrinsic of LLVM
-        super().__init__(f"Vector({dtype}, {self.n_lanes})")
-
-
-@register_model(Vector)
-class VectorModel(models.PrimitiveModel):  # type: ignore[misc]
-    """In LLVM a vector is an LLVM vector."""
-
-    def __init__(self, manager: Any, vector: Any) -> None:
-        super().__init__(manager, vector, ir.VectorType(manager[vector.dtype].get_value_type(), vector.n_lanes))
-
-
 @instruction(lambda like: n_lanes(like.dtype))
 def lanes(typing_context: Any, like: Any) -> Any:
     """Return the number of lanes of a vector, in a kernel."""
 
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return context.get_constant(numba.types.intp, Vector(like.dtype).n_lanes)
+        return context.get_constant(numba.types.intp, vector_type.Vector(like.dtype).n_lanes)
 
     return numba.types.intp(like), codegen
 
@@ -71,7 +51,7 @@ def load(typing_context: Any, array: Any, index: Any) -> Any:
         address = builder.bitcast(item_address(context, builder, signature, arguments), vector.as_pointer())
         return builder.load(address, align=array.dtype.bitwidth // 8)
 
-    return Vector(array.dtype)(array, index), codegen
+    return vector_type.Vector(array.dtype)(array, index), codegen
 
 
 def _store(array: Any, index: Any, vector: Any) -> None:
@@ -104,7 +84,7 @@ def broadcast(typing_context: Any, value: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _broadcast(context, builder, signature.return_type, arguments[0])
 
-    return Vector(value)(value), codegen
+    return vector_type.Vector(value)(value), codegen
 
 
 @instruction(lambda like, value: np.full(n_lanes(like.dtype), value, like.dtype))
@@ -115,7 +95,7 @@ def broadcast_value(typing_context: Any, like: Any, value: Any) -> Any:
         rounded = context.cast(builder, arguments[1], value, like.dtype)
         return _broadcast(context, builder, signature.return_type, rounded)
 
-    return Vector(like.dtype)(like, value), codegen
+    return vector_type.Vector(like.dtype)(like, value), codegen
 
 
 @instruction(lambda array, index: np.full(n_lanes(array.dtype), array[index]))
@@ -126,7 +106,7 @@ def broadcast_load(typing_context: Any, array: Any, index: Any) -> Any:
         value = builder.load(item_address(context, builder, signature, arguments))
         return _broadcast(context, builder, signature.return_type, value)
 
-    return Vector(array.dtype)(array, index), codegen
+    return vector_type.Vector(array.dtype)(array, index), codegen
 
 
 @instruction(lambda like: np.zeros(n_lanes(like.dtype), like.dtype))
@@ -136,7 +116,7 @@ def zeros(typing_context: Any, like: Any) -> Any:
     def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return ir.Constant(context.get_data_type(signature.return_type), None)
 
-    return Vector(like.dtype)(like), codegen
+    return vector_type.Vector(like.dtype)(like), codegen
 
 
 @instruction(lambda a, b: a + b)

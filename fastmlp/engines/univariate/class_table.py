@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.compiled.jit import plain
 from fastmlp.engines.univariate.codes import prefix_offset
 from fastmlp.engines.univariate.kernels.layout import CLASS, address_of
 from fastmlp.engines.univariate.samples import SortedSamples
@@ -23,7 +22,7 @@ def class_table(samples: SortedSamples, n_out: int) -> Any:
     rows["code_off"] = s + 1, offset + s
     rows["code_off"][1, 0] = n
     for side in ("on", "off"):
-        rows[f"address_{side}"] = plain(address_of)(rows[f"code_{side}"], 2 * n_out)
+        rows[f"address_{side}"] = address_of(rows[f"code_{side}"], 2 * n_out)
     rows["below_active"] = [[0], [1]]
     rows["below_active"][:, 0] = 1, 0
     rows["above_active"] = [[1], [0]]

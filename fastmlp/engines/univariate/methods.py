@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -79,7 +79,7 @@ class ByPattern:
     """What the methods that go by patterns share: tables of samples and patterns, running sums, counters."""
 
     _kernel: Any
-    _compiled: ClassVar[dict[int, Any]]  # by the number of outputs, on which alone the types of the arguments depend
+    _compiled: Any = None
 
     def __init__(self, samples: SortedSamples, b2: Array, settings: Settings, crossings: int) -> None:
         n_out = b2.size
@@ -110,10 +110,9 @@ class ByPattern:
         raise NotImplementedError
 
     def _call(self, *arguments: Any) -> int:
-        n_out = self.squared_error.size
-        if n_out not in self._compiled:  # to find the types of all arrays takes 1 ms
-            self._compiled[n_out] = compiled(self._kernel, arguments)
-        return int(self._compiled[n_out](*arguments))
+        if self._compiled is None:
+            self._compiled = compiled(self._kernel, arguments)
+        return int(self._compiled(*arguments))
 
     def _evaluate(self) -> None:
         record = Record(np.empty((1, self.squared_error.size)), np.empty(1, np.int64))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import numpy as np
 
 from fastmlp.compiled.cache import compiled
-from fastmlp.compiled.jit import plain
 from fastmlp.compiled.memory import aligned_zeros, round_up
 from fastmlp.engines.engine import Array, Settings
 from fastmlp.engines.univariate.class_table import class_table
@@ -35,8 +32,6 @@ class PatternMoments(ByPattern):
 
     method = "pattern moments"
     _kernel = staticmethod(train_moments)
-    _compiled: ClassVar[dict[int, Any]] = {}
-    _gather: ClassVar[dict[int, Any]] = {}
 
     def __init__(
         self,
@@ -65,7 +60,7 @@ class PatternMoments(ByPattern):
             origin=indices(n_hidden),
             first=indices(n_codes),
             n_units=indices(n_codes),
-            maps=aligned_zeros((n_codes * plain(map_fields)(b2.size).n_fields,)),
+            maps=aligned_zeros((n_codes * map_fields(b2.size).n_fields,)),
             block_id=indices(n_codes // LANES),
         )
         live = LiveUnits(
@@ -123,9 +118,7 @@ class PatternMoments(ByPattern):
     def units(self) -> tuple[Array, Array]:
         """Return the units (2 + n_out, n_hidden) and their codes now, in the order given."""
         n_out, scratch = self.squared_error.size, self._net.scratch
-        if n_out not in self._gather:
-            self._gather[n_out] = compiled(gather_units, (self._net,))
-        self._gather[n_out](self._net)
+        compiled(gather_units, (self._net,))(self._net)
         units, code = np.empty((2 + n_out, scratch.origin.size)), np.empty_like(scratch.code)
         for row, gathered in zip(units, scratch.units, strict=True):
             row[scratch.origin] = gathered[: scratch.origin.size]

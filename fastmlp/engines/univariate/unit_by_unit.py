@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
-
 import numpy as np
 
 from fastmlp.engines.adam import BETA1, BETA2, EPSILON
@@ -62,7 +60,6 @@ class PrefixSums(_UnitByUnit):
     """Units one by one, by plain gradient descent."""
 
     _kernel = staticmethod(train_units)
-    _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
         self,
@@ -121,7 +118,6 @@ class OptimizedSums(_UnitByUnit):
     """Units one by one, by any optimiser and schedule; for samples that are not centred."""
 
     _kernel = staticmethod(train_optimized)
-    _compiled: ClassVar[dict[int, Any]] = {}
 
     def __init__(
         self,

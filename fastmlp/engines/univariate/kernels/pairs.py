@@ -11,16 +11,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
-from numba.extending import intrinsic
-
+from fastmlp.compiled.intrinsics import instruction
 from fastmlp.compiled.jit import strict_fp
+from fastmlp.compiled.later import numba
 from fastmlp.engines.engine import Array
 
 Pair = tuple[float, float] | Array
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@instruction(lambda a, b, c: a * b + c)  # Python rounds twice, so uncompiled pairs hold fewer digits
 def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
     """Return a b + c, rounded once."""
 
@@ -28,14 +27,6 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
         return builder.fma(*arguments)
 
     return numba.float64(numba.float64, numba.float64, numba.float64), codegen
-
-
-def _multiply_add(a: float, b: float, c: float) -> float:
-    return a * b + c
-
-
-if numba.config.DISABLE_JIT:  # Python rounds twice, so uncompiled pairs hold fewer digits
-    fma = _multiply_add
 
 
 @strict_fp
