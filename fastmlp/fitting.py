@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fastmlp.engines.engine import Rates, Settings
+from fastmlp.engines.engine import Rates, Settings, Shape
 from fastmlp.models.model import Model
 from fastmlp.pipeline import configured, train
 from fastmlp.starting.options import FitOptions
@@ -290,6 +290,7 @@ def warmup() -> None:
     from fastmlp.engines.dense.choice import each_kernel
     from fastmlp.engines.dense.gauss_newton import compile_product
     from fastmlp.engines.lbfgs.choice import each_kernel as each_lbfgs_kernel
+    from fastmlp.engines.lstsq.univariate import UnivariateLeastSquares
     from fastmlp.engines.univariate.engine import each_univariate_kernel
     from fastmlp.engines.univariate.outputs import compile_outputs
 
@@ -302,3 +303,4 @@ def warmup() -> None:
                 engine.compile(shape, dtype, settings)
     for engine, shape in each_lbfgs_kernel():
         engine.compile(shape, np.dtype(np.float64), replace(plain, optimizer="lbfgs"))
+    UnivariateLeastSquares.compile(Shape(1, 1, 1, 1), np.dtype(np.float64), replace(plain, optimizer="lstsq"))

@@ -22,6 +22,10 @@ UNIVARIATE = {
     "adam": {"shape": (9, 1, 6, 2), "epochs": 40, "optimizer": "adam"},
     "lbfgs": {"shape": (9, 1, 6, 1), "epochs": 12, "optimizer": "lbfgs", "lr": "auto"},
     "lbfgs, two outputs": {"shape": (9, 1, 6, 2), "epochs": 12, "optimizer": "lbfgs", "lr": "auto"},
+    "lstsq": {"shape": (19, 1, 12, 1), "optimizer": "lstsq", "lr": "auto"},
+    "lstsq, wide, two outputs": {"shape": (9, 1, 40, 2), "optimizer": "lstsq", "lr": "auto", "negative_slope": 0.1},
+    "lstsq, ridge": {"shape": (19, 1, 12, 1), "optimizer": "lstsq", "lr": "auto", "weight_decay": 0.01},
+    "lstsq, ridge of w2": {"shape": (9, 1, 40, 2), "optimizer": "lstsq", "lr": "auto", "weight_decay": {"w2": 0.01}},
 }
 DENSE = {
     "few inputs": {"shape": (19, 2, 5, 1), "epochs": 20},

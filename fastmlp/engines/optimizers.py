@@ -44,5 +44,5 @@ class Optimizer:
 # mixed    0.132  0.020    0.021  0.014    0.023  0.011    0.047  0.013
 OPTIMIZERS = {
     "lbfgs": Optimizer("fastmlp.engines.lbfgs.choice", start_ridge=1e-6),
-    "lstsq": Optimizer("fastmlp.engines.lstsq.engine", takes_many_steps=False),
+    "lstsq": Optimizer("fastmlp.engines.lstsq.choice", takes_many_steps=False),
 }

@@ -29,8 +29,8 @@ class RunningSums:
         self._kernel: Any = None
         self._n_hidden, self._n_out = n_hidden, n_out
         y = np.ascontiguousarray(data.y.T)
-        self._samples = Samples(data.raw_x, data.x, y, data.weight, data.centre, float(settings.negative_slope))
-        self._scratch = Scratch(
+        self.samples = Samples(data.raw_x, data.x, y, data.weight, data.centre, float(settings.negative_slope))
+        self.scratch = Scratch(
             kinks=np.zeros(n_hidden, np.int64),
             sides=np.zeros(n_hidden, np.int64),
             has_units=np.zeros(n + 1, np.int64),
@@ -61,8 +61,8 @@ class RunningSums:
     def minimise(self, run: Run) -> None:
         """Call the kernel."""
         if self._kernel is None:  # to find the types of the arguments takes 0.2 ms
-            self._kernel = compiled(minimise, (run, self._samples, self._scratch))
-        self._kernel(run, self._samples, self._scratch)
+            self._kernel = compiled(minimise, (run, self.samples, self.scratch))
+        self._kernel(run, self.samples, self.scratch)
 
 
 class UnivariateLBFGS(LBFGS):

@@ -1,4 +1,4 @@
-"""The optimiser "lstsq": one epoch that solves for w2 and b2, given w1 and b1."""
+"""Least squares for any number of inputs: one epoch that solves for w2 and b2, given w1 and b1."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engines.engine import Array, Engine, Problem, Record, Settings, Shape, Status, Weights
+from fastmlp.engines.engine import Array, Problem, Record, Settings, Shape, Status, Weights
 from fastmlp.engines.lstsq.solving import Decay, solved_output_layer
 from fastmlp.engines.reference import forward, squared_error
-
-
-def engine_class(algorithm: str, shape: Shape) -> type[Engine]:
-    """Return the engine, which is the same for every algorithm."""
-    return LeastSquares
 
 
 class LeastSquares:
@@ -29,7 +24,11 @@ class LeastSquares:
         self._settings = settings
         self._weights = Weights(*(np.array(w, np.float64) for w in weights))
         self._is_solved = False
-        self._squared_error = self._evaluate(self._weights)
+        self._squared_error = self._start_error()
+
+    def _start_error(self) -> Array:
+        """Return the squared errors (n_out,) of the weights that are given."""
+        return self._evaluate(self._weights)
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:
@@ -41,17 +40,21 @@ class LeastSquares:
             h2 = forward(self._problem.x.astype(np.float64), weights, self._settings.negative_slope).h2
             return squared_error(h2 - self._problem.y, self._problem.sample_weight)
 
-    def _solve(self) -> Status:
-        """Solve for the output layer; keep the weights if rounding leaves no better ones."""
+    def _solution(self) -> tuple[Weights, Array]:
+        """Return the solution and its squared errors (n_out,)."""
         decays, slope = self._settings.decays, self._settings.negative_slope
         has_bias = self._settings.rates.b2 != 0
+        with np.errstate(all="ignore"):
+            decay = Decay(decays.w2, decays.b2)
+            solved = solved_output_layer(self._problem, self._weights, slope, decay, has_bias=has_bias)
+        return solved, self._evaluate(solved)
+
+    def _solve(self) -> Status:
+        """Solve for the output layer; keep the weights if rounding leaves no better ones."""
         try:
-            with np.errstate(all="ignore"):
-                decay = Decay(decays.w2, decays.b2)
-                solved = solved_output_layer(self._problem, self._weights, slope, decay, has_bias=has_bias)
+            solved, error = self._solution()
         except np.linalg.LinAlgError:  # the hidden layer overflows
             return Status.STALLED
-        error = self._evaluate(solved)
         if not all(np.isfinite(array).all() for array in (*solved, error)):
             return Status.STALLED
         self._weights, self._squared_error, self._is_solved = solved, error, True

@@ -1,0 +1,1 @@
+"""Compiled kernels of least squares for one input."""
