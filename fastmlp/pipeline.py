@@ -151,7 +151,9 @@ def train(config: FitConfig, *, keeps_interrupted: bool = True) -> Model:
 
 def coordinates_of(config: FitConfig) -> Coordinates:
     """Return the coordinates that a fit trains in."""
-    return find_coordinates(config.data, config.architecture, standardize=config.standardize, known_maps=config.maps)
+    known = config.maps
+    standardize = config.standardize
+    return find_coordinates(config.data, config.architecture, config.dtype, standardize=standardize, known_maps=known)
 
 
 def settings_of(config: FitConfig, start: Start, seed: int, shape: Shape) -> Settings:

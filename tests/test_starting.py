@@ -1,5 +1,7 @@
 """Initial weights, the automatic rate, and standardisation, against their definitions."""
 
+import itertools
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
@@ -12,7 +14,7 @@ from fastmlp.starting.gauss_newton import DirectProduct, UnivariateProduct
 from fastmlp.starting.initial_weights import initial_weights
 from fastmlp.starting.lanczos import largest_eigenvalue
 from fastmlp.starting.rate import automatic_rates
-from fastmlp.starting.scaling import standardization
+from fastmlp.starting.scaling import Standardization, column_maps
 
 
 def automatic_rate(x, sample_weight, weights, negative_slope=0.0, **biases):
@@ -199,6 +201,12 @@ def test_the_automatic_rate_of_a_million_samples_takes_a_moment():
     assert rates[1] == pytest.approx(rates[0], rel=1e-3)
 
 
+def standardization(x, y, sample_weight, *, shift_inputs, shift_targets):
+    """Return the maps of columns in float64."""
+    x_maps = column_maps(x, sample_weight, np.dtype(float), shift=shift_inputs)[:2]
+    return Standardization(*x_maps, *column_maps(y, sample_weight, np.dtype(float), shift=shift_targets)[:2])
+
+
 def test_standardized_columns_have_mean_zero_and_deviation_one():
     rng = np.random.default_rng(0)
     x = np.column_stack([1e6 + rng.normal(size=50), np.full(50, 0.1), 1e-200 * rng.normal(size=50)])
@@ -238,3 +246,82 @@ def test_a_start_does_not_depend_on_the_threads_of_blas(n_samples, n_in):
     for name in ("x_shift", "x_scale", "y_shift", "y_scale"):
         maps = (getattr(model.info.standardization, name) for model in (got, expected))
         np.testing.assert_array_equal(*maps)
+
+
+@pytest.mark.parametrize("options", [{}, {"dtype": np.float32}, {"algorithm": "dense"}, {"algorithm": "reference"}])
+def test_columns_that_are_constant_but_for_rounding_have_no_weights(options):
+    x = np.linspace(-1, 1, 40)
+    for constant, stays in ((np.resize([0.3, 0.1 + 0.2], 40), True), (np.resize([0.3, 0.3 + 1e-3], 40), False)):
+        columns = np.column_stack([x, constant])
+        model = fastmlp.fit(columns, np.sin(3 * x), hidden=40, epochs=300, rng=0, **options)
+        assert model.history.rmse[-1] == pytest.approx(model.rmse(columns, np.sin(3 * x)), rel=1e-3)
+        assert (not model.w1[1].any()) is stays
+        if stays:
+            np.testing.assert_array_equal(model.predict([[0.5, 0.3]]), model.predict([[0.5, 1e6]]))
+
+
+def test_the_limit_of_a_constant_column_is_four_units_in_the_last_place():
+    for dtype, base in itertools.product((np.float32, np.float64), (1.0, -3.0, 1e-30, 1e9)):
+        unit = float(np.spacing(np.abs(dtype(base))))
+        x = np.array([[base, base], [base + 4 * unit, base + 5 * unit]])
+        constant = column_maps(x, np.full(2, 0.5), np.dtype(dtype), shift=True)[2]
+        assert constant.tolist() == [True, False], (dtype, base)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"algorithm": "dense", "momentum": 0.9},
+        {"optimizer": "adam"},
+        {"optimizer": "lbfgs"},
+        {"optimizer": "lstsq", "epochs": 1},
+        {"batch_size": 7},
+        {"dtype": np.float32},
+        {"weight_decay": 0.01},
+    ],
+)
+def test_a_constant_target_is_the_prediction_everywhere(options):
+    x = np.linspace(-1, 1, 30)
+    options = {"hidden": 20, "epochs": 200, "rng": 0} | options
+    for y in (np.full(30, 1.0), np.zeros(30), np.resize([0.3, 0.1 + 0.2], 30)):
+        model = fastmlp.fit(x, y, **options)
+        np.testing.assert_array_equal(model.predict([0.0, 5.0, -1e6]), np.full(3, y[0], model.w1.dtype))
+    both = fastmlp.fit(x, np.column_stack([np.full(30, 2.0), np.sin(x)]), **options)
+    np.testing.assert_array_equal(both.predict([0.0, 5.0])[:, 0], 2)
+    assert np.ptp(both.predict([0.0, 1.0])[:, 1]) > 0
+
+
+def test_a_given_start_and_a_training_without_bias_keep_constant_columns():
+    x = np.column_stack([np.linspace(-1, 1, 30), np.full(30, 2.0)])
+    start = (np.ones((2, 3)), np.zeros(3), np.ones((3, 1)), np.zeros(1))
+    given = fastmlp.fit(x, x[:, 0], init=start, standardize=True, epochs=1)
+    assert given.w1[1].all()
+    assert fastmlp.fit(x, x[:, 0], hidden_bias=False, hidden=5, epochs=1, rng=0).w1[1].all()
+    assert fastmlp.fit(x, x[:, 1], output_bias=False, hidden=5, epochs=1, rng=0).w2.all()
+    assert fastmlp.fit(x, x[:, 0], lr=0.1, hidden=5, epochs=1, rng=0).w1[1].all()  # to the letter of gradient descent
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_history_and_model_agree_at_every_offset_that_is_not_refused(dtype):
+    u = np.linspace(0, 1, 60)
+    refused = []
+    for offset in 10.0 ** np.arange(1, 17):
+        x = offset + u.astype(dtype)
+        y = np.sin(6 * (x - offset))
+        try:
+            model = fastmlp.fit(x.astype(dtype), y.astype(dtype), hidden=60, epochs=1000, rng=0)
+        except ValueError as error:
+            assert "x must be of a standard deviation of at least" in str(error)  # noqa: PT017
+            assert "Subtract an offset first, such as the smallest entry of x." in str(error)  # noqa: PT017
+            refused.append(offset)
+            continue
+        error = model.rmse(x.astype(dtype), y.astype(dtype))
+        assert error == pytest.approx(model.history.rmse[-1], rel=0.01 if dtype == np.float32 else 1e-4)
+    limit = 1e4 if dtype == np.float32 else 1e10
+    assert limit <= min(refused) <= 10 * limit
+    with pytest.raises(ValueError, match=r"got 0\.\d+ with a mean of 1e\+1\d in column 1\. Subtract an offset first"):
+        fastmlp.fit(np.column_stack([u, 1e13 + u]), u, hidden=3, epochs=2, rng=0)
+    with pytest.raises(ValueError, match="y must be of a standard deviation of at least"):
+        fastmlp.fit(u, 1e13 + u, hidden=3, epochs=2, rng=0)
+    fastmlp.fit(1e13 + u, u, hidden=3, epochs=2, rng=0, lr=1e-30)  # in the units of the data, nothing is shifted

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.engines.summation import weighted_sum
 
 FLOAT64 = np.dtype(np.float64)
+CONSTANT_ULPS = 4  # by which the entries of a constant column may differ
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,19 +97,6 @@ def identity(n_in: int, n_out: int) -> Standardization:
     return Standardization(np.zeros(n_in), np.ones(n_in), np.zeros(n_out), np.ones(n_out))
 
 
-def standardization(
-    x: Array, y: Array, sample_weight: Array, *, shift_inputs: bool, shift_targets: bool
-) -> Standardization:
-    """Return the maps to mean 0 and standard deviation 1 (ddof 0) of every column, weighted by sample_weight.
-
-    Columns that are not shifted, because there is no bias to undo it, are scaled to root mean square 1. A constant
-    column is not scaled.
-    """
-    x_shift, x_scale = _column_maps(x, sample_weight, shift=shift_inputs)
-    y_shift, y_scale = _column_maps(y, sample_weight, shift=shift_targets)
-    return Standardization(x_shift, x_scale, y_shift, y_scale)
-
-
 def _with_shift(b1: Array, shift: Array, w1: Array) -> Array:
     """Return b1 + shift w1 in float64, summed in long double.
 
@@ -121,13 +110,21 @@ def _with_shift(b1: Array, shift: Array, w1: Array) -> Array:
     return np.asarray(wide.astype(np.float64))
 
 
-def _column_maps(columns: Array, sample_weight: Array, *, shift: bool) -> tuple[Array, Array]:
-    """Return the shift and the scale of each column."""
-    constant = (columns == columns[0]).all(axis=0)
+def column_maps(
+    columns: Array, sample_weight: Array, dtype: np.dtype[Any], *, shift: bool
+) -> tuple[Array, Array, npt.NDArray[np.bool_]]:
+    """Return shift and scale to mean 0 and standard deviation 1 (ddof 0) of each column, and which are constant.
+
+    The means are weighted. Columns that are not shifted, because there is no bias to undo it, are scaled to root mean
+    square 1. A constant column is not scaled: its largest and smallest entry differ by at most 4 units in the last
+    place of the dtype, as 0.3 and 0.1 + 0.2 do. Scaled to 1, such rounding would become data.
+    """
+    low, high = columns.min(axis=0), columns.max(axis=0)
+    constant = high - low <= CONSTANT_ULPS * np.spacing(np.maximum(-low, high).astype(dtype)).astype(np.float64)
     mean = np.where(constant, columns[0], weighted_sum(sample_weight, columns)) if shift else np.zeros(columns.shape[1])
     centred = columns - mean
     # Squares of values above 1e154 overflow and below 1e-162 vanish, so the largest is taken out first.
     largest = np.abs(centred).max(axis=0)
     unit = np.where(largest > 0, largest, 1.0)
     scale = unit * np.sqrt(weighted_sum(sample_weight, (centred / unit) ** 2))
-    return mean, np.where(constant | (scale == 0), 1.0, scale)
+    return mean, np.where(constant | (scale == 0), 1.0, scale), constant

@@ -59,11 +59,22 @@ def find_starts(
     if isinstance(init, Weights):
         nets = [coordinates.maps.unfold(init)] * len(rngs)
     else:
-        nets = [initial_weights(init, architecture, rng) for rng in rngs]
+        nets = [_without_constants(initial_weights(init, architecture, rng), coordinates) for rng in rngs]
     if lr is not None:
         return [Start(weights, lr) for weights in nets]
     rates = automatic_rates(coordinates.x, coordinates.sample_weight, nets, architecture, interrupted)
     return [Start(weights, rate) for weights, rate in zip(nets, rates, strict=True)]
+
+
+def _without_constants(weights: Weights, coordinates: Coordinates) -> Weights:
+    """Set the drawn weights of constant inputs and of constant targets to 0, in place.
+
+    They stay 0, because these columns are 0 in training. So a constant target is the prediction everywhere, and a
+    constant input has no influence where it has another value.
+    """
+    weights.w1[coordinates.constant_inputs] = 0.0
+    weights.w2[:, coordinates.constant_targets] = 0.0
+    return weights
 
 
 def solved_start(

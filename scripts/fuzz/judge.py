@@ -57,7 +57,7 @@ def judge(call: Call) -> Verdict:
             text = f"DivergenceError at epoch {error.epoch}; the oracle ends with {course.squared_error[-1]}"
             return Verdict("agrees" if diverges else "fault", text, lr)
         except ValueError as error:
-            if "of a scale that" in str(error):
+            if "of a standard deviation of at least" in str(error):  # the offset is too large for the dtype
                 return Verdict("refused", str(error), lr)
             return Verdict("fault", f"ValueError: {error}", lr)
         assert model.info is not None
@@ -118,6 +118,9 @@ def _training(call: Call, maps: Maps, rate: float) -> Training:
     else:
         bias = options["hidden_bias"]
         start = oracle.draw(start, x.shape[1], call.hidden, y.shape[1], call.seed, hidden_bias=bias)
+        if options["standardize"]:  # the weights of a constant column are 0 if a bias takes its place
+            start[0][oracle.constant(x) & bias] = 0
+            start[2][:, oracle.constant(y) & options["output_bias"]] = 0
     dtype = np.float32 if call.x.dtype == np.float32 else np.float64
     as_given = [(x - maps.x_shift) / maps.x_scale, (y - maps.y_shift) / maps.y_scale, weight, *start]
     x, y, weight, *start = (a.astype(dtype).astype(np.float64) for a in as_given)

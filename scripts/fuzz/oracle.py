@@ -180,12 +180,16 @@ def standardization(x: Array, y: Array, s: Array, *, shift_x: bool, shift_y: boo
     def columns(a: Array, shift: bool) -> tuple[Array, Array]:
         a, weight = a.astype(np.longdouble), s.astype(np.longdouble)
         mean = weight @ a if shift else np.zeros(a.shape[1], np.longdouble)
-        constant = (a == a[0]).all(axis=0)
-        mean = np.where(constant & shift, a[0], mean)
+        mean = np.where(constant(a) & shift, a[0], mean)
         scale = np.sqrt(weight @ (a - mean) ** 2)
-        return mean, np.where(constant | (scale == 0), 1, scale)
+        return mean, np.where(constant(a) | (scale == 0), 1, scale)
 
     return Maps(*columns(x, shift_x), *columns(y, shift_y))
+
+
+def constant(a: Array) -> Array:
+    """Return which columns are constant."""
+    return (a == a[0]).all(axis=0)
 
 
 def fold(net: Net, maps: Maps) -> Net:
