@@ -1,0 +1,1 @@
+"""Least-squares linear splines with free knots, for one input and one output."""

@@ -1,0 +1,1 @@
+"""The compiled parts of free-knot splines: one idea per file."""
