@@ -5,6 +5,7 @@ from importlib.metadata import version as _version
 from fastmlp.exporting.piecewise import PiecewiseLinear
 from fastmlp.files.archives import FileFormatError
 from fastmlp.fitting import fit, warmup
+from fastmlp.knots import fit_knots
 from fastmlp.many import fit_many
 from fastmlp.models.ensemble import Ensemble
 from fastmlp.models.fit_info import FitInfo
@@ -25,6 +26,7 @@ __all__ = [
     "Model",
     "PiecewiseLinear",
     "fit",
+    "fit_knots",
     "fit_many",
     "load",
     "show_versions",

@@ -289,11 +289,13 @@ def warmup() -> None:
     """
     from fastmlp.engines.dense.choice import each_kernel
     from fastmlp.engines.dense.gauss_newton import compile_product
+    from fastmlp.engines.knots.solving import compile_kernels
     from fastmlp.engines.lbfgs.choice import each_kernel as each_lbfgs_kernel
     from fastmlp.engines.lstsq.univariate import UnivariateLeastSquares
     from fastmlp.engines.univariate.engine import each_univariate_kernel
     from fastmlp.engines.univariate.outputs import compile_outputs
 
+    compile_kernels()
     compile_outputs()
     compile_product()
     plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))

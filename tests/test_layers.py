@@ -19,7 +19,7 @@ LAYERS = (
     ("starting", "exporting", "showing"),
     ("models",),
     ("training",),
-    ("fitting", "pipeline", "many", "jobs", "parallel_fits", "batched_fits"),
+    ("fitting", "knots", "pipeline", "many", "jobs", "parallel_fits", "batched_fits"),
     ("__init__",),
     ("sklearn", "cli"),
     ("__main__",),

@@ -17,11 +17,11 @@ class FitInfo:
 
     Attributes
     ----------
-    algorithm : {"univariate", "dense", "reference"}
-        Engine that trained the model.
+    algorithm : {"univariate", "dense", "reference", "knots"}
+        Engine that trained the model; "knots" is `fastmlp.fit_knots`.
     method : str
         Method with which the engine computed the last epochs, such as "pattern moments".
-    optimizer : {"sgd", "adam", "lbfgs", "lstsq"}
+    optimizer : {"sgd", "adam", "lbfgs", "lstsq", "knots"}
         Optimiser.
     lr : float, dict, callable or None
         Learning rate, which applies to the standardised data if the data were standardised.

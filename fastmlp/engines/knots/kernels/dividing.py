@@ -5,9 +5,9 @@ the groups from i to j - 1 and a price per piece, the least error and price of t
 
     total_j = min_i total_i + e(i, j) + price
 
-The number of pieces falls with the price, which is searched for. e(i, j) is the squared error of the regression line if
-knots are free, since the best continuous function is then hardly worse than separate lines, and the squared error of the
-chord if knots are samples.
+The number of pieces falls with the price, which is searched for. If the knots are free, e(i, j) is the squared error of
+the regression line, because the best continuous function is hardly worse than separate lines. If the knots are samples,
+it is that of the chord.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def search_price(division: Division, n_wanted: Any, n_least: Any) -> Any:
 def place_pieces(division: Division, n_pieces: Any, first: Any) -> None:
     """Overwrite the first samples of the pieces; if there are too few, divide them evenly, the larger ones more often.
 
-    A piece [a, b) of the division begins the pieces that its share of the missing ones says.
+    The missing pieces are shared out in proportion to the samples.
     """
     ends, lengths = division.ends, division.length
     j = ends.size - 1
@@ -138,8 +138,8 @@ def divide(samples: Samples, division: Division, spline: Spline, n_least: int, a
     fill_errors(samples, division, at_samples)
     n_pieces = search_price(division, knots.size - 1, n_least)
     place_pieces(division, n_pieces, first)
-    first[first.size - 1] = x.size
     spread(first, n_least)
+    first[first.size - 1] = x.size
     knots[0] = x[0]
     knots[knots.size - 1] = x[x.size - 1]
     for s in range(1, knots.size - 1):

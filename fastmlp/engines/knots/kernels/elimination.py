@@ -1,7 +1,7 @@
 """One step of a QR decomposition along the pieces of a spline, from either end.
 
-What the samples on one side of a knot say about its value g is one row: weight g = target. The samples of the next piece
-are two rows in g and in the value h at its other end, since the piece is a line:
+What the samples on one side of a knot say about its value g is one row: weight g = target. The next piece is a line, so
+its samples are two rows in g and in the value h at its other end:
 
     sqrt(m) ((1 - t) g + t h) = sqrt(m) d        with t = (c - left) / (right - left)
     sqrt(v) (h - g) / (right - left) = sqrt(v) k

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from fastmlp.compiled.jit import inlined
 from fastmlp.engines.knots.kernels.elimination import eliminated, solved
 from fastmlp.engines.knots.kernels.layout import Samples, Scratch, Spline

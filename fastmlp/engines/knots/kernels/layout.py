@@ -36,10 +36,10 @@ class Spline(NamedTuple):
 class Scratch(NamedTuple):
     """What a step overwrites.
 
-    rows (2 n_pieces + 2, 3) are the triangular system of a solve. from_left and from_right (n_pieces + 1, 2) are what the
-    samples on either side of a knot say about its value. gain (n_pieces,) is the decrease of the squared error if a piece
-    is split at the sample `split` (n_pieces,), the best of n_splits, and ease (n_pieces,) the inverse of the increase if the
-    knot at its left end is removed. marks (n_pieces,) are integers that say what happens to a piece.
+    rows (2 n_pieces + 2, 3) are the triangular system of a solve. from_left and from_right (n_pieces + 1, 2) are what
+    the samples on either side of a knot say about its value. gain (n_pieces,) is the decrease of the squared error if a
+    piece is split at sample `split` (n_pieces,), the best of n_splits places. ease (n_pieces,) is the inverse of the
+    increase if the knot at its left end is removed. marks (n_pieces,) say what happens.
     """
 
     rows: Any

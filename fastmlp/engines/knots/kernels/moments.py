@@ -1,7 +1,7 @@
 """Moments of the samples of a piece, and of two pieces together.
 
-They determine the squared error of any line on the piece: with the weights s, their sum m, the weighted means c of x and
-d of y, v = sum s (x - c)^2, the slope k of the regression line and its squared error e,
+They determine the squared error of any line on the piece. With the weights s, their sum m, the weighted means c of x
+and d of y, v = sum s (x - c)^2, the slope k of the regression line and its squared error e,
 
     sum s (y - f(x))^2 = m (d - f(c))^2 + v (k - f')^2 + e
 
@@ -57,9 +57,7 @@ def combined(a: Any, b: Any) -> Any:
     if spread > 0.0:
         slope = (a.spread * a.slope + b.spread * b.slope + between * dx * dy) / spread
     error = a.error + b.error + a.spread * (a.slope - slope) ** 2 + b.spread * (b.slope - slope) ** 2
-    return Moments(
-        weight, a.x + share * dx, a.y + share * dy, spread, slope, error + between * (dy - slope * dx) ** 2
-    )
+    return Moments(weight, a.x + share * dx, a.y + share * dy, spread, slope, error + between * (dy - slope * dx) ** 2)
 
 
 @inlined

@@ -34,9 +34,10 @@ def error_of_one(spline: Spline, scratch: Scratch, moments: Any, s: Any, e: Any)
 
 
 @inlined
-def error_of_two(spline: Spline, scratch: Scratch, a: Any, b: Any, knot: Any, s: Any, e: Any) -> Any:
-    """Return the same with a knot in between."""
+def error_of_two(spline: Spline, scratch: Scratch, a: Any, b: Any, knot: Any, ends: Any) -> Any:
+    """Return the same for the knots `ends` with another knot in between."""
     left, right = scratch.from_left, scratch.from_right
+    s, e = ends
     done = eliminated(left[s, 0], left[s, 1], a, spline.knots[s], knot)
     then = eliminated(done.weight, done.target, b, knot, spline.knots[e])
     error = done.residual + then.residual + a.error + b.error
@@ -57,7 +58,7 @@ def best_split(samples: Samples, spline: Spline, scratch: Scratch, s: Any, e: An
     for i in range(n_splits):
         middle = low + (2 * i + 1) * (high - low) // (2 * n_splits)
         a, b = moments_of(samples, first[s], middle), moments_of(samples, middle, first[e])
-        error = error_of_two(spline, scratch, a, b, 0.5 * (x[middle - 1] + x[middle]), s, e)
+        error = error_of_two(spline, scratch, a, b, 0.5 * (x[middle - 1] + x[middle]), (s, e))
         if error < least * (1.0 - TIE):
             least = error
             best = middle
@@ -71,7 +72,7 @@ def rate_knots(samples: Samples, spline: Spline, scratch: Scratch, n_least: Any)
         own = stored(spline.moments[s])
         if s > 0:
             before = stored(spline.moments[s - 1])
-            now = error_of_two(spline, scratch, before, own, spline.knots[s], s - 1, s + 1)
+            now = error_of_two(spline, scratch, before, own, spline.knots[s], (s - 1, s + 1))
             without = error_of_one(spline, scratch, combined(before, own), s - 1, s + 1)
             scratch.ease[s] = 1.0 / max(without - now, TINY)
         place, split = best_split(samples, spline, scratch, s, s + 1, n_least)
