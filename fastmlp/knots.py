@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -114,10 +115,11 @@ def fit_knots(
     data = _checked_samples(x, y, sample_weight)
     n_hidden = checks.count("hidden", hidden)
     checks.memory("hidden", f"{n_hidden}", BYTES_PER_UNIT * n_hidden + BYTES_PER_SAMPLE * len(data.x))
-    architecture = Architecture(1, n_hidden, 1, 0.0, hidden_bias=True, output_bias=True)
-    coordinates = find_coordinates(data, architecture, FLOAT64, standardize=True, known_maps=None)
+    # Unweighted, because next to a sample of weight 1e12 the others would have no spread.
+    unweighted = replace(data, sample_weight=np.full(len(data.x), 1 / len(data.x)))
+    coordinates = find_coordinates(unweighted, Architecture(1, n_hidden, 1), FLOAT64, standardize=True, known_maps=None)
     maps, problem = coordinates.maps, make_problem(coordinates, FLOAT64)
-    samples = sorted_samples(problem, may_centre=False)
+    samples = sorted_samples(replace(problem, sample_weight=data.sample_weight), may_centre=False)
     raw_x = np.sort(data.x[:, 0])[samples.n_before[:-1]]
     compiling = time.perf_counter()
     compile_kernels()
