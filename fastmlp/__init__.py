@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from fastmlp.cross_validation.fit_cv import fit_cv
 from fastmlp.exporting.piecewise import PiecewiseLinear
 from fastmlp.files.archives import FileFormatError
 from fastmlp.fitting import fit, warmup
@@ -26,6 +27,7 @@ __all__ = [
     "Model",
     "PiecewiseLinear",
     "fit",
+    "fit_cv",
     "fit_knots",
     "fit_many",
     "load",

@@ -220,6 +220,7 @@ def fit(
 
     See Also
     --------
+    fit_cv : Train small networks with a cross-validated penalty.
     fit_many : Train many networks in parallel.
     fastmlp.sklearn.FastMLPRegressor : Scikit-learn estimator.
 
@@ -292,12 +293,14 @@ def warmup() -> None:
     from fastmlp.engines.knots.solving import compile_kernels
     from fastmlp.engines.lbfgs.choice import each_kernel as each_lbfgs_kernel
     from fastmlp.engines.lstsq.univariate import UnivariateLeastSquares
+    from fastmlp.engines.net_batches.batch import compile_batches
     from fastmlp.engines.univariate.engine import each_univariate_kernel
     from fastmlp.engines.univariate.outputs import compile_outputs
 
     compile_kernels()
     compile_outputs()
     compile_product()
+    compile_batches()
     plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
     for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
         for settings in (plain, replace(plain, optimizer="adam")):

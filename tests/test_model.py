@@ -132,7 +132,9 @@ def test_a_model_is_a_net_and_keeps_the_order_of_its_arguments(fitted):
     names = {kind: [one.name for one in arguments if one.kind is kind] for kind in {one.kind for one in arguments}}
     assert names == {
         inspect.Parameter.POSITIONAL_OR_KEYWORD: ["w1", "b1", "w2", "b2", "negative_slope"],
-        inspect.Parameter.KEYWORD_ONLY: ["x_range", "y_ndim", "feature_names", "target_names", "history", "info"],
+        inspect.Parameter.KEYWORD_ONLY: [
+            *("x_range", "y_ndim", "feature_names", "target_names", "y_clip", "history", "info", "out_of_fold")
+        ],
     }
 
 

@@ -34,7 +34,7 @@ def save_ensemble(
         if model is None:
             entries.append(None)
             continue
-        facts, arrays = model_contents(model, model.history, model.info)
+        facts, arrays = model_contents(model, model.history, model.info, model.out_of_fold)
         for array in arrays.values():
             pools.setdefault(array.dtype.name, []).append(array.ravel())
         facts["arrays"] = {name: [array.dtype.name, *array.shape] for name, array in arrays.items()}

@@ -62,6 +62,20 @@ class FitInfo:
     data_digest : str or None
         Hash of the samples and the batch size.
         A fit that continues the training on other samples measures lambda_max again.
+    alpha : tuple of float, or None
+        Penalty that each round of `fastmlp.fit_cv` chose; this and what follows is None in other fits.
+    cv_rmse : float or None
+        RMSE of the predictions of `OutOfFold`, over samples and outputs, in the units of y.
+        It estimates the error on new data. It is slightly optimistic, because the penalty was chosen by errors of the
+        same samples, and slightly pessimistic, because the nets of the folds were trained on fewer samples.
+    cv_rmse_by_output : tuple of float, or None
+        The same for each output.
+    cv_results : tuple of mapping, or None
+        What each round tried: "alpha", and for each alpha the out-of-fold "rmse" of its nets and its "standard_error".
+        Each is a tuple of floats. With several outputs, the errors of each are divided by its standard deviation.
+    sensitivity : tuple of float, or None
+        Root mean square of the derivative of the nets of the first round with respect to each input.
+        Inputs and outputs are standardised, so that the sensitivities can be compared. It is 0 for constant inputs.
 
     Examples
     --------
@@ -88,6 +102,11 @@ class FitInfo:
     lr_rule: str | None = None
     base_lr: float | None = None
     data_digest: str | None = None
+    alpha: tuple[float, ...] | None = None
+    cv_rmse: float | None = None
+    cv_rmse_by_output: tuple[float, ...] | None = None
+    cv_results: tuple[Mapping[str, tuple[float, ...]], ...] | None = None
+    sensitivity: tuple[float, ...] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the facts without a callable rate, which pickle may refuse, as it refuses a lambda."""

@@ -18,6 +18,7 @@ from fastmlp.files.archives import checked_path, read, refuse
 from fastmlp.models.fit_info import FitInfo
 from fastmlp.models.history import History, rate_falls, read_only_history
 from fastmlp.models.model import Model
+from fastmlp.models.out_of_fold_arrays import out_of_fold_from
 from fastmlp.models.saving import KIND, NAME_FIELDS, RESUME, STANDARDIZATION_FIELDS, VERSION, Contents
 from fastmlp.starting.scaling import Standardization
 
@@ -79,13 +80,16 @@ def model_from(facts: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
         raise ValueError("the weights are not all float32 or all float64")
     info = None if facts["info"] is None else _info(facts["info"], _standardization(weights, arrays))
     x_range = _array(arrays, "x_range", np.float64, (weights.w1.shape[0], 2)) if "x_range" in arrays else None
+    y_clip = _array(arrays, "y_clip", np.float64, (*weights.b2.shape, 2)) if "y_clip" in arrays else None
     names: dict[str, Any] = {name: facts.get(name) for name in NAME_FIELDS}
     model = Model(
         *weights,
         of_type(facts["negative_slope"], float),
         x_range=x_range,
         y_ndim=of_type(facts["y_ndim"], int),
+        y_clip=y_clip,
         info=info,
+        out_of_fold=out_of_fold_from(arrays, weights),
         **names,
     )
     if "epoch" in arrays:

@@ -17,6 +17,8 @@ from fastmlp.engines.engine import Array, Weights
 from fastmlp.files.archives import checked_path, write
 from fastmlp.models.fit_info import FitInfo
 from fastmlp.models.history import History
+from fastmlp.models.out_of_fold import OutOfFold
+from fastmlp.models.out_of_fold_arrays import out_of_fold_arrays
 from fastmlp.nets.net import Net
 from fastmlp.starting.scaling import Standardization
 
@@ -34,9 +36,15 @@ class Contents(NamedTuple):
     arrays: dict[str, Array]
 
 
-def save_model(path: str | os.PathLike[str], net: Net, history: History | None, info: FitInfo | None) -> None:
+def save_model(
+    path: str | os.PathLike[str],
+    net: Net,
+    history: History | None,
+    info: FitInfo | None,
+    out_of_fold: OutOfFold | None = None,
+) -> None:
     """Write a model to a file; see `Model.save`."""
-    write_model(checked_path("path", path), model_contents(net, history, info))
+    write_model(checked_path("path", path), model_contents(net, history, info, out_of_fold))
 
 
 def write_model(path: Path, contents: Contents, resume: Contents | None = None) -> None:
@@ -48,13 +56,19 @@ def write_model(path: Path, contents: Contents, resume: Contents | None = None) 
     write(path, KIND, VERSION, facts, arrays)
 
 
-def model_contents(net: Net, history: History | None, info: FitInfo | None) -> Contents:
+def model_contents(
+    net: Net, history: History | None, info: FitInfo | None, out_of_fold: OutOfFold | None = None
+) -> Contents:
     """Return the facts and the arrays of a model."""
     arrays: dict[str, Array] = dict(net.weights._asdict())
     facts: dict[str, Any] = {name: getattr(net, name) for name in ("negative_slope", "y_ndim", *NAME_FIELDS)}
     facts["info"] = None
     if net.x_range is not None:
         arrays["x_range"] = net.x_range
+    if net.y_clip is not None:
+        arrays["y_clip"] = net.y_clip
+    if out_of_fold is not None:
+        arrays |= out_of_fold_arrays(out_of_fold)
     if info is not None:
         facts["info"] = info_facts(info)
         if info.standardization is not None:

@@ -43,6 +43,8 @@ class Net:
     feature_names, target_names : sequence of str, optional
         Names of the inputs and of the outputs, such as the columns of a table.
         They are stored as tuples.
+    y_clip : array_like of shape (n_out, 2), optional
+        Smallest and largest prediction of each output.
 
     Raises
     ------
@@ -60,6 +62,7 @@ class Net:
     y_ndim: int | None = None
     feature_names: Sequence[str] | None = None
     target_names: Sequence[str] | None = None
+    y_clip: Array | None = None
 
     def __post_init__(self) -> None:
         arrays = checks.weights(self.weights)
@@ -76,6 +79,8 @@ class Net:
             if x_range.shape != (self.n_in, 2):
                 raise ValueError(checks.wording("x_range", "of shape (n_in, 2)", f"shape {x_range.shape}"))
             object.__setattr__(self, "x_range", x_range)
+        if self.y_clip is not None:
+            object.__setattr__(self, "y_clip", _checked_clip(self.y_clip, self.n_out))
         for name, n_names in (("feature_names", self.n_in), ("target_names", self.n_out)):
             object.__setattr__(self, name, checks.optional_names(name, getattr(self, name), n_names))
         self._make_read_only()
@@ -85,7 +90,7 @@ class Net:
         self._make_read_only()  # unpickled arrays are writeable
 
     def _make_read_only(self) -> None:
-        for array in (self.w1, self.b1, self.w2, self.b2, self.x_range):
+        for array in (self.w1, self.b1, self.w2, self.b2, self.x_range, self.y_clip):
             if array is not None:
                 array.flags.writeable = False
 
@@ -117,7 +122,7 @@ class Net:
         return Weights(self.w1, self.b1, self.w2, self.b2)
 
     def predict(self, x: npt.ArrayLike) -> Array:
-        """Return the outputs of the network.
+        """Return the outputs of the network, clipped to `y_clip` if the network has one.
 
         Parameters
         ----------
@@ -181,6 +186,8 @@ class Net:
     ) -> dict[str, Array]:
         """Return the gradient of the objective ``1 / (2 sum s) * sum_i s_i |h2_i - y_i|^2``.
 
+        The outputs h2 are those of the network without `y_clip`.
+
         Parameters
         ----------
         x, y : array_like
@@ -220,7 +227,8 @@ class Net:
         ----------
         x : array_like of shape (n, n_in), or (n,) if n_in is 1
             Inputs, in the units of the training data.
-            A unit whose kink is exactly at an input counts as inactive there.
+            A unit whose kink is exactly at an input counts as inactive there. The derivative is 0 where `y_clip`
+            clips the output.
 
         Returns
         -------
@@ -245,6 +253,8 @@ class Net:
         for rows, forward_pass in self._forward_blocks(columns):
             for k in range(self.n_out):
                 gradient[rows, k] = (forward_pass.slope * weights.w2[:, k]) @ weights.w1.T
+            if self.y_clip is not None:
+                gradient[rows][(forward_pass.h2 < self.y_clip[:, 0]) | (forward_pass.h2 > self.y_clip[:, 1])] = 0.0
         axes = ((1,) if self.y_ndim == 1 else ()) + ((2,) if x_ndim == 1 else ())
         return gradient.squeeze(axes)
 
@@ -279,11 +289,11 @@ class Net:
         return Weights(*(array.astype(np.float64, copy=False) for array in self.weights))
 
     def _outputs(self, x: Array) -> Array:
-        """Return h2 (n, n_out) in float64."""
+        """Return h2 (n, n_out) in float64, clipped."""
         outputs = np.empty((len(x), self.n_out))
         for rows, forward_pass in self._forward_blocks(x):
             outputs[rows] = forward_pass.h2
-        return outputs
+        return outputs if self.y_clip is None else np.clip(outputs, self.y_clip[:, 0], self.y_clip[:, 1])
 
     def _forward_blocks(self, x: Array) -> Iterator[tuple[slice, Forward]]:
         """Yield the forward pass for one block of rows after another, which bounds the memory.
@@ -300,6 +310,18 @@ class Net:
             block[:n_used] = x[rows]
             forward_pass = forward(block, weights, self.negative_slope)
             yield rows, Forward(*(array[:n_used] for array in forward_pass))
+
+
+def _checked_clip(y_clip: npt.ArrayLike, n_out: int) -> Array:
+    """Check the limits of the outputs."""
+    limits = np.array(y_clip, dtype=np.float64)
+    if limits.shape != (n_out, 2):
+        raise ValueError(checks.wording("y_clip", "of shape (n_out, 2)", f"shape {limits.shape}"))
+    if not (np.isfinite(limits).all() and (limits[:, 0] <= limits[:, 1]).all()):
+        raise ValueError(
+            checks.wording("y_clip", "a finite lower and upper limit of each output", f"{limits.tolist()}")
+        )
+    return limits
 
 
 def samples_of(net: Net, x: object, y: object, sample_weight: object = None) -> checks.Samples:

@@ -11,7 +11,15 @@ import numpy as np
 from fastmlp.compiled.memory import aligned_zeros
 from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Shape, Status, Weights
 from fastmlp.engines.lbfgs.kernels.steps import Iterate, Pairs, Run
-from fastmlp.engines.lbfgs.rules import BETWEEN, NEW, SEARCH, STATUS, TRAINED, n_pairs_of
+from fastmlp.engines.lbfgs.rules import (
+    BETWEEN,
+    MAX_SMALL_DECREASES,
+    SMALL_DECREASE,
+    STATUS,
+    TRAINED,
+    n_pairs_of,
+    new_searches,
+)
 
 
 class Objective(Protocol):
@@ -58,14 +66,12 @@ class LBFGS:
                 *(aligned_zeros((n_pairs, theta.size)) for _ in range(2)),
                 *(aligned_zeros((n_pairs,)) for _ in range(2)),
             ),
-            search=np.zeros(1, SEARCH).view(np.recarray),
+            search=new_searches(1, n_pairs, SMALL_DECREASE, MAX_SMALL_DECREASES),
             decay=decay * (is_trained != 0),
             is_trained=(is_trained != 0).astype(np.float64),
             trial_error=aligned_zeros((n_out,)),
             squared_error=np.empty((0, n_out)),
         )
-        self._run.search["stage"] = NEW
-        self._run.search["newest"] = n_pairs - 1
         self._objective.bind(self._run.iterate.trial)
         self._minimise(self._run.squared_error)
         self._squared_error = self._run.trial_error + self._objective.scatter

@@ -11,6 +11,8 @@ At a kink of ReLU the slope jumps. A search that interpolates trusts the slope a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from fastmlp.engines.engine import Status
@@ -33,7 +35,9 @@ TRAINED, CONVERGED, STALLED = range(3)
 
 # The numbers of a search. objective and slope, g.d, are those at theta. low is the longest step that decreases the
 # objective enough but whose slope is too steep, high the shortest one that does not decrease it enough. The pairs are
-# in a ring. scale is s.y / y.y of the newest pair, the size of the inverse Hessian before the pairs correct it.
+# in a ring. scale is s.y / y.y of the newest pair, the size of the inverse Hessian before the pairs correct it. The
+# search has converged when max_small_decreases steps in a row have decreased the objective by at most small_decrease of
+# itself.
 SEARCH = np.dtype(
     [
         ("stage", np.int64),
@@ -51,8 +55,20 @@ SEARCH = np.dtype(
         ("step", np.float64),
         ("low", np.float64),
         ("high", np.float64),
+        ("max_small_decreases", np.int64),
+        ("small_decrease", np.float64),
     ]
 )
+
+
+def new_searches(n_searches: int, n_pairs: int, small_decrease: float, max_small_decreases: int) -> Any:
+    """Return the numbers of searches (n_searches,) that have not begun, as a record array."""
+    searches = np.zeros(n_searches, SEARCH).view(np.recarray)
+    searches["stage"] = NEW
+    searches["newest"] = n_pairs - 1
+    searches["small_decrease"] = small_decrease
+    searches["max_small_decreases"] = max_small_decreases
+    return searches
 
 
 def n_pairs_of(n_parameters: int) -> int:

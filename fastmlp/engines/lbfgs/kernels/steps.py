@@ -16,10 +16,8 @@ from fastmlp.engines.lbfgs.rules import (
     C1,
     C2,
     CONVERGED,
-    MAX_SMALL_DECREASES,
     MAX_TRIALS,
     NEW,
-    SMALL_DECREASE,
     STALLED,
     START,
     TRAINED,
@@ -120,7 +118,7 @@ def begin_step(run: Run) -> None:
     state = run.search[0]
     if state.n_done == run.squared_error.shape[0]:
         return
-    if state.n_small_decreases >= MAX_SMALL_DECREASES:
+    if state.n_small_decreases >= state.max_small_decreases:
         state.status = CONVERGED
         return
     find_direction(run)
@@ -186,7 +184,7 @@ def accept(run: Run, objective: Any) -> None:
     state = run.search[0]
     if state.stage == TRIAL:
         remember_pair(run)
-        is_small = not state.objective - objective > SMALL_DECREASE * state.objective
+        is_small = not state.objective - objective > state.small_decrease * state.objective
         state.n_small_decreases = state.n_small_decreases + 1 if is_small else 0
         for o in range(run.trial_error.size):
             run.squared_error[state.n_done, o] = run.trial_error[o]

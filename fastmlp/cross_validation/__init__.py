@@ -1,0 +1,1 @@
+"""Cross-validated fits of small nets: `fastmlp.fit_cv`, one step of its recipe in each module."""

@@ -1,0 +1,157 @@
+"""Cross-validated fits: their results do not depend on what they should not depend on, and bad input is refused."""
+
+import numpy as np
+import pytest
+
+import fastmlp
+
+
+def table(n=60, n_in=3, seed=0, noise=0.3):
+    """Return inputs and noisy targets, of which the last input tells nothing."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-2, 2, (n, n_in))
+    return x, np.sin(x[:, 0]) + (x[:, n_in // 2] if n_in > 1 else 0) + noise * rng.standard_normal(n)
+
+
+X, Y = table()
+MODEL = None
+
+
+def model():
+    global MODEL
+    if MODEL is None:
+        MODEL = fastmlp.fit_cv(X, Y, rng=0)
+    return MODEL
+
+
+def same(a, b):
+    return all(np.array_equal(*pair) for pair in zip(a.weights, b.weights, strict=True))
+
+
+def test_the_model_is_one_net_of_the_units_of_all_nets():
+    assert model().w1.shape == (3, 300)
+    assert model().history is None
+    info = model().info
+    assert len(info.alpha) == len(info.cv_results) == 2
+    for alpha, results in zip(info.alpha, info.cv_results, strict=True):
+        assert alpha == results["alpha"][int(np.argmin(results["rmse"]))]
+    assert 0.25 < info.cv_rmse < 0.6
+    assert info.sensitivity[2] < min(info.sensitivity[:2])
+
+
+def test_the_order_of_rows_and_the_threads_do_not_matter():
+    order = np.random.default_rng(1).permutation(len(X))
+    for threads in (1, 2):
+        assert same(fastmlp.fit_cv(X[order], Y[order], rng=0, threads=threads), model())
+
+
+def test_a_weight_of_two_is_the_row_twice():
+    weight = np.where(np.arange(len(X)) < 20, 2.0, 1.0)
+    weighted = fastmlp.fit_cv(X, Y, rng=0, sample_weight=weight)
+    repeated = fastmlp.fit_cv(np.concatenate([X[:20], X]), np.concatenate([Y[:20], Y]), rng=0)
+    assert same(weighted, repeated)
+    assert weighted.info.cv_rmse == repeated.info.cv_rmse
+    assert np.array_equal(weighted.predict_interval(X), repeated.predict_interval(X))
+
+
+def test_equal_rows_are_in_one_fold():
+    repeated = fastmlp.fit_cv(np.concatenate([X, X]), np.concatenate([Y, Y]), rng=0)
+    fold = repeated.out_of_fold.fold
+    assert np.array_equal(fold[: len(X)], fold[len(X) :])
+    assert (fold >= 0).all()
+
+
+def test_predictions_are_clipped_to_the_targets():
+    assert np.array_equal(model().y_clip, [[Y.min(), Y.max()]])
+    far = 100 * X
+    assert model().predict(far).min() >= Y.min()
+    assert model().predict(far).max() <= Y.max()
+    free = fastmlp.fit_cv(X, Y, rng=0, clip=False)
+    assert free.y_clip is None
+    assert np.ptp(free.predict(far)) > np.ptp(Y)
+
+
+def test_a_saved_model_is_the_same(tmp_path):
+    model().save(tmp_path / "model.npz")
+    loaded = fastmlp.load(tmp_path / "model.npz")
+    assert same(loaded, model())
+    assert np.array_equal(loaded.predict(X), model().predict(X))
+    assert np.array_equal(loaded.predict_interval(X), model().predict_interval(X))
+    for fact in ("alpha", "cv_rmse", "cv_rmse_by_output", "cv_results", "sensitivity"):
+        assert getattr(loaded.info, fact) == getattr(model().info, fact)
+    for name in ("fold", "predictions", "residuals", "sample_weight"):
+        assert np.array_equal(getattr(loaded.out_of_fold, name), getattr(model().out_of_fold, name), equal_nan=True)
+
+
+@pytest.mark.parametrize("n", [2, 3, 9])
+def test_few_rows(n):
+    few = fastmlp.fit_cv(X[:n], Y[:n], rng=0)
+    assert np.isfinite(few.predict(X)).all()
+    assert np.isinf(few.predict_interval(X)).all() == (n < 9)
+
+
+@pytest.mark.parametrize("value", [3.3, 0.0, 1e15])
+def test_a_constant_target_gives_that_constant(value):
+    constant = fastmlp.fit_cv(X, np.full(len(X), value), rng=0)
+    assert (constant.predict(100 * X) == value).all()
+    assert constant.info.cv_rmse == 0
+
+
+def test_constant_columns_do_not_matter():
+    offset = np.full((len(X), 1), 0.3)
+    offset[::2] = 0.1 + 0.2  # another float64
+    wide = fastmlp.fit_cv(np.hstack([offset, X]), Y, rng=0)
+    assert not wide.w1[0].any()
+    assert np.isfinite(wide.predict(np.hstack([1e6 * offset, X]))).all()
+    nothing = fastmlp.fit_cv(offset, Y, rng=0)
+    np.testing.assert_allclose(nothing.predict([[7.0]]), Y.mean(), rtol=1e-14)
+
+
+def test_an_outlier_of_an_input():
+    x = X.copy()
+    x[7, 1] = 1e12
+    fitted = fastmlp.fit_cv(x, Y, rng=0)
+    assert np.isfinite(fitted.predict(x)).all()
+    assert np.isfinite(fitted.info.cv_rmse)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"alphas": []}, ValueError, "alphas must be"),
+        ({"alphas": [1.0, 3.0]}, ValueError, "3 after 1"),
+        ({"alphas": [1.0, -1.0]}, ValueError, r"alphas\[1\] must be at least 0"),
+        ({"alphas": "auto"}, TypeError, "alphas must be"),
+        ({"cv": 1}, ValueError, "cv must be at least 2"),
+        ({"cv": 2.5}, TypeError, "cv must be"),
+        ({"cv": []}, ValueError, "cv must be"),
+        ({"cv": [(range(60), [1])]}, ValueError, "disjoint"),
+        ({"cv": [(range(50), [51]), (range(50), [51])]}, ValueError, "two test sets"),
+        ({"cv": [(range(50), [60])]}, ValueError, "row numbers below 60"),
+        ({"hidden": 0}, ValueError, "hidden must be at least 1"),
+        ({"n_estimators": 0}, ValueError, "n_estimators must be at least 1"),
+        ({"clip": 1}, TypeError, "clip must be True or False"),
+        ({"threads": 0}, ValueError, "threads must be at least 1"),
+        ({"sample_weight": np.zeros(60)}, ValueError, "sample_weight must be positive"),
+        ({"rng": "seed"}, (TypeError, ValueError), "rng must be"),
+    ],
+)
+def test_bad_options_are_refused(options, error, text):
+    with pytest.raises(error, match=text):
+        fastmlp.fit_cv(X, Y, **options)
+
+
+def test_one_sample_is_refused():
+    with pytest.raises(ValueError, match="at least two samples"):
+        fastmlp.fit_cv([1.0], [2.0])
+
+
+@pytest.mark.parametrize("coverage", [0, 1, -0.5, 1.5])
+def test_a_coverage_outside_0_and_1_is_refused(coverage):
+    with pytest.raises(ValueError, match="coverage must be between 0 and 1"):
+        model().predict_interval(X, coverage)
+
+
+def test_other_models_have_no_intervals():
+    with pytest.raises(AttributeError, match=r"fastmlp\.fit_cv"):
+        fastmlp.Model([[1.0]], [0.0], [[1.0]], [0.0]).predict_interval([0.0])
