@@ -155,3 +155,31 @@ def test_a_coverage_outside_0_and_1_is_refused(coverage):
 def test_other_models_have_no_intervals():
     with pytest.raises(AttributeError, match=r"fastmlp\.fit_cv"):
         fastmlp.Model([[1.0]], [0.0], [[1.0]], [0.0]).predict_interval([0.0])
+
+
+def test_given_folds_with_weights_are_those_with_repeated_rows():
+    folds = [(np.setdiff1d(np.arange(60), test), test) for test in np.split(np.arange(60), 3)]
+    weight = np.where(np.arange(60) < 20, 2.0, 1.0)
+    weighted = fastmlp.fit_cv(X, Y, rng=0, cv=folds, sample_weight=weight)
+    order = np.append(np.arange(60), np.arange(20))
+    where = [tuple(np.flatnonzero(np.isin(order, part)) for part in fold) for fold in folds]
+    repeated = fastmlp.fit_cv(X[order], Y[order], rng=0, cv=where)
+    assert same(weighted, repeated)
+    assert np.array_equal(weighted.out_of_fold.fold, np.repeat([0, 1, 2], 20))
+    masks = [tuple(np.isin(np.arange(60), part) for part in fold) for fold in folds]
+    assert same(fastmlp.fit_cv(X, Y, rng=0, cv=masks, sample_weight=weight), weighted)
+
+
+def test_a_sample_in_no_test_set_has_no_prediction():
+    split = fastmlp.fit_cv(X, Y, rng=0, cv=[(np.arange(10, 60), np.arange(10))])
+    assert np.array_equal(split.out_of_fold.fold >= 0, np.arange(60) < 10)
+    assert np.isnan(split.out_of_fold.predictions[10:]).all()
+
+
+def test_a_fold_whose_samples_have_no_weight():
+    folds = [(np.arange(20, 60), np.arange(20)), (np.arange(20), np.arange(20, 60))]
+    weight = (np.arange(60) >= 20).astype(float)
+    with pytest.raises(ValueError, match=r"cv\[1\] must be"):
+        fastmlp.fit_cv(X, Y, rng=0, cv=folds, sample_weight=weight)
+    one = fastmlp.fit_cv(X, Y, rng=0, cv=[folds[0], (np.arange(20, 40), np.arange(40, 60))], sample_weight=weight)
+    assert len(one.out_of_fold.nets) == 1

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fastmlp import checks
-from fastmlp.cross_validation.folds import checked_splits, trained_folds
-from fastmlp.cross_validation.rows import given_rows, merged_rows
+from fastmlp.checks.arrays import numbers_of
+from fastmlp.cross_validation.folds import checked_splits, groups, trained_folds
+from fastmlp.cross_validation.rows import merged_rows
 from fastmlp.models.model import Model
 from fastmlp.training.progress import progress_bar
 
@@ -51,8 +52,8 @@ def fit_cv(
         ``alpha / (2 W) * (|w1|^2 + |w2|^2)`` for standardised data, where W is the sum of the sample weights.
     cv : int, splitter or iterable of pairs, default 5
         Number of folds, a splitter of scikit-learn, or an iterable of pairs (train, test) of row numbers.
-        There are never more folds than different rows. With a number, equal rows are in one fold, and the result does
-        not depend on the order of the rows. Above 1,000 rows, only some folds are trained.
+        There are never more folds than different rows, and equal rows are in one fold. Above 1,000 rows, only some of
+        the folds are trained, unless you give them. The result does not depend on the order of the rows.
     n_estimators : int, default 5
         Number of networks in each of the two rounds that are trained on all rows and averaged.
     clip : bool, default True
@@ -128,7 +129,7 @@ def fit_cv(
     if len(data.x) < 2:
         raise ValueError(checks.wording("x", "an array of at least two samples", f"{len(data.x)}"))
     splits = checked_splits(cv, data.x, data.y)
-    rows = (merged_rows if isinstance(splits, int) else given_rows)(data.x, data.y, weight)
+    rows = merged_rows(data.x, data.y, weight, groups(splits, len(data.x)))
     folds = trained_folds(splits, rows, generator)
 
     from fastmlp.cross_validation.fitted import fitted_model  # imports numba
@@ -142,7 +143,9 @@ def fit_cv(
 
 def _raw_weights(sample_weight: npt.ArrayLike | None, n_samples: int) -> npt.NDArray[np.float64]:
     """Return checked weights as they were given; 1 by default."""
-    return np.ones(n_samples) if sample_weight is None else np.array(sample_weight, np.float64)
+    return (
+        np.ones(n_samples) if sample_weight is None else numbers_of("sample_weight", sample_weight).astype(np.float64)
+    )
 
 
 def _checked_alphas(alphas: object) -> Sequence[float]:

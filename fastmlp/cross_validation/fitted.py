@@ -33,6 +33,8 @@ def fitted_model(
         *_converted(found.net, data),
         x_range=np.stack([rows.x.min(axis=0), rows.x.max(axis=0)], axis=1),
         y_ndim=data.y_ndim,
+        feature_names=data.x_names,
+        target_names=data.y_names,
         y_clip=np.stack([rows.y.min(axis=0), rows.y.max(axis=0)], axis=1) if is_clipped else None,
         info=_info(found, time.perf_counter() - started),
         out_of_fold=_out_of_fold(found, data, rows, folds, is_clipped=is_clipped),

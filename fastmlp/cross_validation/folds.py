@@ -68,6 +68,17 @@ def _row_numbers(name: str, part: Any, n_samples: int) -> Array:
     return np.unique(array.astype(np.int64) % n_samples)
 
 
+def groups(splits: Splits, n_samples: int) -> Array:
+    """Return a number for each sample that is the same for samples in the same parts of all folds."""
+    if isinstance(splits, int):
+        return np.zeros(n_samples, np.int64)
+    part_of = np.zeros((n_samples, len(splits)), np.int8)
+    for k, (train, test) in enumerate(splits):
+        part_of[train, k] = 1
+        part_of[test, k] = 2
+    return np.unique(part_of, axis=0, return_inverse=True)[1].ravel()
+
+
 def trained_folds(splits: Splits, rows: Rows, rng: np.random.Generator) -> list[Fold]:
     """Return the folds whose nets are trained, with the rows of each in ascending order."""
     n_rows = len(rows.x)

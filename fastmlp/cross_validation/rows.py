@@ -32,20 +32,14 @@ class Rows:
     sample_weight: Array
 
 
-def given_rows(x: Array, y: Array, weight: Array) -> Rows:
-    """Return the samples of positive weight as they are."""
-    counted = weight > 0
-    row_of = np.where(counted, np.cumsum(counted) - 1, -1)
-    return Rows(x[counted], y[counted], weight[counted], row_of, weight)
-
-
-def merged_rows(x: Array, y: Array, weight: Array) -> Rows:
+def merged_rows(x: Array, y: Array, weight: Array, group: Array) -> Rows:
     """Return the samples of positive weight, sorted, with equal samples merged to one row that has their total weight.
 
-    So a sample of weight 2 is the same as the sample twice, and no other fold holds a copy of it.
+    So a sample of weight 2 is the same as the sample twice, and no other fold holds a copy of it. Samples of different
+    groups (n_samples,) are not merged.
     """
     counted = np.flatnonzero(weight > 0)
-    columns = np.concatenate([x[counted], y[counted]], axis=1) + 0.0  # never -0.0
+    columns = np.concatenate([x[counted], y[counted], group[counted, None]], axis=1) + 0.0  # never -0.0
     # Equal samples are sorted by their weights, so that the sum of these does not depend on the order either.
     order = np.lexsort((weight[counted], *columns.T))
     columns, sorted_weight = columns[order], weight[counted][order]
@@ -53,6 +47,12 @@ def merged_rows(x: Array, y: Array, weight: Array) -> Rows:
     row_of = np.full(len(x), -1)
     row_of[counted[order]] = np.cumsum(is_new) - 1
     first = columns[is_new]
-    n_in = x.shape[1]
+    n_in, n_out = x.shape[1], y.shape[1]
     total = np.add.reduceat(sorted_weight, np.flatnonzero(is_new))
-    return Rows(np.ascontiguousarray(first[:, :n_in]), np.ascontiguousarray(first[:, n_in:]), total, row_of, weight)
+    return Rows(
+        np.ascontiguousarray(first[:, :n_in]),
+        np.ascontiguousarray(first[:, n_in : n_in + n_out]),
+        total,
+        row_of,
+        weight,
+    )

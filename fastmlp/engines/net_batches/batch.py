@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastmlp.compiled.cache import compiled
+from fastmlp.compiled.memory import FLOAT64, aligned_zeros, round_up
 from fastmlp.compiled.threads import progress_counters, run_together
 from fastmlp.compiled.vectors import n_lanes
-from fastmlp.engines.dense.layout import aligned_zeros, round_up
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.engines.lbfgs.kernels.steps import Iterate, Pairs
 from fastmlp.engines.lbfgs.rules import TRAINED, new_searches
@@ -23,8 +23,6 @@ MAX_STEPS = 400
 SMALL_DECREASE, MAX_SMALL_DECREASES = 1e-5, 3
 LANES = 8  # the vector of parameters is padded to a multiple of it
 CALL_WORK = 10**9  # rows times weights of all steps of a call of the kernel in one thread: about 0.1 s
-
-FLOAT64 = np.dtype(np.float64)
 
 
 class TableRows(NamedTuple):
@@ -73,7 +71,7 @@ class Layout:
         rows[:, self.n_in, : self.n_hidden] = weights.b1
         rows[:, self.n_in + 1 :, : self.n_hidden] = weights.w2.swapaxes(1, 2)
         panels = rows.reshape(n_nets, self.n_rows, self.n_panels, self.units).swapaxes(1, 2)
-        vectors = aligned_zeros((n_nets, self.n_parameters), FLOAT64)
+        vectors = aligned_zeros((n_nets, self.n_parameters))
         vectors[:, : self.n_theta] = panels.reshape(n_nets, self.n_theta)
         vectors[:, self.n_theta : self.n_theta + self.n_out] = weights.b2
         return vectors
@@ -127,8 +125,8 @@ class Batch:
         self._layout = layout = layout_of(nets.weights)
         self._n_threads = min(n_threads, n_nets)
         self._tables = joined(tables)
-        vectors = [aligned_zeros((n_nets, layout.n_parameters), FLOAT64) for _ in range(4)]
-        memory = [aligned_zeros((n_nets, N_PAIRS, layout.n_parameters), FLOAT64) for _ in range(2)]
+        vectors = [aligned_zeros((n_nets, layout.n_parameters)) for _ in range(4)]
+        memory = [aligned_zeros((n_nets, N_PAIRS, layout.n_parameters)) for _ in range(2)]
         self._nets = Nets(
             Iterate(layout.packed(nets.weights), *vectors),
             Pairs(*memory, *(np.zeros((n_nets, N_PAIRS)) for _ in range(2))),
