@@ -8,9 +8,7 @@ import numpy as np
 
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.engines.net_batches.batch import TableRows
-from fastmlp.starting.scaling import Standardization, standardization
-
-ROUNDING = 16 * np.finfo(np.float64).eps  # a column whose range is smaller than this part of its size is constant
+from fastmlp.starting.scaling import FLOAT64, Standardization, column_maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +59,11 @@ class Coordinates:
 
 def find_coordinates(x: Array, y: Array, weight: Array) -> Coordinates:
     """Return the coordinates of training rows: mean 0 and standard deviation 1, weighted."""
-    maps = standardization(x, y, weight / weight.sum(), shift_inputs=True, shift_targets=True)
+    shares = weight / weight.sum()
+    x_shift, x_scale, constant_inputs = column_maps(x, shares, FLOAT64, shift=True)
+    y_shift, y_scale, constant_targets = column_maps(y, shares, FLOAT64, shift=True)
+    maps = Standardization(x_shift, x_scale, y_shift, y_scale)
     y_range = np.stack([y.min(axis=0), y.max(axis=0)], axis=1)
-    x_factor = _varies(x)
-    return Coordinates(maps, x_factor, _varies(y) * x_factor.any(), y_range, float(weight.sum()))
-
-
-def _varies(columns: Array) -> Array:
-    """Return 1 for each column that varies by more than rounding, 0 for the others."""
-    size = np.abs(columns).max(axis=0)
-    # Halved, because the range of values near the largest float64 would overflow.
-    half_range = columns.max(axis=0) / 2 - columns.min(axis=0) / 2
-    return np.asarray(half_range > ROUNDING / 2 * size, np.float64)
+    is_learnable = ~constant_targets & ~constant_inputs.all()
+    factors = (~constant_inputs).astype(np.float64), is_learnable.astype(np.float64)
+    return Coordinates(maps, *factors, y_range, float(weight.sum()))
