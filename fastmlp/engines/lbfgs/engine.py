@@ -13,6 +13,7 @@ from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Shap
 from fastmlp.engines.lbfgs.kernels.steps import Iterate, Pairs, Run
 from fastmlp.engines.lbfgs.rules import (
     BETWEEN,
+    BLOCK,
     MAX_SMALL_DECREASES,
     SMALL_DECREASE,
     STATUS,
@@ -63,8 +64,11 @@ class LBFGS:
         self._run = Run(
             iterate=Iterate(theta, *(aligned_zeros(theta.shape) for _ in range(4))),
             pairs=Pairs(
-                *(aligned_zeros((n_pairs, theta.size)) for _ in range(2)),
-                *(aligned_zeros((n_pairs,)) for _ in range(2)),
+                s=aligned_zeros((n_pairs, theta.size)),
+                y=aligned_zeros((n_pairs, theta.size)),
+                rho=aligned_zeros((n_pairs,)),
+                alpha=aligned_zeros((n_pairs,)),
+                cross=aligned_zeros((n_pairs, BLOCK - 1)),
             ),
             search=new_searches(1, n_pairs, SMALL_DECREASE, MAX_SMALL_DECREASES),
             decay=decay * (is_trained != 0),
@@ -119,19 +123,21 @@ class LBFGS:
         """Return copies of the weights."""
         return self._objective.unflattened(self._run.iterate.theta)
 
+    def _arrays(self) -> Mapping[str, Array]:
+        """Return the arrays of the search that last from step to step."""
+        iterate, pairs = self._run.iterate, self._run.pairs
+        kept = {"theta": iterate.theta, "gradient": iterate.gradient}
+        return kept | {"s": pairs.s, "y": pairs.y, "rho": pairs.rho, "cross": pairs.cross}
+
     def state(self) -> Mapping[str, Array]:
         """Return copies of the parameters, the gradient, the pairs, the squared error and the numbers of the search."""
-        iterate, pairs = self._run.iterate, self._run.pairs
-        arrays = {"theta": iterate.theta, "gradient": iterate.gradient, "s": pairs.s, "y": pairs.y, "rho": pairs.rho}
-        copies = {name: array.copy() for name, array in arrays.items()}
+        copies = {name: array.copy() for name, array in self._arrays().items()}
         numbers = np.array(self._run.search[0].tolist(), np.float64)
         return copies | {"squared_error": self._squared_error.copy(), "search": numbers}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
-        iterate, pairs = self._run.iterate, self._run.pairs
-        arrays = {"theta": iterate.theta, "gradient": iterate.gradient, "s": pairs.s, "y": pairs.y, "rho": pairs.rho}
-        for name, array in arrays.items():
+        for name, array in self._arrays().items():
             array[...] = state[name]
         self._squared_error = state["squared_error"].copy()
         self._run.search[0] = tuple(state["search"])

@@ -24,8 +24,9 @@ SMALL_DECREASE = 1e-12  # relative
 MAX_SMALL_DECREASES = 10  # one after another
 
 # Changes of the parameters and the gradient that are remembered. With 3,001 parameters (sin x, 100 samples) 20 take
-# 44 us a step and 10 take 30; with 20 the RMSE is lower from 0.1 s on (2.0e-5, not 3.0e-5; at 0.6 s 1.2e-6, not 1e-5).
-MANY_PAIRS, FEW_PAIRS = 20, 10
+# 33 us a step and 12 take 25; with 20 the RMSE is lower from 0.1 s on (2.0e-5; 3.0e-5 with 10).
+MANY_PAIRS, FEW_PAIRS = 20, 12
+BLOCK = 4  # pairs that are taken together
 SMALL_MODEL = 4000  # parameters up to which there are many pairs
 
 # Stages of a search: nothing is evaluated yet, the start is being evaluated, a step has ended, a trial is evaluated.

@@ -13,12 +13,12 @@ from fastmlp.compiled.threads import progress_counters, run_together
 from fastmlp.compiled.vectors import n_lanes
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.engines.lbfgs.kernels.steps import Iterate, Pairs
-from fastmlp.engines.lbfgs.rules import TRAINED, new_searches
+from fastmlp.engines.lbfgs.rules import BLOCK, TRAINED, new_searches
 from fastmlp.engines.net_batches.kernels.objective import PANEL_VECTORS, TILE_ROWS, Table, Workspace
 from fastmlp.engines.net_batches.kernels.outputs import Outputs, evaluate_nets
 from fastmlp.engines.net_batches.kernels.training import Nets, Scratch, Tables, train_nets
 
-N_PAIRS = 10
+N_PAIRS = 12  # a multiple of BLOCK
 MAX_STEPS = 400
 SMALL_DECREASE, MAX_SMALL_DECREASES = 1e-5, 3
 LANES = 8  # the vector of parameters is padded to a multiple of it
@@ -126,10 +126,16 @@ class Batch:
         self._n_threads = min(n_threads, n_nets)
         self._tables = joined(tables)
         vectors = [aligned_zeros((n_nets, layout.n_parameters)) for _ in range(4)]
-        memory = [aligned_zeros((n_nets, N_PAIRS, layout.n_parameters)) for _ in range(2)]
+        pairs = Pairs(
+            s=aligned_zeros((n_nets, N_PAIRS, layout.n_parameters)),
+            y=aligned_zeros((n_nets, N_PAIRS, layout.n_parameters)),
+            rho=np.zeros((n_nets, N_PAIRS)),
+            alpha=np.zeros((n_nets, N_PAIRS)),
+            cross=np.zeros((n_nets, N_PAIRS, BLOCK - 1)),
+        )
         self._nets = Nets(
             Iterate(layout.packed(nets.weights), *vectors),
-            Pairs(*memory, *(np.zeros((n_nets, N_PAIRS)) for _ in range(2))),
+            pairs,
             new_searches(n_nets, N_PAIRS, SMALL_DECREASE, MAX_SMALL_DECREASES),
             nets.decay[:, None] * layout.packed(_is_decayed(nets.weights)),
             np.zeros((n_nets, layout.n_out)),

@@ -13,6 +13,7 @@ import numpy as np
 from fastmlp.compiled.jit import inlined
 from fastmlp.engines.lbfgs.rules import (
     BETWEEN,
+    BLOCK,
     C1,
     C2,
     CONVERGED,
@@ -38,13 +39,16 @@ class Iterate(NamedTuple):
 class Pairs(NamedTuple):
     """The last changes of theta and of the gradient, s and y (n_pairs, n_parameters), and rho = 1 / s.y (n_pairs,).
 
-    alpha (n_pairs,) is overwritten.
+    The pairs are in a ring, of which an unused entry has rho 0 and finite s and y; n_pairs is a multiple of BLOCK.
+    cross[k] (BLOCK - 1,) are the products of y of pair k with s of the pairs before it. alpha (n_pairs,) is
+    overwritten.
     """
 
     s: Any
     y: Any
     rho: Any
     alpha: Any
+    cross: Any
 
 
 class Run(NamedTuple):
@@ -74,32 +78,90 @@ def dot(a: Any, b: Any) -> Any:
 
 
 @inlined
-def add_multiple(a: Any, factor: Any, b: Any) -> None:
-    """Add factor b to a."""
-    for i in range(a.size):
-        a[i] += factor * b[i]
+def dots(rows: Any, k: Any, d: Any) -> Any:
+    """Return the products of d with four rows, the numbers of which are in k."""
+    a, b, c, e = rows[k[0]], rows[k[1]], rows[k[2]], rows[k[3]]
+    first, second, third, fourth = 0.0, 0.0, 0.0, 0.0
+    for i in range(d.size):
+        first += a[i] * d[i]
+        second += b[i] * d[i]
+        third += c[i] * d[i]
+        fourth += e[i] * d[i]
+    return first, second, third, fourth
+
+
+@inlined
+def add_rows(d: Any, factors: Any, rows: Any, k: Any) -> None:
+    """Add the multiples of four rows, the numbers of which are in k, to d."""
+    a, b, c, e = rows[k[0]], rows[k[1]], rows[k[2]], rows[k[3]]
+    for i in range(d.size):
+        d[i] += (factors[0] * a[i] + factors[1] * b[i]) + (factors[2] * c[i] + factors[3] * e[i])
+
+
+@inlined
+def block_of(k: Any, n_pairs: Any) -> Any:
+    """Return the numbers of four pairs: k and those before it."""
+    second = k - 1 if k > 0 else n_pairs - 1
+    third = second - 1 if second > 0 else n_pairs - 1
+    return k, second, third, third - 1 if third > 0 else n_pairs - 1
+
+
+@inlined
+def remove_changes(pairs: Pairs, k: Any, d: Any) -> None:
+    """Subtract alpha y from d for the four pairs k, from the newest to the oldest, with alpha = rho s.d."""
+    x, rho = pairs.cross, pairs.rho
+    p, q, r, t = dots(pairs.s, k, d)
+    p = rho[k[0]] * p
+    q = rho[k[1]] * (q - p * x[k[0], 0])
+    r = rho[k[2]] * (r - p * x[k[0], 1] - q * x[k[1], 0])
+    t = rho[k[3]] * (t - p * x[k[0], 2] - q * x[k[1], 1] - r * x[k[2], 0])
+    pairs.alpha[k[0]], pairs.alpha[k[1]], pairs.alpha[k[2]], pairs.alpha[k[3]] = p, q, r, t
+    add_rows(d, (-p, -q, -r, -t), pairs.y, k)
+
+
+@inlined
+def add_changes(pairs: Pairs, k: Any, d: Any) -> None:
+    """Add (alpha - rho y.d) s to d for the four pairs k, from the oldest to the newest."""
+    x, rho, alpha = pairs.cross, pairs.rho, pairs.alpha
+    p, q, r, t = dots(pairs.y, k, d)
+    t = alpha[k[3]] - rho[k[3]] * t
+    r = alpha[k[2]] - rho[k[2]] * (r + t * x[k[2], 0])
+    q = alpha[k[1]] - rho[k[1]] * (q + t * x[k[1], 1] + r * x[k[1], 0])
+    p = alpha[k[0]] - rho[k[0]] * (p + t * x[k[0], 2] + r * x[k[0], 1] + q * x[k[0], 0])
+    add_rows(d, (p, q, r, t), pairs.s, k)
 
 
 @inlined
 def find_direction(run: Run) -> None:
-    """Overwrite the direction with -H g, for the inverse Hessian H that the pairs imply: the two-loop recursion."""
+    """Overwrite the direction with -H g, for the inverse Hessian H that the pairs imply: the two-loop recursion.
+
+    It takes the pairs in blocks of four, so that d passes through the registers half as often: of two pairs, the
+    product of the second with d after the first is that before it plus a multiple of s.y.
+    """
     state = run.search[0]
     pairs, d = run.pairs, run.iterate.direction
     n_pairs = pairs.rho.size
     for i in range(d.size):
         d[i] = -run.iterate.gradient[i]
-    if state.n_stored == 0:
-        return
+    n_blocks = (state.n_stored + BLOCK - 1) // BLOCK
     k = state.newest
-    for _ in range(state.n_stored):
-        pairs.alpha[k] = pairs.rho[k] * dot(pairs.s[k], d)
-        add_multiple(d, -pairs.alpha[k], pairs.y[k])
-        k = k - 1 if k > 0 else n_pairs - 1
-    for i in range(d.size):
-        d[i] *= state.scale
-    for _ in range(state.n_stored):
-        k = k + 1 if k < n_pairs - 1 else 0
-        add_multiple(d, pairs.alpha[k] - pairs.rho[k] * dot(pairs.y[k], d), pairs.s[k])
+    for _ in range(n_blocks):
+        remove_changes(pairs, block_of(k, n_pairs), d)
+        k = (k + n_pairs - BLOCK) % n_pairs
+    if n_blocks > 0:
+        for i in range(d.size):
+            d[i] *= state.scale
+    for _ in range(n_blocks):
+        k = (k + BLOCK) % n_pairs
+        add_changes(pairs, block_of(k, n_pairs), d)
+
+
+@inlined
+def forget_pairs(run: Run) -> None:
+    """Let the next direction be that of steepest descent."""
+    run.search[0].n_stored = 0
+    for k in range(run.pairs.rho.size):
+        run.pairs.rho[k] = 0.0
 
 
 @inlined
@@ -124,7 +186,7 @@ def begin_step(run: Run) -> None:
     find_direction(run)
     slope = dot(run.iterate.gradient, run.iterate.direction)
     if state.n_stored > 0 and not -np.inf < slope < 0.0:
-        state.n_stored = 0
+        forget_pairs(run)
         find_direction(run)
         slope = dot(run.iterate.gradient, run.iterate.direction)
     if slope == 0.0:
@@ -141,40 +203,56 @@ def begin_step(run: Run) -> None:
 
 @inlined
 def penalised_objective(run: Run) -> Any:
-    """Return the objective at the trial; add the penalty to its gradient, which is 0 for what is not trained."""
+    """Return the objective at the trial and its slope along the direction.
+
+    The penalty is added to the gradient, which is 0 for what is not trained.
+    """
     iterate = run.iterate
     penalty = 0.0
+    slope = 0.0
     for i in range(iterate.trial.size):
         decayed = run.decay[i] * iterate.trial[i]
         penalty += decayed * iterate.trial[i]
-        iterate.trial_gradient[i] = run.is_trained[i] * (iterate.trial_gradient[i] + decayed)
+        gradient = run.is_trained[i] * (iterate.trial_gradient[i] + decayed)
+        iterate.trial_gradient[i] = gradient
+        slope += gradient * iterate.direction[i]
     error = 0.0
     for o in range(run.trial_error.size):
         error += run.trial_error[o]
-    return 0.5 * (error + penalty)
+    return 0.5 * (error + penalty), slope
 
 
 @inlined
-def remember_pair(run: Run) -> None:
-    """Take the change from theta to the trial into the pairs, if the slope rose along it."""
+def take_step(run: Run) -> None:
+    """Make the trial the iterate and remember the changes as a pair, which is unused unless the slope rose."""
     iterate, pairs = run.iterate, run.pairs
     state = run.search[0]
-    sy = 0.0
-    yy = 0.0
-    for i in range(iterate.theta.size):
-        y = iterate.trial_gradient[i] - iterate.gradient[i]
-        sy += (iterate.trial[i] - iterate.theta[i]) * y
-        yy += y * y
-    if not (sy > 0.0 and 1.0 / sy < np.inf and yy < np.inf):
-        return
     k = state.newest + 1 if state.newest < pairs.rho.size - 1 else 0
+    _, first, second, third = block_of(k, pairs.rho.size)
+    new_s, new_y, s1, s2, s3 = pairs.s[k], pairs.y[k], pairs.s[first], pairs.s[second], pairs.s[third]
+    sy, yy, cross1, cross2, cross3 = 0.0, 0.0, 0.0, 0.0, 0.0
     for i in range(iterate.theta.size):
-        pairs.s[k, i] = iterate.trial[i] - iterate.theta[i]
-        pairs.y[k, i] = iterate.trial_gradient[i] - iterate.gradient[i]
-    pairs.rho[k] = 1.0 / sy
-    state.scale = sy / yy
-    state.newest = k
-    state.n_stored = min(state.n_stored + 1, pairs.rho.size)
+        s = iterate.trial[i] - iterate.theta[i]
+        y = iterate.trial_gradient[i] - iterate.gradient[i]
+        sy += s * y
+        yy += y * y
+        cross1 += y * s1[i]
+        cross2 += y * s2[i]
+        cross3 += y * s3[i]
+        new_s[i] = s
+        new_y[i] = y
+        iterate.theta[i] = iterate.trial[i]
+        iterate.gradient[i] = iterate.trial_gradient[i]
+    pairs.cross[k, 0], pairs.cross[k, 1], pairs.cross[k, 2] = cross1, cross2, cross3
+    if sy > 0.0 and 1.0 / sy < np.inf and yy < np.inf:
+        pairs.rho[k] = 1.0 / sy
+        state.scale = sy / yy
+        state.newest = k
+        state.n_stored = min(state.n_stored + 1, pairs.rho.size)
+    else:
+        pairs.rho[k] = 0.0
+        for i in range(new_s.size):
+            new_s[i] = new_y[i] = 0.0
 
 
 @inlined
@@ -183,15 +261,16 @@ def accept(run: Run, objective: Any) -> None:
     iterate = run.iterate
     state = run.search[0]
     if state.stage == TRIAL:
-        remember_pair(run)
+        take_step(run)
         is_small = not state.objective - objective > state.small_decrease * state.objective
         state.n_small_decreases = state.n_small_decreases + 1 if is_small else 0
         for o in range(run.trial_error.size):
             run.squared_error[state.n_done, o] = run.trial_error[o]
         state.n_done += 1
-    for i in range(iterate.theta.size):
-        iterate.theta[i] = iterate.trial[i]
-        iterate.gradient[i] = iterate.trial_gradient[i]
+    else:
+        for i in range(iterate.theta.size):
+            iterate.theta[i] = iterate.trial[i]
+            iterate.gradient[i] = iterate.trial_gradient[i]
     state.objective = objective
     state.stage = BETWEEN
 
@@ -200,9 +279,8 @@ def accept(run: Run, objective: Any) -> None:
 def judge_trial(run: Run) -> None:
     """Accept the trial, or write the next one of the search, or end a search that has found no step."""
     state = run.search[0]
-    objective = penalised_objective(run)
+    objective, slope = penalised_objective(run)
     state.n_evaluations += 1
-    slope = dot(run.iterate.trial_gradient, run.iterate.direction)
     decreases = objective <= state.objective + C1 * state.step * state.slope and abs(slope) < np.inf
     if state.stage == START or (decreases and slope >= C2 * state.slope):
         accept(run, objective)
@@ -218,7 +296,7 @@ def judge_trial(run: Run) -> None:
     state.stage = BETWEEN
     if state.n_stored == 0:
         state.status = STALLED
-    state.n_stored = 0  # the next direction is that of steepest descent
+    forget_pairs(run)
 
 
 @inlined

@@ -72,7 +72,7 @@ def train_nets(nets: Nets, tables: Tables, scratch: Scratch, n_steps: Any, progr
                 iterate.trial[i],
                 iterate.trial_gradient[i],
             ),
-            Pairs(pairs.s[i], pairs.y[i], pairs.rho[i], pairs.alpha[i]),
+            Pairs(pairs.s[i], pairs.y[i], pairs.rho[i], pairs.alpha[i], pairs.cross[i]),
             nets.search[i : i + 1],
             nets.decay[i],
             scratch.is_trained,
