@@ -1,6 +1,7 @@
 """Nets in other formats, evaluated by ONNX Runtime, PyTorch and compiled C."""
 
 import ctypes
+import dataclasses
 import shutil
 import subprocess
 import sys
@@ -340,6 +341,81 @@ def test_the_table_is_read_only_and_requires_one_input(make_net):
         table.values[0] = 1
     with pytest.raises(ValueError, match=r"Model\.to_piecewise supports one input; this net has 2\."):
         make_net(2, 1)[0].to_piecewise()
+
+
+def limited(model, x):
+    """Return the model with limits that clip about half of its outputs at x."""
+    outputs = model.predict(x).reshape(len(x), model.n_out)
+    return dataclasses.replace(model, y_clip=np.quantile(outputs, [0.2, 0.7], axis=0).T)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), SHAPES)
+@pytest.mark.parametrize(("numbers", "tolerance"), [("float", 2e-6), ("double", 4e-15), ("fixed", 2e-7)])
+def test_c_obeys_the_limits_of_the_outputs(make_net, compiled, n_in, n_out, numbers, tolerance):
+    model, x = make_net(n_in, n_out)
+    model = limited(model, x)
+    source = model.to_c(numbers=numbers)
+    if numbers == "fixed":
+        scaled = np.rint(np.ldexp(x, fixed_bits(source, "X")))
+        integers = evaluate(compiled(source), scaled, n_out, np.int32)
+        got = np.ldexp(integers.astype(float), -fixed_bits(source, "Y"))
+    else:
+        got = evaluate(compiled(source), x, n_out, np.float32 if numbers == "float" else np.float64)
+    expected = model.predict(x).reshape(len(x), n_out)
+    np.testing.assert_array_less(np.abs(got - expected).max(axis=0) / np.abs(expected).max(axis=0), 10 * tolerance)
+
+
+def test_fixed_point_with_limits_that_no_output_reaches(make_net, compiled):
+    model, x = make_net(5, 2)
+    model = dataclasses.replace(model, y_clip=[[-1e30, 1e30], [-1e30, 1e-30]])
+    source = model.to_c(numbers="fixed")
+    integers = evaluate(compiled(source), np.rint(np.ldexp(x, fixed_bits(source, "X"))), 2, np.int32)
+    got = np.ldexp(integers.astype(float), -fixed_bits(source, "Y"))
+    np.testing.assert_allclose(got, model.predict(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("n_in", "n_out"), SHAPES)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float32, 2e-6), (np.float64, 1e-14)])
+def test_onnx_obeys_the_limits_of_the_outputs(make_net, tmp_path, n_in, n_out, dtype, tolerance):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    model, x = make_net(n_in, n_out)
+    model = limited(model, x)
+    model.to_onnx(tmp_path / "net.onnx", dtype=dtype)
+    session = onnxruntime.InferenceSession(tmp_path / "net.onnx", providers=["CPUExecutionProvider"])
+    (got,) = session.run(["y"], {"x": x.astype(dtype)})
+    np.testing.assert_allclose(got, model.predict(x).reshape(got.shape), rtol=0, atol=tolerance * np.abs(got).max())
+
+
+def test_the_torch_module_obeys_the_limits_of_the_outputs(make_net):
+    torch = pytest.importorskip("torch")
+    model, x = make_net(3, 2)
+    module = limited(model, x).to_torch()
+    got = module(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(got, limited(model, x).predict(x), rtol=1e-12)
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in model.to_torch_state().items()})
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, -2.5])
+@pytest.mark.parametrize("n_out", [1, 3])
+def test_the_table_obeys_the_limits_of_the_outputs(make_net, n_out, negative_slope):
+    model, x = make_net(1, n_out, negative_slope)
+    clipped = limited(model, x)
+    table = assert_same_curve(clipped, np.concatenate([x[:, 0], [-1e6, 1e6]]))
+    values, slopes = table.values.reshape(-1, n_out), table.slopes.reshape(-1, n_out)
+    assert (values >= clipped.y_clip[:, 0]).all()
+    assert (values <= clipped.y_clip[:, 1]).all()
+    assert (np.diff(slopes, axis=0) != 0).any(axis=1).all()
+    middles = (table.breakpoints[1:] + table.breakpoints[:-1]) / 2
+    expected = clipped.input_gradient(middles).reshape(len(middles), n_out)
+    np.testing.assert_allclose(slopes[1:-1], expected, rtol=1e-11, atol=1e-11)
+
+
+def test_the_table_of_a_net_that_is_clipped_everywhere():
+    line = fastmlp.Model([[2.0]], [1.0], [[3.0]], [10.0], y_clip=[[-1.0, 2.5]])
+    table = line.to_piecewise()
+    np.testing.assert_array_equal(table.evaluate([-9.0, 0.0, 9.0]), [2.5, 2.5, 2.5])
+    np.testing.assert_array_equal(table.slopes, [0.0, 0.0])
+    assert line.input_gradient([1.0]) == 0.0
 
 
 def test_without_onnx_the_error_says_what_to_install(monkeypatch, tmp_path):

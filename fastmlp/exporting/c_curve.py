@@ -15,7 +15,7 @@ import numpy as np
 from fastmlp.engines.engine import Array
 from fastmlp.exporting.c_fixed_point import FIXED_POINT, INT_BITS, rounding_offset, scale_bits, scaled
 from fastmlp.exporting.c_text import definition, description, floating_literal, row
-from fastmlp.exporting.piecewise import piecewise_linear
+from fastmlp.exporting.clipping import exported_curve
 from fastmlp.nets.net import Net
 
 SLOPE_BITS = 29  # of a slope without its sign: its product with a difference of two int32 fits into an int64
@@ -32,7 +32,7 @@ class _Table:
 
 def _table(net: Net, rounded: Callable[[Array], Array], low: float, high: float) -> _Table:
     """Return the curve with rounded breakpoints, without those outside [low, high]."""
-    exact = piecewise_linear(net)
+    exact = exported_curve(net)
     slopes = exact.slopes.reshape(len(exact.slopes), -1)
     breakpoints = rounded(exact.breakpoints)
     kept = np.flatnonzero((breakpoints >= low) & (breakpoints <= high))

@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.exporting.c_fixed_point import FIXED_POINT, INT_BITS, rounding_offset, scale_bits, scaled
-from fastmlp.exporting.c_text import definition, description, floating_literal, row
+from fastmlp.exporting.c_text import clip_statements, definition, description, floating_literal, row
 from fastmlp.exporting.float32_weights import float32_weights
 from fastmlp.nets.net import Net
 
@@ -24,9 +24,14 @@ def floating_source(net: Net, name: str, number: str) -> str:
     literal = floating_literal(number)
     n_bytes = sum(array.size for array in weights) * (4 if number == "float" else 8)
     slope = literal(weights.b1.dtype.type(net.negative_slope))
+    dtype = np.float32 if number == "float" else np.float64
+    limits, clip = "", ""
+    if net.y_clip is not None:
+        limits = "\n" + definition(number, f"{name}_limits", net.y_clip.astype(dtype), literal)
+        clip = clip_statements(name, net.n_out)
     return f"""/* {description(net, "evaluated unit by unit")}
    Call {name}(x, y): reads x[{net.n_in}], writes y[{net.n_out}]. Tables: {n_bytes} bytes. */
-{_tables(name, weights, dict.fromkeys(Weights._fields, number), literal)}
+{_tables(name, weights, dict.fromkeys(Weights._fields, number), literal)}{limits}
 
 void {name}(const {number} x[{net.n_in}], {number} y[{net.n_out}])
 {{
@@ -42,7 +47,7 @@ void {name}(const {number} x[{net.n_in}], {number} y[{net.n_out}])
         for (k = 0; k < {net.n_out}; k++)
             y[k] += h * {name}_w2[j][k];
     }}
-}}
+{clip}}}
 """
 
 
@@ -99,6 +104,12 @@ def fixed_source(net: Net, name: str, largest_x: Array) -> str:
     n_bytes = sum(array.size * (4 if types[key] == "int32_t" else 8) for key, array in fixed.weights._asdict().items())
     slope_bits = min(60, max(0, scale_bits(INT_BITS - 1, abs(net.negative_slope))))
     slope = round(math.ldexp(net.negative_slope, slope_bits))
+    limits, clip = "", ""
+    if net.y_clip is not None:  # limits that no output reaches may be beyond 32 bits
+        largest = 2**INT_BITS - 1
+        integers = np.clip(np.rint(np.ldexp(net.y_clip, np.array(fixed.y_bits)[:, None])), -largest, largest)
+        limits = "\n" + definition("int32_t", f"{name}_limits", integers.astype(np.int64))
+        clip = clip_statements(name, net.n_out)
     return f"""/* {description(net, "evaluated unit by unit")}
    Call {name}(x, y): reads x[{net.n_in}], writes y[{net.n_out}]. Tables: {n_bytes + net.n_out} bytes.
    {FIXED_POINT} */
@@ -108,7 +119,7 @@ def fixed_source(net: Net, name: str, largest_x: Array) -> str:
 #define {name.upper()}_Y_BITS {row(map(str, fixed.y_bits))}
 
 {_tables(name, fixed.weights, types, str)}
-static const unsigned char {name}_shift[{net.n_out}] = {row(map(str, fixed.y_shift))};
+static const unsigned char {name}_shift[{net.n_out}] = {row(map(str, fixed.y_shift))};{limits}
 
 void {name}(const int32_t x[{net.n_in}], int32_t y[{net.n_out}])
 {{
@@ -128,7 +139,7 @@ void {name}(const int32_t x[{net.n_in}], int32_t y[{net.n_out}])
     }}
     for (k = 0; k < {net.n_out}; k++)
         y[k] = (int32_t)(sum[k] >> {name}_shift[k]);
-}}
+{clip}}}
 """
 
 

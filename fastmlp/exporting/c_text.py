@@ -52,3 +52,14 @@ def floating_literal(number: str) -> Callable[[Any], str]:
     """Return a function that writes a value as a C literal, with the fewest digits that give the same value."""
     suffix = "f" if number == "float" else ""
     return lambda value: np.format_float_scientific(value, trim="0") + suffix
+
+
+def clip_statements(name: str, n_out: int) -> str:
+    """Return the statements that clip y to the table of limits."""
+    return f"""    for (k = 0; k < {n_out}; k++) {{
+        if (y[k] < {name}_limits[k][0])
+            y[k] = {name}_limits[k][0];
+        if (y[k] > {name}_limits[k][1])
+            y[k] = {name}_limits[k][1];
+    }}
+"""

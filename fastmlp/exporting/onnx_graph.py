@@ -1,4 +1,4 @@
-"""A net as an ONNX graph: Gemm, Relu or LeakyRelu, Gemm."""
+"""A net as an ONNX graph: Gemm, Relu or LeakyRelu, Gemm, and Max and Min if its outputs have limits."""
 
 from __future__ import annotations
 
@@ -53,7 +53,15 @@ def operations(net: Net, dtype: np.dtype[Any]) -> tuple[list[Operation], dict[st
             Operation("Add", ["positive", "sloped"], "a1", {}),
         ]
     first = Operation("Gemm", ["x", "w1", "b1"], "h1", {})
-    return [first, *activation, Operation("Gemm", ["a1", "w2", "b2"], "y", {})], constants
+    if net.y_clip is None:
+        return [first, *activation, Operation("Gemm", ["a1", "w2", "b2"], "y", {})], constants
+    constants |= {name: limits.astype(dtype) for name, limits in zip(("y_low", "y_high"), net.y_clip.T, strict=True)}
+    last = [
+        Operation("Gemm", ["a1", "w2", "b2"], "h2", {}),
+        Operation("Max", ["h2", "y_low"], "raised", {}),
+        Operation("Min", ["raised", "y_high"], "y", {}),
+    ]
+    return [first, *activation, *last], constants
 
 
 def write_onnx(net: Net, path: str | os.PathLike[str], dtype: npt.DTypeLike) -> None:
@@ -100,7 +108,7 @@ def float32_loss(net: Net) -> float:
     else:
         x = np.random.default_rng(0).uniform(low, high, (N_POINTS, net.n_in))
     with np.errstate(all="ignore"):
-        rounded = forward(x.astype(np.float32), float32_weights(net), net.negative_slope).h2
+        rounded = net.clipped(forward(x.astype(np.float32), float32_weights(net), net.negative_slope).h2)
         exact = net.predict(x).reshape(N_POINTS, net.n_out)
         loss = np.abs(rounded - exact).max(axis=0) / exact.std(axis=0)
     return float(np.nanmax(np.where(exact.std(axis=0) > 0, loss, 0.0)))

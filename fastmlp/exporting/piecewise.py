@@ -88,7 +88,7 @@ class PiecewiseLinear:
 
 
 def piecewise_linear(net: Net) -> PiecewiseLinear:
-    """Return a network with one input as a curve; see `Model.to_piecewise`.
+    """Return a network with one input as a curve, without `y_clip`.
 
     A unit adds v act(w x + b) to the output. That is a straight line on either side of the kink. The lines to the right
     of the kinks are summed from the left, those to the left of the kinks from the right. Subtracting units from a total

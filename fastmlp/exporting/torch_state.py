@@ -28,10 +28,15 @@ def torch_module(net: Net) -> Any:
         raise ImportError("to_torch needs the package torch: pip install torch. to_torch_state does not.") from error
     options = {"dtype": torch.float32 if net.w1.dtype == np.float32 else torch.float64}
     slope = net.negative_slope
-    module = torch.nn.Sequential(
+    layers = [
         torch.nn.Linear(net.n_in, net.n_hidden, **options),
         torch.nn.LeakyReLU(slope) if slope else torch.nn.ReLU(),
         torch.nn.Linear(net.n_hidden, net.n_out, **options),
-    )
+    ]
+    if net.y_clip is not None:
+        from fastmlp.exporting.torch_clip import Clip
+
+        layers.append(Clip(*(torch.tensor(limits, **options) for limits in net.y_clip.T)))
+    module = torch.nn.Sequential(*layers)
     module.load_state_dict({name: torch.from_numpy(array) for name, array in torch_state(net).items()})
     return module

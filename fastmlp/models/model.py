@@ -378,9 +378,9 @@ class Model(Net):
         >>> fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).to_piecewise().slopes
         array([0., 6.])
         """
-        from fastmlp.exporting.piecewise import piecewise_linear
+        from fastmlp.exporting.clipping import exported_curve
 
-        return piecewise_linear(self)
+        return exported_curve(self)
 
 
 def replace_unchecked(model: Model, weights: Weights, history: History, info: FitInfo) -> Model:

@@ -293,6 +293,10 @@ class Net:
         outputs = np.empty((len(x), self.n_out))
         for rows, forward_pass in self._forward_blocks(x):
             outputs[rows] = forward_pass.h2
+        return self.clipped(outputs)
+
+    def clipped(self, outputs: Array) -> Array:
+        """Return outputs (n, n_out) within `y_clip`, if the network has one."""
         return outputs if self.y_clip is None else np.clip(outputs, self.y_clip[:, 0], self.y_clip[:, 1])
 
     def _forward_blocks(self, x: Array) -> Iterator[tuple[slice, Forward]]:
