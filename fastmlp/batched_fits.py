@@ -16,7 +16,7 @@ import numpy as np
 
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.models.history import rate_falls, read_only_history
-from fastmlp.models.model import Model, replace_unchecked
+from fastmlp.models.model import Model
 from fastmlp.pipeline import coordinates_of, fit_info, fitted_model, rate_facts, settings_of
 from fastmlp.starting.config import FitConfig
 from fastmlp.starting.coordinates import Coordinates
@@ -123,7 +123,6 @@ def train_batch(config: FitConfig, coordinates: Coordinates, rngs: Sequence[np.r
         compile_seconds=0.0,
     )
     models: list[Model | None] = [None] * len(starts)
-    first: Model | None = None
     for i in np.flatnonzero(is_finite):
         weights, crossings = Weights(*(array[i] for array in nets)), int(trained.crossings[i])
         if has_risen(rmse[i], config.data):
@@ -131,10 +130,7 @@ def train_batch(config: FitConfig, coordinates: Coordinates, rngs: Sequence[np.r
         ends = np.array([0, config.epochs]), rmse[i].copy()
         history = read_only_history(*ends, None, {}, np.array([0, crossings]), rate_falls(info.lr_schedule))
         own_info = replace(info, **rate_facts(config, starts[i].lr), crossings=crossings)
-        if first is None:
-            models[i] = first = fitted_model(config, weights, history, own_info)
-        else:
-            models[i] = replace_unchecked(first, weights, history, own_info)
+        models[i] = fitted_model(config, weights, history, own_info)
     return models
 
 

@@ -7,7 +7,7 @@ check        starting/config.py                                FitConfig: the op
 coordinates  starting/coordinates.py                           Coordinates: the maps and the mapped data
 start        starting/start.py                                 Start: initial weights and learning rate
 problem      starting/problem.py                               Problem: the data in the dtype of the fit
-engine       engines/choosing.py, starting/update_rule.py      Engine
+engine       engines/choosing.py                               Engine
 loop         training/loop.py                                  TrainingSummary, and the recorder's history
 model        models/model.py                                   Model
 ===========  ================================================  =========================================
@@ -30,17 +30,17 @@ from fastmlp.engines.engine import PiecewiseRate, Settings, Shape, Weights
 from fastmlp.files.archives import refuse
 from fastmlp.models.fit_info import FitInfo
 from fastmlp.models.history import History, rate_falls
-from fastmlp.models.model import Model
+from fastmlp.models.model import Model, unchecked_model
 from fastmlp.starting.config import FitConfig, checked_config
 from fastmlp.starting.continued import Continued
 from fastmlp.starting.coordinates import Coordinates, find_coordinates
 from fastmlp.starting.options import FitOptions
 from fastmlp.starting.problem import make_problem, require_finite_model, shape_of
-from fastmlp.starting.rate import Rate, automatic_rates
+from fastmlp.starting.rate import Rate, automatic_rates, group_rates
 from fastmlp.starting.safe_rate import batch_rate
 from fastmlp.starting.scaling import Standardization
 from fastmlp.starting.start import Start, find_starts, solved_start
-from fastmlp.starting.update_rule import GRADIENT_STEPS, engine_settings
+from fastmlp.starting.update_rule import GRADIENT_STEPS
 from fastmlp.training.checkpoints import Checkpoint, Resumed
 from fastmlp.training.divergence import has_risen, warn_of_rise
 from fastmlp.training.interrupt import Interrupt
@@ -158,9 +158,16 @@ def coordinates_of(config: FitConfig) -> Coordinates:
 
 def settings_of(config: FitConfig, start: Start, seed: int, shape: Shape) -> Settings:
     """Return the settings of the engine."""
-    threads = threads_and_parts(config.algorithm, shape, config.rule.batch_size, config.threads)
-    settings = engine_settings(config.rule, start.lr, config.schedule, config.architecture, config.dtype, seed)
-    return replace(settings, threads=threads[0], parts=threads[1])
+    threads, parts = threads_and_parts(config.algorithm, shape, config.rule.batch_size, config.threads)
+    return Settings(
+        rates=group_rates(start.lr, config.architecture, config.dtype),
+        negative_slope=config.architecture.negative_slope,
+        schedule=config.schedule,
+        seed=seed,
+        threads=threads,
+        parts=parts,
+        **config.rule._asdict(),
+    )
 
 
 def rate_facts(config: FitConfig, lr: Rate | None) -> dict[str, Any]:
@@ -201,11 +208,11 @@ def _folded(maps: Standardization, weights: Weights, dtype: np.dtype[Any]) -> We
 
 
 def fitted_model(config: FitConfig, weights: Weights, history: History | None, info: FitInfo) -> Model:
-    """Return the model of weights that act on the data as given."""
-    return Model(
-        *weights,
-        config.architecture.negative_slope,
-        x_range=np.stack([config.data.x.min(axis=0), config.data.x.max(axis=0)], axis=1),
+    """Return the model of finite weights that act on the data as given."""
+    return unchecked_model(
+        weights,
+        negative_slope=config.architecture.negative_slope,
+        x_range=config.x_range,
         y_ndim=config.data.y_ndim,
         feature_names=config.feature_names,
         target_names=config.target_names,

@@ -62,7 +62,7 @@ def test_chunks_grow_until_they_take_as_long_as_they_should():
     for _ in range(8):
         lengths.append(length.n_epochs)
         length.measure(length.n_epochs, length.n_epochs * seconds_per_epoch)
-    assert lengths == [1, 16, 256, 4096, 65536, 75000, 75000, 75000]
+    assert lengths == [1, 128, 16384, 75000, 75000, 75000, 75000, 75000]
     length.measure(75000, 0.75)  # the machine is busy
     assert length.n_epochs == 7500
     length.measure(7500, 1e9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import os
@@ -38,6 +39,7 @@ def memory(name: str, got: str, n_bytes: int) -> None:
         raise MemoryError(wording(name, "small enough for memory", f"{got} ({needs})"))
 
 
+@functools.cache
 def physical_memory() -> float:
     """Return the size of the physical memory in bytes, infinite if the system does not report it."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf

@@ -12,7 +12,7 @@ import numpy as np
 
 from fastmlp import checks
 from fastmlp.engines.choosing import ALGORITHMS, MOST_OUTPUTS, chosen_algorithm
-from fastmlp.engines.engine import Weights
+from fastmlp.engines.engine import Array, Weights
 from fastmlp.engines.optimizers import OPTIMIZERS
 from fastmlp.files.archives import checked_path
 from fastmlp.starting.architecture import Architecture
@@ -104,7 +104,12 @@ class FitConfig:
         """The hash of the samples and the batch size."""
         return data_digest(self.data, self.rule.batch_size)
 
-    @property
+    @functools.cached_property
+    def x_range(self) -> Array:
+        """The smallest and the largest value of each input, (n_in, 2)."""
+        return np.stack([self.data.x.min(axis=0), self.data.x.max(axis=0)], axis=1)
+
+    @functools.cached_property
     def schedule(self) -> Callable[[int], float] | None:
         """The factor of the rates by epoch; None if they are constant."""
         if self.lr_rule == "auto":

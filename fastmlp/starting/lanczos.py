@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -45,25 +46,23 @@ def largest_eigenvalue(
        Algebra and its Applications 34 (1980).
     """
     vector, previous_vector = start / norm(start), np.zeros_like(start)
-    diagonal: list[float] = []
-    off_diagonal: list[float] = [0.0]  # off_diagonal[k] couples the vectors k - 1 and k
-    eigenvalue, n_steady = 0.0, 0
-    for _ in range(MAX_PRODUCTS):
+    tridiagonal = np.zeros((MAX_PRODUCTS + 1, MAX_PRODUCTS))  # its lower triangle
+    eigenvalue, n_steady, residual_norm = 0.0, 0, 0.0
+    for k in range(MAX_PRODUCTS):
         product = multiply(vector)
         if interrupted():
             return None
-        diagonal.append(float((vector * product).sum()))
-        residual = product - diagonal[-1] * vector - off_diagonal[-1] * previous_vector
+        diagonal = tridiagonal[k, k] = float((vector * product).sum())
+        residual = product - diagonal * vector - residual_norm * previous_vector
         residual_norm = norm(residual)
-        if not np.isfinite([residual_norm, diagonal[-1]]).all():
-            return np.inf
-        tridiagonal = np.diag(diagonal) + np.diag(off_diagonal[1:], 1) + np.diag(off_diagonal[1:], -1)
-        previous, eigenvalue = eigenvalue, float(np.linalg.eigvalsh(tridiagonal)[-1])
+        if not (math.isfinite(residual_norm) and math.isfinite(diagonal)):
+            return math.inf
+        previous, eigenvalue = eigenvalue, float(np.linalg.eigvalsh(tridiagonal[: k + 1, : k + 1])[-1])
         n_steady = n_steady + 1 if eigenvalue - previous <= tolerance * eigenvalue else 0
         if n_steady == 2 or residual_norm <= 1e-12 * eigenvalue:
             break
         previous_vector, vector = vector, residual / residual_norm
-        off_diagonal.append(residual_norm)
+        tridiagonal[k + 1, k] = residual_norm
     return eigenvalue
 
 

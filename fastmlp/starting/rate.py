@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -104,11 +105,12 @@ def _rate_in_parameter_space(
         trained.w2 + 0.5 * np.cos(np.arange(weights.b2.size)),
         trained.b2,
     )
-    is_trained, ends = _flat(trained), np.cumsum([w.size for w in weights])[:-1]
+    is_trained = _flat(trained)
+    stops = list(itertools.accumulate(w.size for w in weights))
+    places = [(slice(stop - w.size, stop), w.shape) for stop, w in zip(stops, weights, strict=True)]
 
     def multiply(vector: Array) -> Array:
-        parts = Weights(*(part.reshape(w.shape) for part, w in zip(np.split(vector, ends), weights, strict=True)))
-        return _flat(product(parts)) * is_trained
+        return _flat(product(Weights(*(vector[part].reshape(shape) for part, shape in places)))) * is_trained
 
     with np.errstate(over="ignore", invalid="ignore"):  # the engine will find that the start's RMSE is not finite
         product = gauss_newton(x, sample_weight, weights, architecture.negative_slope)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from fastmlp import checks
-from fastmlp.engines.engine import Settings, Weights
+from fastmlp.engines.engine import Weights
 from fastmlp.engines.optimizers import OPTIMIZERS
-from fastmlp.starting.architecture import Architecture
 from fastmlp.starting.options import FitOptions
-from fastmlp.starting.rate import Rate, group_rates
 
 GRADIENT_STEPS = ("sgd", "adam")  # the optimisers that step along the gradient at a rate
 
@@ -80,37 +76,3 @@ def _checked_weight_decay(weight_decay: Any) -> float | dict[str, float]:
             raise ValueError(checks.wording("weight_decay", rule, f"the key {group!r}"))
         decays[group] = checks.at_least(f"weight_decay[{group!r}]", value, 0.0)
     return decays if any(decays.values()) else 0.0
-
-
-def engine_settings(
-    rule: UpdateRule,
-    lr: Rate | None,
-    schedule: Callable[[int], float] | None,
-    architecture: Architecture,
-    dtype: np.dtype[np.floating],
-    seed: int,
-) -> Settings:
-    """Return the settings of an engine.
-
-    Parameters
-    ----------
-    rule : UpdateRule
-        The optimiser.
-    lr : float, dict, callable or None
-        The learning rate.
-    schedule : callable or None
-        The factor of the rate by epoch.
-    architecture : Architecture
-        The form of the network.
-    dtype : dtype
-        The type that must be able to hold the rate.
-    seed : int
-        Seed of the order of the samples in mini-batches.
-    """
-    return Settings(
-        rates=group_rates(lr, architecture, dtype),
-        negative_slope=architecture.negative_slope,
-        schedule=schedule,
-        seed=seed,
-        **rule._asdict(),
-    )

@@ -191,7 +191,8 @@ class TrainingLoop:
         """Train for one chunk that ends at epoch `stop` or before; return its number of epochs."""
         if self._validate is not None:
             stop = min(stop, self._recorder.next_recorded(self._epoch))
-        before = EngineState(self._engine.state(), self._epoch)
+        is_start = self._epoch == self._start.epoch
+        before = self._start if is_start else EngineState(self._engine.state(), self._epoch)
         n_epochs = min(self._chunk_length.n_epochs, stop - self._epoch)
         started = time.perf_counter()
         n_trained, status = self._engine.advance(n_epochs, self._record)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,8 @@ class Univariate:
 
     def __init__(self, problem: Problem, weights: Weights, settings: Settings) -> None:
         self._dtype = problem.x.dtype
-        self._settings = replace(settings, rates=Rates(*map(float, settings.rates)))
+        self._largest = float(np.finfo(self._dtype).max)
+        self._settings = settings
         # Without a hidden bias to train, centring gains nothing, and it could change the last bit of the constant b1.
         # With an optimiser other than plain gradient descent, the update of b + centre w is not that of b and w.
         self._samples = sorted_samples(problem, may_centre=settings.rates.b1 != 0 and settings.is_plain)
@@ -98,10 +99,9 @@ class Univariate:
 
     def _held_by_dtype(self, squared_error: Array) -> int:
         """Return the number of epochs before the first whose error the dtype of the problem cannot hold."""
-        largest = float(np.finfo(self._dtype).max)
-        if np.sqrt(squared_error.max(initial=0.0)) <= largest:
+        if math.sqrt(squared_error.max(initial=0.0)) <= self._largest:
             return len(squared_error)
-        return int(np.argmax(~(np.sqrt(squared_error) <= largest).all(axis=1)))
+        return int(np.argmax(~(np.sqrt(squared_error) <= self._largest).all(axis=1)))
 
     def _change_method(self) -> None:
         """Continue with the next method. Prefix sums train for twice as many epochs each time."""
