@@ -101,7 +101,7 @@ class ByPattern:
         self._counters["crossings"] = crossings
         self.squared_error = np.empty(n_out)
 
-    def _run(self, record: Record, *, is_moving: bool) -> int:
+    def _run(self, record: Record, *, is_training: bool) -> int:
         """Call the kernel; return the number of epochs done."""
         raise NotImplementedError
 
@@ -116,7 +116,7 @@ class ByPattern:
 
     def _evaluate(self) -> None:
         record = Record(np.empty((1, self.squared_error.size)), np.empty(1, np.int64))
-        self._run(record, is_moving=False)
+        self._run(record, is_training=False)
         self.squared_error[:] = record.squared_error[0]
 
     @property
@@ -131,7 +131,7 @@ class ByPattern:
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
         self._counters["leaves"] = 0
-        return self._run(Record(squared_error[:n_epochs], crossings[:n_epochs]), is_moving=True)
+        return self._run(Record(squared_error[:n_epochs], crossings[:n_epochs]), is_training=True)
 
     @property
     def crossings(self) -> int:

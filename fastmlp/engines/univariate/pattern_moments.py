@@ -97,8 +97,8 @@ class PatternMoments(ByPattern):
         classed = self._net.live.class_count[: counters["n_classes"]].sum()
         return int(classed + counters["n_live"] - counters["n_classed"])
 
-    def _run(self, record: Record, *, is_moving: bool) -> int:
-        return self._call(self._net, self._sums, record, self._rates, self._data, is_moving)
+    def _run(self, record: Record, *, is_training: bool) -> int:
+        return self._call(self._net, self._sums, record, self._rates, self._data, is_training)
 
     def _arrays(self) -> list[Array]:
         mapped, live = self._net.mapped, self._net.live

@@ -87,8 +87,8 @@ class PrefixSums(_UnitByUnit):
         super().set_rates(rates)
         self._nets.rates[:] = rates
 
-    def _run(self, record: Record, *, is_moving: bool) -> int:
-        return self._call(self._nets, self._sums, record, self._data, is_moving)
+    def _run(self, record: Record, *, is_training: bool) -> int:
+        return self._call(self._nets, self._sums, record, self._data, is_training)
 
     def train_each(
         self, units: Array, code: Array, b2: Array, rates: Array, pieces: PiecewiseRate, n_epochs: int
@@ -146,8 +146,8 @@ class OptimizedSums(_UnitByUnit):
         self._net = OptimizedNet(parameters, self._code, gradient, first, second, self._counters.view(np.recarray))
         self._evaluate()
 
-    def _run(self, record: Record, *, is_moving: bool) -> int:
-        return self._call(self._net, self._optimizer, self._sums, record, self._data, is_moving)
+    def _run(self, record: Record, *, is_training: bool) -> int:
+        return self._call(self._net, self._optimizer, self._sums, record, self._data, is_training)
 
     def _arrays(self) -> list[Array]:
         return [*super()._arrays(), *self._net.first, *self._net.second]

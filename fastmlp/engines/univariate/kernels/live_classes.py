@@ -29,7 +29,8 @@ from fastmlp.engines.univariate.kernels.layout import (
     Units,
     Vectors,
 )
-from fastmlp.engines.univariate.kernels.sums import add_unit, look_up
+from fastmlp.engines.univariate.kernels.look_up import look_up
+from fastmlp.engines.univariate.kernels.sums import add_unit
 
 
 @inlined
@@ -126,9 +127,9 @@ def update_class(index: Any, live: LiveUnits, counters: np.record, sums: Pattern
             t1 = fma(v, s1, t1)
             v_new[o] = fnma(rate_v, fma(w, s1, multiply(b, s0)), v)
             store(units[2 + o], (j,), v_new[o])
-        pull = fma(centre, t0, t1)
-        w = fnma(rate_w, pull, w)
-        b = fnma(shift, pull, fnma(rate_b, t0, b))
+        dw = fma(centre, t0, t1)
+        w = fnma(rate_w, dw, w)
+        b = fnma(shift, dw, fnma(rate_b, t0, b))
         store(units[0], (j,), w)
         store(units[1], (j,), b)
         is_active = mask_greater(b, multiply(w, minus_x))

@@ -191,19 +191,19 @@ def forecast_map(code: Any, horizon: Any, forecast: Array, sums: PatternSums, ra
 
     By the series of cosh, excess is about half the product of the steps of (w, b) and of v, times the epochs squared.
     """
-    pull = 0.0
-    push = 0.0
+    steps_wb = 0.0
+    step_v = 0.0
     for o in range(len(data.outputs)):
         s0 = gradient_sum(code, 2 * o, sums, data)
         s1 = gradient_sum(code, 2 * o + 1, sums, data)
-        pull_w = rates.w1 * (s1 + data.centre * s0)
-        pull_b = rates.b1 * s0 + data.centre * pull_w
+        step_w = rates.w1 * (s1 + data.centre * s0)
+        step_b = rates.b1 * s0 + data.centre * step_w
         for side in range(2):
-            drift = -SAFETY * horizon * (data.neighbour_x[side, code] * pull_w + pull_b)
+            drift = -SAFETY * horizon * (data.neighbour_x[side, code] * step_w + step_b)
             forecast[1 + 2 * o + side, code] = drift
-        pull += abs(pull_w) + abs(pull_b)
-        push += rates.w2 * (abs(s1) + abs(s0))
-    forecast[0, code] = SAFETY * horizon * horizon * pull * push
+        steps_wb += abs(step_w) + abs(step_b)
+        step_v += rates.w2 * (abs(s1) + abs(s0))
+    forecast[0, code] = SAFETY * horizon * horizon * steps_wb * step_v
 
 
 @inlined
@@ -224,7 +224,7 @@ def write_levels(level: Array, units: Units, span: Any, code: Any, forecast: Arr
     like = units[0]
     z = vectors(like, 2)
     distance = vectors(like, 2)
-    bend = vectors(like, 2)
+    remainder = vectors(like, 2)
     drift = vectors(like, 2)
     for part in range((span[1] - span[0] + WIDTH - 1) // WIDTH):
         j = assume_nonnegative(span[0] + part * WIDTH)
@@ -235,7 +235,7 @@ def write_levels(level: Array, units: Units, span: Any, code: Any, forecast: Arr
             z[side] = fma(w, broadcast_load(data.neighbour_x, (side, code)), b)
             reach = multiply(size, broadcast_load(data.neighbour_norm, (side, code)))
             distance[side] = fnma(reach, broadcast(LEAST_EXCESS), absolute(z[side]))
-            bend[side] = multiply(reach, broadcast_load(forecast, (0, code)))
+            remainder[side] = multiply(reach, broadcast_load(forecast, (0, code)))
             drift[side] = zeros(like)
             for o in range(len(data.outputs)):
                 expected_drift = broadcast_load(forecast, (1 + 2 * o + side, code))
@@ -246,8 +246,8 @@ def write_levels(level: Array, units: Units, span: Any, code: Any, forecast: Arr
         horizons = 2.0
         for _ in range(3):
             once, squared = broadcast(horizons), broadcast(horizons * horizons)
-            left = ~mask_greater(distance[0], fma(squared, bend[0], multiply(once, drift[0])))
-            right = ~mask_greater(distance[1], fma(squared, bend[1], multiply(once, drift[1])))
+            left = ~mask_greater(distance[0], fma(squared, remainder[0], multiply(once, drift[0])))
+            right = ~mask_greater(distance[1], fma(squared, remainder[1], multiply(once, drift[1])))
             sooner_right |= right & ~left
             sooner_left |= left & ~right
             value = add(value, select(left | right, broadcast(2.0), zeros(like)))

@@ -36,7 +36,7 @@ def is_rebuild_due(counters: np.record, n_hidden: Any) -> Any:
 
 
 @njit
-def train_moments(net: MomentNet, sums: PatternSums, record: Record, rates: Rates, data: Data, is_moving: Any) -> Any:
+def train_moments(net: MomentNet, sums: PatternSums, record: Record, rates: Rates, data: Data, is_training: Any) -> Any:
     """Train through the maps of patterns.
 
     Parameters
@@ -47,7 +47,7 @@ def train_moments(net: MomentNet, sums: PatternSums, record: Record, rates: Rate
         Overwritten; its length is the number of epochs.
     rates, data
         Read.
-    is_moving : bool
+    is_training : bool
         False: one epoch that only evaluates the units, all of which are free.
 
     Returns
@@ -59,13 +59,13 @@ def train_moments(net: MomentNet, sums: PatternSums, record: Record, rates: Rate
     n_out = len(data.outputs)
     live, b2, counters = net.live, net.b2, net.counters[0]
     for epoch in range(record.crossings.size):
-        if is_moving:
+        if is_training:
             if is_rebuild_due(counters, net.scratch.code.size):
                 rebuild(net, sums, rates, data)
                 if counters.leaves:
                     return epoch
             counters.epoch += 1
-        n_live = counters.n_live if is_moving else 0  # units to update; those behind them are only added
+        n_live = counters.n_live if is_training else 0  # units to update; those behind them are only added
         sums.lines[:] = 0
         any_alarm: Any = 0
         for index in range(counters.n_blocks):
@@ -82,7 +82,7 @@ def train_moments(net: MomentNet, sums: PatternSums, record: Record, rates: Rate
         add_class_lines(live, counters.n_classes, sums, data)
         span = counters.n_classed, n_live
         counters.crossings += update_units(live.units, live.code, span, sums, rates, data)
-        if is_moving:
+        if is_training:
             for o in range(n_out):
                 b2[o] -= rates.b2 * gradient_sum(0, 2 * o, sums, data)
         error = forward(sums, b2, record.squared_error[epoch], data)

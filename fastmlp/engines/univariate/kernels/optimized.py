@@ -19,7 +19,8 @@ from fastmlp.engines.univariate.kernels.layout import (
     Units,
     address_of,
 )
-from fastmlp.engines.univariate.kernels.sums import forward, gradient_sum, has_left, look_up
+from fastmlp.engines.univariate.kernels.look_up import has_left, look_up
+from fastmlp.engines.univariate.kernels.sums import forward, gradient_sum
 
 
 @inlined
@@ -106,7 +107,7 @@ def sum_lines(units: Units, codes: Array, sums: PatternSums, data: Data) -> Any:
 
 @njit
 def train_optimized(
-    net: OptimizedNet, optimizer: Optimizer, sums: PatternSums, record: Record, data: Data, is_moving: Any
+    net: OptimizedNet, optimizer: Optimizer, sums: PatternSums, record: Record, data: Data, is_training: Any
 ) -> Any:
     """Train a net by an optimiser; x must not be centred.
 
@@ -118,8 +119,12 @@ def train_optimized(
         Updated in place; net.parameters[-1] is b2.
     optimizer
         Read.
-    record, data, is_moving
-        As in `prefix_sums.train_units`.
+    record
+        Overwritten; its length is the number of epochs.
+    data
+        Read.
+    is_training : bool
+        False: one epoch that only evaluates the net.
 
     Returns
     -------
@@ -129,7 +134,7 @@ def train_optimized(
     n_rows = len(net.parameters)
     counters = net.counters[0]
     for epoch in range(record.crossings.size):
-        if is_moving:
+        if is_training:
             counters.epoch += 1
             write_gradients(net, sums, data)
             for k in range(n_rows):

@@ -15,7 +15,8 @@ from fastmlp.compiled.hints import assume_nonnegative
 from fastmlp.compiled.jit import inline_ir, inlined, njit
 from fastmlp.engines.engine import Array, Rates
 from fastmlp.engines.univariate.kernels.layout import Data, Nets, PatternSums, Record, Units
-from fastmlp.engines.univariate.kernels.sums import add_unit, forward, gradient_sum, has_left, look_up
+from fastmlp.engines.univariate.kernels.look_up import has_left, look_up
+from fastmlp.engines.univariate.kernels.sums import add_unit, forward, gradient_sum
 
 
 @inlined
@@ -64,7 +65,7 @@ def write_ends(ends: Array, squared_error: Array, n_done: Any) -> None:
 
 
 @njit
-def train_units(nets: Nets, sums: PatternSums, record: Record, data: Data, is_moving: Any) -> Any:
+def train_units(nets: Nets, sums: PatternSums, record: Record, data: Data, is_evaluated: Any) -> Any:
     """Train nets on the same samples, one after the other and every unit by itself.
 
     Parameters
@@ -77,8 +78,8 @@ def train_units(nets: Nets, sums: PatternSums, record: Record, data: Data, is_mo
         Overwritten with the epochs of the last net; its length is the number of epochs.
     data
         Read.
-    is_moving : bool
-        False: errors of 0 come before the first epoch, which therefore only evaluates the units.
+    is_evaluated : bool
+        Whether sums has the errors of the units. If not, the first epoch only evaluates the units.
 
     Returns
     -------
@@ -89,7 +90,7 @@ def train_units(nets: Nets, sums: PatternSums, record: Record, data: Data, is_mo
     for net in range(len(nets.units)):
         units, codes = nets.units[net], nets.codes[net]
         b2, counters = nets.b2[net], nets.counters[net]
-        if not is_moving:
+        if not is_evaluated:
             sums.errors[:] = 0
         n_done = record.crossings.size
         piece = 0
@@ -97,12 +98,12 @@ def train_units(nets: Nets, sums: PatternSums, record: Record, data: Data, is_mo
             if piece + 1 < nets.starts.size and epoch >= nets.starts[piece + 1]:
                 piece += 1
             # Rates of 0 too: of a product of three LLVM may form an infinite one first.
-            moves = is_moving or epoch > 0
+            is_update = is_evaluated or epoch > 0
             rates = Rates(
-                nets.rates[net, piece, 0] if moves else 0.0,
-                nets.rates[net, piece, 1] if moves else 0.0,
-                nets.rates[net, piece, 2] if moves else 0.0,
-                nets.rates[net, piece, 3] if moves else 0.0,
+                nets.rates[net, piece, 0] if is_update else 0.0,
+                nets.rates[net, piece, 1] if is_update else 0.0,
+                nets.rates[net, piece, 2] if is_update else 0.0,
+                nets.rates[net, piece, 3] if is_update else 0.0,
             )
             for o in range(len(data.outputs)):
                 b2[o] -= rates.b2 * gradient_sum(0, 2 * o, sums, data)

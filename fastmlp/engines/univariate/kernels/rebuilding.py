@@ -27,6 +27,7 @@ from fastmlp.engines.univariate.kernels.layout import (
     address_of,
 )
 from fastmlp.engines.univariate.kernels.live_classes import class_of, free_unit
+from fastmlp.engines.univariate.kernels.look_up import has_left, look_up
 from fastmlp.engines.univariate.kernels.maps import (
     apply_map,
     forecast_map,
@@ -35,7 +36,6 @@ from fastmlp.engines.univariate.kernels.maps import (
     triangle,
     write_levels,
 )
-from fastmlp.engines.univariate.kernels.sums import has_left, look_up
 
 SHORTEST, LONGEST = 8, 2**16  # epochs between rebuilds
 
