@@ -27,12 +27,15 @@ def active_ranges(x: Array, w1: Array, b1: Array) -> tuple[Array, Array]:
         is active.
     """
     rising = w1 > 0
+    threshold = -b1
     kink = np.zeros(w1.size, np.int64)  # samples before it: inactive ones if rising, else active ones
     step = 1 << (x.size.bit_length() - 1)
+    padded = np.full(2 * step, np.inf, x.dtype)  # beyond the samples, rising units are active and others are not
+    padded[: x.size] = x
     with np.errstate(over="ignore", invalid="ignore"):  # weights of a net about to diverge
         while step:
-            longer = kink + step
-            active = x[np.minimum(longer, x.size) - 1] * w1 > -b1
-            kink = np.where((active != rising) & (longer <= x.size), longer, kink)
+            is_before = (padded[kink + (step - 1)] * w1 > threshold) != rising
+            kink += step * is_before
             step //= 2
+    kink = np.minimum(kink, x.size)  # of a rising unit with an infinite threshold, which is active nowhere
     return np.where(rising, kink, 0), np.where(rising, x.size, kink)
