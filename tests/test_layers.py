@@ -32,6 +32,7 @@ EXCEPTIONS = {
     "cross_validation.fit_cv.fit_cv": "each option of a cross-validated fit is a parameter",
     "many.fit_many": "those of fit, and how many fits",
     "sklearn.regressor.FastMLPRegressor.__init__": "scikit-learn clones estimators by their explicit parameters",
+    "sklearn.cross_validated.FastMLPRegressorCV.__init__": "as above",
 }
 
 

@@ -205,8 +205,12 @@ def test_a_fit_that_cannot_improve_has_losses(friedman):
 
 def fit_and_interrupt(estimator, x, y, seconds):
     """Press Ctrl-C some time after a fit has begun."""
-    threading.Timer(seconds, signal.raise_signal, [signal.SIGINT]).start()
-    estimator.fit(x, y)
+    timer = threading.Timer(seconds, signal.raise_signal, [signal.SIGINT])
+    timer.start()
+    try:
+        estimator.fit(x, y)
+    finally:
+        timer.cancel()
 
 
 @pytest.mark.parametrize("after", [0.001, 0.3])
@@ -283,6 +287,8 @@ def test_several_outputs_and_names_of_features():
     assert got.n_outputs_ == 3
     np.testing.assert_array_equal(got.feature_names_in_, x.columns)
     assert got.model_.feature_names == tuple(x.columns)
+    assert got.model_.target_names == tuple(y.columns)
+    assert clone(got).fit(x, y.to_numpy()).model_.target_names is None
     assert clone(got).fit(x.to_numpy(), y).model_.feature_names is None
     assert clone(got).set_params(init=got.model_).fit(x.to_numpy(), y).model_.feature_names == tuple(x.columns)
     with pytest.raises(ValueError, match="feature names should match"):

@@ -5,8 +5,9 @@ scikit-learn expect.
 """
 
 from fastmlp.sklearn import onnx_converter
+from fastmlp.sklearn.cross_validated import FastMLPRegressorCV
 from fastmlp.sklearn.regressor import FastMLPRegressor
 
-__all__ = ["FastMLPRegressor"]
+__all__ = ["FastMLPRegressor", "FastMLPRegressorCV"]
 
-onnx_converter.register(FastMLPRegressor)
+onnx_converter.register(FastMLPRegressor, FastMLPRegressorCV)

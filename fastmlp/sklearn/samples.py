@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,19 @@ from sklearn.utils.validation import column_or_1d, validate_data
 
 from fastmlp import checks
 from fastmlp.engines.engine import Array
+from fastmlp.models.model import Model
 
 FLOATS = (np.float64, np.float32)  # dtypes that X may keep
 
 
 def checked_samples(
-    estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool
+    estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, minimum: int = 1
 ) -> tuple[Array, Array, Array | None]:
     """Check training samples as other estimators of scikit-learn do; `reset` sets the number and names of inputs."""
     for name, value in (("X", X), ("y", y)):
         _require_no_dates(name, value)
-    X, y = validate_data(estimator, X, y, dtype=FLOATS, multi_output=True, y_numeric=True, reset=reset)
+    rules = {"dtype": FLOATS, "multi_output": True, "y_numeric": True, "ensure_min_samples": minimum}
+    X, y = validate_data(estimator, X, y, reset=reset, **rules)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
     return X, y, None if sample_weight is None else np.asarray(sample_weight)
@@ -52,6 +55,12 @@ def checked_validation(estimator: Any, validation: Any) -> tuple[Array, ...]:
     weight = validation[2] if len(validation) == 3 else None
     checked = checked_samples(estimator, validation[0], validation[1], weight, reset=False)
     return tuple(array for array in checked if array is not None)
+
+
+def named(model: Model, estimator: Any, y: Any) -> Model:
+    """Return a model with the names of the inputs that an estimator saw and those of the targets, if there are any."""
+    names = getattr(estimator, "feature_names_in_", model.feature_names)
+    return replace(model, feature_names=names, target_names=checks.column_names(y) or model.target_names)
 
 
 def seed(random_state: Any) -> int:

@@ -25,6 +25,14 @@ FIT_NAMES = {
     "beta_2": "fixed at 0.999",
     "epsilon": "fixed at 1e-8",
 }
+# Parameters of `MLPRegressor` that `FastMLPRegressor` has too.
+SHARED = ("batch_size", "warm_start", "momentum", "early_stopping", "validation_fraction")
+OF_TRAINING = "not needed: L-BFGS trains the networks, and cross-validation chooses the penalty"
+CV_NAMES = dict.fromkeys((*FIT_NAMES, *SHARED), OF_TRAINING) | {
+    "hidden_layer_sizes": FIT_NAMES["hidden_layer_sizes"],
+    "alpha": "alphas, the penalties to try",
+    "activation": "always ReLU",
+}
 
 
 def explains_foreign_names(translations: Mapping[str, str]) -> Callable[[Callable[..., None]], Callable[..., None]]:
