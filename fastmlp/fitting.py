@@ -292,6 +292,7 @@ def warmup() -> None:
     from fastmlp.engines.dense.gauss_newton import compile_product
     from fastmlp.engines.knots.solving import compile_kernels
     from fastmlp.engines.lbfgs.choice import each_kernel as each_lbfgs_kernel
+    from fastmlp.engines.lstsq.ridge_start import compile_start
     from fastmlp.engines.lstsq.univariate import UnivariateLeastSquares
     from fastmlp.engines.net_batches.batch import compile_batches
     from fastmlp.engines.univariate.engine import each_univariate_kernel
@@ -301,6 +302,7 @@ def warmup() -> None:
     compile_outputs()
     compile_product()
     compile_batches()
+    compile_start()
     plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
     for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
         for settings in (plain, replace(plain, optimizer="adam")):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastmlp.engines.engine import Problem, Weights
-from fastmlp.engines.lstsq.solving import ridge_start
+from fastmlp.engines.lstsq.ridge_start import ridge_start
 from fastmlp.engines.optimizers import OPTIMIZERS
 from fastmlp.starting.architecture import Architecture
 from fastmlp.starting.coordinates import Coordinates

@@ -16,8 +16,6 @@ import numpy as np
 
 from fastmlp.engines.engine import Array, Problem, Weights
 
-MOST_COLUMNS, MOST_ENTRIES = 2000, 2**25  # of the smaller side of A, and of A (256 MB), up to which a start is solved
-POWERS = 10
 SOLUTIONS = 3  # the second and the third solve for the residual that rounding left
 
 
@@ -110,40 +108,3 @@ def _decomposed(a: Array) -> tuple[Array, Array, Array]:
     q, r = np.linalg.qr(a)
     left, singular, right_t = np.linalg.svd(r, full_matrices=False)
     return q @ left, singular, right_t.T
-
-
-def ridge_start(problem: Problem, weights: Weights, negative_slope: float, ridge: float, *, has_bias: bool) -> Weights:
-    """Return weights whose w2 and b2 minimise the objective with a ridge, relative to the norm of A^T S A.
-
-    The ridge makes the Gram matrix of the smaller side accurate enough; it takes a tenth of the time of QR. The result
-    is rounded to 24 bits, because the last of 53 depend on the threads of BLAS. Weights of a hidden layer too large for
-    `MOST_ENTRIES`, or that overflows, are returned as they are.
-    """
-    n_hidden = weights.b1.size
-    size = len(problem.x), n_hidden + has_bias
-    if min(size) > MOST_COLUMNS or size[0] * size[1] > MOST_ENTRIES:
-        return weights
-    with np.errstate(all="ignore"):
-        a, target = _weighted_system(problem, weights, negative_slope, has_bias=has_bias)
-        is_wide = len(a) < a.shape[1]
-        gram = a @ a.T if is_wide else a.T @ a
-        diagonal = np.diag_indices_from(gram)
-        gram[diagonal] += ridge * _norm(gram)
-        try:
-            v = a.T @ np.linalg.solve(gram, target) if is_wide else np.linalg.solve(gram, a.T @ target)
-        except np.linalg.LinAlgError:  # all units are inactive on all samples
-            return weights
-    if not np.isfinite(v).all():
-        return weights
-    mantissa, exponent = np.frexp(v)
-    v = np.ldexp(np.round(np.ldexp(mantissa, 24)), exponent - 24)
-    return weights._replace(w2=v[:n_hidden], b2=v[n_hidden] if has_bias else weights.b2)
-
-
-def _norm(gram: Array) -> float:
-    """Return the largest eigenvalue of a Gram matrix to a few percent, by power iteration."""
-    vector, norm = gram.sum(axis=1), 0.0
-    for _ in range(POWERS):
-        vector = gram @ (vector / np.linalg.norm(vector))
-        norm = float(np.linalg.norm(vector))
-    return norm

@@ -18,8 +18,8 @@ def penalty_of(decay_w2: float, decay_b2: float, *, has_bias: bool) -> Penalty:
     """Return the ridge as the kernel takes it."""
     is_bias_free = has_bias and decay_w2 > 0 and decay_b2 == 0
     if not has_bias or is_bias_free:
-        return Penalty(float(decay_w2), 0.0, is_bias_free)
-    return Penalty(float(decay_w2), decay_w2 / decay_b2 if decay_w2 > 0 else 1.0, is_bias_free)
+        return Penalty(float(decay_w2), 0.0, is_bias_free, False)
+    return Penalty(float(decay_w2), decay_w2 / decay_b2 if decay_w2 > 0 else 1.0, is_bias_free, False)
 
 
 class Stretched:

@@ -9,12 +9,14 @@ class Penalty(NamedTuple):
     """The ridge of the problem.
 
     w2 is the weight decay of w2. bias is that of b2 as a prior variance relative to that of w2: 0 for a disabled bias,
-    w2 / b2 for a penalised one, 1 if nothing is penalised. is_bias_free tells that b2 alone is not penalised.
+    w2 / b2 for a penalised one, 1 if nothing is penalised. is_bias_free tells that b2 alone is not penalised. If
+    is_relative, w2 is in units of the trace of the Gram matrix.
     """
 
     w2: Any
     bias: Any
     is_bias_free: Any
+    is_relative: Any
 
 
 class Stretches(NamedTuple):

@@ -37,6 +37,35 @@ def find_moments(last: Any, samples: Samples, scratch: Scratch, stretches: Stret
 
 
 @inlined
+def mean_square(w: Any, beta: Any, moments: Any) -> Any:
+    """Return the weighted sum of (w x + beta)^2 from those of 1, x and x^2."""
+    return beta * (beta * moments[0] + 2.0 * w * moments[1]) + w * w * moments[2]
+
+
+@inlined
+def find_trace(theta: Any, last: Any, samples: Samples, arrays: Any) -> Any:
+    """Return the weighted sum of squares of the outputs of all units; gaps is overwritten with moments of x."""
+    scratch, stretches = arrays
+    n_hidden, alpha = scratch.kinks.size, samples.negative_slope
+    sums = stretches.gaps
+    for t in range(last - 1, -1, -1):
+        centre, weight = stretches.moments[t, 0], stretches.moments[t, 1] ** 2
+        own = weight, weight * centre, weight * centre * centre + stretches.moments[t, 2] ** 2
+        for k in range(3):
+            sums[t, k] = own[k] + (sums[t + 1, k] if t + 1 < last else 0.0)
+    trace = 0.0
+    for j in range(n_hidden):
+        w = theta[j]
+        beta = theta[n_hidden + j] + samples.centre * w
+        whole = mean_square(w, beta, sums[0])
+        t = scratch.stretches[scratch.kinks[j]]
+        after = mean_square(w, beta, sums[t]) if t < last else 0.0
+        active = after if scratch.sides[j] == 0 else whole - after
+        trace += active + alpha * alpha * (whole - active)
+    return trace
+
+
+@inlined
 def find_dimensions(theta: Any, last: Any, samples: Samples, scratch: Scratch, stretches: Stretches) -> Any:
     """Overwrite is_rigid of each stretch; return whether all dimensions are clear."""
     n_hidden = scratch.kinks.size

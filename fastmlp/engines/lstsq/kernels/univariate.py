@@ -14,7 +14,7 @@ from fastmlp.engines.lbfgs.kernels import univariate as lines
 from fastmlp.engines.lbfgs.kernels.univariate import Samples
 from fastmlp.engines.lstsq.kernels import banded, rows
 from fastmlp.engines.lstsq.kernels.layout import Penalty
-from fastmlp.engines.lstsq.kernels.stretches import find_dimensions, find_moments, find_residuals
+from fastmlp.engines.lstsq.kernels.stretches import find_dimensions, find_moments, find_residuals, find_trace
 
 SOLUTIONS = 6  # at most; the first solves for the targets, the others for the residuals that rounding left
 LEAST_GAIN = 0.5  # residuals that a solution does not reduce to this are rounding
@@ -104,6 +104,9 @@ def solve(theta: Any, samples: Samples, arrays: Any, penalty: Penalty, outputs: 
         last = lines.find_stretches(scratch)
         if i == 0:
             find_moments(last, samples, scratch, stretches)
+            if penalty.is_relative:
+                trace = find_trace(theta, last, samples, (scratch, stretches)) + (1.0 if penalty.bias > 0.0 else 0.0)
+                penalty = Penalty(penalty.w2 * trace, penalty.bias, penalty.is_bias_free, penalty.is_relative)
             n_rows = prepare(theta, last, samples, arrays, penalty)
         n_improved = 0
         for o in range(n_out):
