@@ -241,7 +241,8 @@ def test_a_disabled_bias_stays_0(sine, option, algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ["univariate", "dense", "reference"])
-def test_resuming_is_bitwise(sine, tmp_path, algorithm):
+def test_resuming_is_bitwise(sine, tmp_path, monkeypatch, algorithm):
+    monkeypatch.setattr("fastmlp.training.chunks.CHUNK_SECONDS", 1e-9)  # else few epochs are one chunk
     options = {"hidden": 30, "optimizer": "lbfgs", "algorithm": algorithm, "rng": 0, "epochs": 120}
     whole = fastmlp.fit(*sine, **options)
     path = tmp_path / "fit.npz"
