@@ -15,6 +15,7 @@ from fastmlp.models.model import Model
 from fastmlp.pipeline import configured, train
 from fastmlp.starting.options import FitOptions
 from fastmlp.training.callback import CallbackInfo
+from fastmlp.training.progress import Activity
 
 
 def fit(
@@ -298,16 +299,18 @@ def warmup() -> None:
     from fastmlp.engines.univariate.engine import each_univariate_kernel
     from fastmlp.engines.univariate.outputs import compile_outputs
 
-    compile_kernels()
-    compile_outputs()
-    compile_product()
-    compile_batches()
-    compile_start()
-    plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
-    for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
-        for settings in (plain, replace(plain, optimizer="adam")):
-            for engine, shape in (*each_kernel(), *each_univariate_kernel()):
-                engine.compile(shape, dtype, settings)
-    for engine, shape in each_lbfgs_kernel():
-        engine.compile(shape, np.dtype(np.float64), replace(plain, optimizer="lbfgs"))
-    UnivariateLeastSquares.compile(Shape(1, 1, 1, 1), np.dtype(np.float64), replace(plain, optimizer="lstsq"))
+    with Activity(None) as activity:
+        activity.begin("compiling all kernels")
+        compile_kernels()
+        compile_outputs()
+        compile_product()
+        compile_batches()
+        compile_start()
+        plain = Settings(Rates(0.0, 0.0, 0.0, 0.0))
+        for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
+            for settings in (plain, replace(plain, optimizer="adam")):
+                for engine, shape in (*each_kernel(), *each_univariate_kernel()):
+                    engine.compile(shape, dtype, settings)
+        for engine, shape in each_lbfgs_kernel():
+            engine.compile(shape, np.dtype(np.float64), replace(plain, optimizer="lbfgs"))
+        UnivariateLeastSquares.compile(Shape(1, 1, 1, 1), np.dtype(np.float64), replace(plain, optimizer="lstsq"))

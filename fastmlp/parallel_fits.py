@@ -25,7 +25,7 @@ from fastmlp.pipeline import train
 from fastmlp.starting.config import FitConfig
 from fastmlp.training.callback import CallbackInfo
 from fastmlp.training.interrupt import Interrupt
-from fastmlp.training.progress import progress_bar
+from fastmlp.training.progress import Activity, progress_bar
 
 TASKS_PER_WORKER = (
     32  # few enough that their overhead is negligible, many enough that all workers end at about the same time
@@ -65,26 +65,33 @@ def train_jobs(jobs: list[dict[str, Any]], common: Mapping[str, Any], progress: 
     backend, _ = joblib.parallel.get_active_backend(prefer="threads")
     # Threads see the flag of Ctrl-C and stop training. Processes do not see it; joblib ends them.
     interrupt = Interrupt() if getattr(backend, "supports_sharedmem", False) else None
+    if interrupt is not None:
+        interrupt.defer()
     results: dict[int, Result] = {}
     failure: BaseException | None = None
-    with interrupt or nullcontext(), progress_bar(len(jobs), 0, progress, "net") as bar:
+    with interrupt or nullcontext(), Activity(progress) as activity, progress_bar(len(jobs), 0, progress, "net") as bar:
+        activity.begin("training the first net")
         try:
             for done in _results_of_tasks(jobs, common, interrupt, backend):
                 results |= done
+                activity.end()
                 bar.update(len(done))
         except (Exception, KeyboardInterrupt) as error:
             if not results:
                 raise
             failure = error
     if interrupt is not None and interrupt.requested:
+        if not results:
+            raise KeyboardInterrupt
         failure = KeyboardInterrupt()
     if failure is not None:
         reason = "Ctrl-C" if isinstance(failure, KeyboardInterrupt) else f"{type(failure).__name__}: {failure}"
         text = f"fit_many was stopped by {reason}; the {len(results)} finished nets of {len(jobs)} are returned."
         warnings.warn(text, RuntimeWarning, stacklevel=3)
-        missing = [i for i in range(len(jobs)) if i not in results]
-        results |= {i: RuntimeError(f"Net {i} was not finished because of {reason}.") for i in missing}
-    ordered = [results[i] for i in range(len(jobs))]
+        if not isinstance(failure, KeyboardInterrupt):  # the nets were trained, but their results are lost
+            missing = [i for i in range(len(jobs)) if i not in results]
+            results |= {i: RuntimeError(f"Net {i} was not finished because of {reason}.") for i in missing}
+    ordered = [results.get(i) for i in range(len(jobs))]
     return Ensemble(
         tuple(result if isinstance(result, Model) else None for result in ordered),
         {i: result for i, result in enumerate(ordered) if isinstance(result, Exception)},

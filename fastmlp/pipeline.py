@@ -18,15 +18,16 @@ the checkpoint. `fastmlp.batched_fits` takes the same steps for several networks
 
 from __future__ import annotations
 
+import operator
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastmlp.engines.choosing import engine_class, threads_and_parts
-from fastmlp.engines.engine import PiecewiseRate, Settings, Shape, Weights
+from fastmlp.engines.engine import Engine, PiecewiseRate, Problem, Settings, Shape, Weights
 from fastmlp.files.archives import refuse
 from fastmlp.models.fit_info import FitInfo
 from fastmlp.models.history import History, rate_falls
@@ -34,6 +35,7 @@ from fastmlp.models.model import Model, unchecked_model
 from fastmlp.starting.config import FitConfig, checked_config
 from fastmlp.starting.continued import Continued
 from fastmlp.starting.coordinates import Coordinates, find_coordinates
+from fastmlp.starting.needs import LARGE
 from fastmlp.starting.options import FitOptions
 from fastmlp.starting.problem import make_problem, require_finite_model, shape_of
 from fastmlp.starting.rate import Rate, automatic_rates, group_rates
@@ -43,14 +45,16 @@ from fastmlp.starting.start import Start, find_starts, solved_start
 from fastmlp.starting.update_rule import GRADIENT_STEPS
 from fastmlp.training.checkpoints import Checkpoint, Resumed
 from fastmlp.training.divergence import has_risen, warn_of_rise
-from fastmlp.training.interrupt import Interrupt
+from fastmlp.training.interrupt import Interrupt, interruptible
 from fastmlp.training.loop import TrainingLoop, TrainingSummary
-from fastmlp.training.progress import progress_bar
+from fastmlp.training.progress import Activity
 from fastmlp.training.recording import Recorder
 from fastmlp.training.remedies import remedy
 from fastmlp.training.stopping import StoppingRule
 from fastmlp.training.validation import validation_rmse
 from fastmlp.versions import versions
+
+LONG_START = 0.5  # seconds until the first epoch from which on another thread prepares it, so that Ctrl-C is answered
 
 
 def configured(x: object, y: object, options: FitOptions) -> FitConfig:
@@ -66,6 +70,16 @@ def _continued(model: Model) -> Continued:
     facts = ("standardization", "optimizer", "lr", "lr_rule", "base_lr", "data_digest")
     held = (None if info is None else getattr(info, fact) for fact in facts)
     return Continued(model.weights, model.negative_slope, model.feature_names, model.target_names, *held)
+
+
+class Prepared(NamedTuple):
+    """What an engine is made of: the first steps of a fit."""
+
+    coordinates: Coordinates
+    start: Start
+    seed: int
+    problem: Problem
+    shape: Shape
 
 
 def train(config: FitConfig, *, keeps_interrupted: bool = True) -> Model:
@@ -84,62 +98,66 @@ def train(config: FitConfig, *, keeps_interrupted: bool = True) -> Model:
         If the data, the initial weights or the rate overflow in the dtype, or if the checkpoint belongs to another fit.
     FileFormatError, OSError, DivergenceError
         As in `fastmlp.fit`.
+    KeyboardInterrupt
+        If Ctrl-C was pressed before the first epoch was done, or later without `keeps_interrupted`.
     """
-    with Interrupt(defers=keeps_interrupted) as interrupt:
-        started = time.perf_counter()
-        checkpoint, saved = _opened_checkpoint(config)
-        coordinates = coordinates_of(config)
-        start, seed = _drawn_start(config, coordinates, interrupt) if saved is None else _saved_start(config, saved)
-        require_finite_model(coordinates.maps, start.weights, config.dtype)
-        problem = make_problem(coordinates, config.dtype)
-        if saved is None:
-            start = solved_start(start, config.init, problem, config.architecture, config.rule.optimizer)
-        shape = shape_of(problem.x, config.architecture.n_hidden, config.architecture.n_out)
+    is_long = config.needs.start_seconds > LONG_START
+    aside: Callable[[Callable[[], Any]], Any] = interruptible if is_long else operator.call
+    with Activity(config.progress) as activity:
+        with Interrupt() as interrupt:
+            started = time.perf_counter()
+            if config.needs.n_bytes > LARGE:
+                activity.announce(str(config.needs))
 
-        compiling = time.perf_counter()
-        settings = settings_of(config, start, seed, shape)
-        engine_type = engine_class(config.algorithm, shape, config.rule.batch_size, config.rule.optimizer)
-        engine_type.compile(shape, config.dtype, settings)
-        validate = _validation(config, coordinates.maps)
-        compile_seconds = time.perf_counter() - compiling
-        engine = engine_type(problem, start.weights, settings)
+            def stage(what: str) -> None:
+                interrupt.check()
+                activity.begin(what)
 
-        def make_model(weights: Weights, summary: TrainingSummary, history: History | None = None) -> Model:
-            info = fit_info(
-                config,
-                coordinates.maps,
-                start.lr,
-                method=engine.method,
-                epochs_run=summary.epochs_run,
-                best_epoch=summary.best_epoch,
-                stop_reason=summary.stop_reason,
-                crossings=summary.crossings,
-                live_units=engine.live_units,
-                fit_seconds=time.perf_counter() - started - compile_seconds,
-                compile_seconds=compile_seconds,
-            )
-            return fitted_model(config, _folded(coordinates.maps, weights, config.dtype), history, info)
+            checkpoint, saved = _opened_checkpoint(config)
+            prepared = aside(lambda: _prepared(config, saved, stage, interrupt.check))
+            coordinates, start, seed, problem, shape = prepared
+            stage("compiling the kernels, which the next fits will find compiled")
+            compiling = time.perf_counter()
+            settings = settings_of(config, start, seed, shape)
+            engine_type = engine_class(config.algorithm, shape, config.rule.batch_size, config.rule.optimizer)
+            engine_type.compile(shape, config.dtype, settings)
+            validate = _validation(config, coordinates.maps)
+            compile_seconds = time.perf_counter() - compiling
+            stage("sorting samples and units")
+            engine: Engine = aside(lambda: engine_type(problem, start.weights, settings))
 
-        recorder = Recorder(
-            config.epochs,
-            config.record_every,
-            coordinates.maps.y_scale,
-            counts_crossings=engine.counts_crossings,
-            validates=config.validation is not None,
-        )
-        rate = rate_facts(config, start.lr)
-        recorder.rate_falls = rate_falls(rate["lr_schedule"])
-        stopping = StoppingRule(config.stop_at_crossing, config.patience, config.min_delta)
-        advice = remedy(config, rate["lr"], is_divergence=True)
-        loop = TrainingLoop(engine, recorder, make_model, stopping, validate, advice)
-        if checkpoint is not None:
-            checkpoint.begin(start.weights, seed)
-        if saved is not None:
-            _resume(loop, saved, config)
-        # If Ctrl-C came before the rate was found, there is nothing to resume.
-        kept = None if start.lr is None else checkpoint
-        summary = loop.run(interrupt, config.snapshots, config.callback, config.progress, kept)
-    model = loop.model(summary)
+            def make_model(weights: Weights, summary: TrainingSummary, history: History | None = None) -> Model:
+                info = fit_info(
+                    config,
+                    coordinates.maps,
+                    start.lr,
+                    method=engine.method,
+                    epochs_run=summary.epochs_run,
+                    best_epoch=summary.best_epoch,
+                    stop_reason=summary.stop_reason,
+                    crossings=summary.crossings,
+                    live_units=engine.live_units,
+                    fit_seconds=time.perf_counter() - started - compile_seconds,
+                    compile_seconds=compile_seconds,
+                )
+                return fitted_model(config, _folded(coordinates.maps, weights, config.dtype), history, info)
+
+            rate = rate_facts(config, start.lr)
+            recorder = _recorder(config, coordinates.maps, engine, rate_falls(rate["lr_schedule"]))
+            stopping = StoppingRule(config.stop_at_crossing, config.patience, config.min_delta)
+            advice = remedy(config, rate["lr"], is_divergence=True)
+            loop: TrainingLoop = aside(lambda: TrainingLoop(engine, recorder, make_model, stopping, validate, advice))
+            if checkpoint is not None:
+                checkpoint.begin(start.weights, seed)
+            if saved is not None:
+                _resume(loop, saved, config)
+            if keeps_interrupted:
+                interrupt.defer()
+            summary = loop.run(interrupt, activity, config.snapshots, config.callback, config.progress, checkpoint)
+            if not keeps_interrupted:
+                interrupt.check()
+        activity.begin("converting the weights to the units of the data")
+        model: Model = aside(lambda: loop.model(summary))
     assert model.history is not None
     rmse = model.history.rmse
     # L-BFGS never raises the objective; with a penalty the RMSE may rise from that of the solved start.
@@ -147,6 +165,19 @@ def train(config: FitConfig, *, keeps_interrupted: bool = True) -> Model:
     if config.patience is None and takes_gradient_steps and has_risen(rmse, config.data):
         warn_of_rise(rmse, remedy(config, rate["lr"], is_divergence=False), stacklevel=3)
     return model
+
+
+def _recorder(config: FitConfig, maps: Standardization, engine: Engine, rate_falls: tuple[int, ...]) -> Recorder:
+    """Return a recorder for the errors of an engine."""
+    recorder = Recorder(
+        config.epochs,
+        config.record_every,
+        maps.y_scale,
+        counts_crossings=engine.counts_crossings,
+        validates=config.validation is not None,
+    )
+    recorder.rate_falls = rate_falls
+    return recorder
 
 
 def coordinates_of(config: FitConfig) -> Coordinates:
@@ -229,36 +260,42 @@ def _opened_checkpoint(config: FitConfig) -> tuple[Checkpoint | None, Resumed | 
     return checkpoint, checkpoint.read() if config.resume else None
 
 
-def _drawn_start(config: FitConfig, coordinates: Coordinates, interrupt: Interrupt) -> tuple[Start, int]:
+def _prepared(
+    config: FitConfig, saved: Resumed | None, stage: Callable[[str], None], check: Callable[[], None]
+) -> Prepared:
+    """Return what the engine is made of. `stage` is told what is being done, and `check` is called now and then."""
+    coordinates = coordinates_of(config)
+    start, seed = _drawn_start(config, coordinates, stage, check) if saved is None else _saved_start(config, saved)
+    stage("checking the initial weights")
+    require_finite_model(coordinates.maps, start.weights, config.dtype)
+    problem = make_problem(coordinates, config.dtype)
+    if saved is None:
+        start = solved_start(start, config.init, problem, config.architecture, config.rule.optimizer)
+    shape = shape_of(problem.x, config.architecture.n_hidden, config.architecture.n_out)
+    return Prepared(coordinates, start, seed, problem, shape)
+
+
+def _drawn_start(
+    config: FitConfig, coordinates: Coordinates, stage: Callable[[str], None], check: Callable[[], None]
+) -> tuple[Start, int]:
     """Return the start of a new fit, and the seed of its mini-batches."""
-    # Shown only if it takes two seconds, even with progress=True: another bar follows it.
-    progress = False if config.progress is False else None
-    with progress_bar(None, 0, progress, "product for the learning rate") as bar:
-
-        def interrupted() -> bool:
-            bar.update(1)
-            return interrupt.requested
-
-        (start,) = find_starts(config.init, config.lr, config.architecture, coordinates, [config.rng], interrupted)
-        start = start._replace(lr=_safe_rate(config, coordinates, start, interrupted))
+    stage("drawing the initial weights and finding the learning rate")
+    (start,) = find_starts(config.init, config.lr, config.architecture, coordinates, [config.rng], check)
+    start = start._replace(lr=_safe_rate(config, coordinates, start, check))
     # The seed is drawn after the weights, which therefore do not depend on it, and only for mini-batches.
     return start, 0 if config.rule.batch_size is None else int(config.rng.integers(2**63))
 
 
-def _safe_rate(
-    config: FitConfig, coordinates: Coordinates, start: Start, interrupted: Callable[[], bool]
-) -> Rate | None:
+def _safe_rate(config: FitConfig, coordinates: Coordinates, start: Start, check: Callable[[], None]) -> Rate:
     """Return the rate of a start; if it is a base rate, one that is safe for these samples and this batch size."""
     if not isinstance(start.lr, float) or config.lr_rule is None or config.rule.optimizer == "adam":
         return start.lr
     if not (config.lr is None or config.remeasures):
         return start.lr
     x, weights, architecture = coordinates.x, start.weights, config.architecture
-    measured: float | None = start.lr
+    measured = start.lr
     if config.remeasures:
-        (measured,) = automatic_rates(x, coordinates.sample_weight, [weights], architecture, interrupted)
-    if measured is None:
-        return None
+        (measured,) = automatic_rates(x, coordinates.sample_weight, [weights], architecture, check)
     rate = batch_rate(measured, config.rule.batch_size, x, weights, architecture)
     return min(start.lr, rate) if config.remeasures else rate
 
@@ -268,6 +305,7 @@ def _saved_start(config: FitConfig, saved: Resumed) -> tuple[Start, int]:
     info = saved.state.model.info
     assert info is not None
     lr = config.lr if config.lr_rule is None else info.base_lr  # no file can hold a callable
+    assert lr is not None
     return Start(saved.start, lr), saved.seed
 
 

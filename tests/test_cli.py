@@ -455,3 +455,31 @@ def test_the_entry_point_is_installed():
 @pytest.mark.slow
 def test_warmup_compiles(run):
     assert run("warmup")[:2] == (0, "")
+
+
+@pytest.mark.parametrize("missing", [("stderr",), ("stdout",), ("stderr", "stdout", "stdin")])
+def test_a_program_without_a_console_works(data, monkeypatch, missing):
+    for stream in missing:
+        monkeypatch.setattr(sys, stream, None)
+    assert main([*FIT]) == 0
+    assert main(["info", "model.npz"]) == 0
+    assert main(["versions", "--json"]) == 0
+    assert main(["predict", "model.npz", "data.csv", "--out", "predicted.csv"]) == 0
+    assert main(["predict", "model.npz", "data.csv"]) == (2 if "stdout" in missing else 0)
+    if "stdin" in missing:
+        assert main(["fit", "-", *FIT[2:]]) == 1
+    assert main(["fit", "missing.csv", *FIT[2:]]) == 1
+    with pytest.raises(SystemExit) as caught:
+        main(["fit"])
+    assert caught.value.code == 2
+    model = fastmlp.fit([0.0, 1.0], [0.0, 1.0], hidden=5, epochs=2, progress=True)
+    assert model.history.rmse.size == 3
+
+
+def test_messages_keep_tabs_and_spaces_and_have_one_line(data, run):
+    code, _, err = run("info", "no\tfile  here\n.npz")
+    assert code == 1
+    assert "no\tfile  here .npz" in err or "no\\tfile  here\\n.npz" in err
+    assert err.count("\n") == 1
+    code, _, err = run("fit", "data.csv", "--target", "y", "--out", "no\tfolder/model.npz")
+    assert err == "fastmlp fit: error: no\tfolder/model.npz must be the name of a file in a writable folder.\n"

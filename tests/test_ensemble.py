@@ -448,22 +448,36 @@ def test_progress_bar_counts_nets(sine, capfd):
     assert "3.00/3.00" in capfd.readouterr().err
 
 
-def test_ctrl_c_returns_the_nets_that_are_done(sine):
+def test_ctrl_c_returns_the_nets_that_are_done(sine, tmp_path):
     def press(info):
-        if info.epochs == 77:
+        if info.epochs == 10**7:
             os.kill(os.getpid(), signal.SIGINT)
 
-    jobs = [{}, {}, {"epochs": 77, "callback": press}, *[{"epochs": 10**8}] * 5]
+    jobs = [{}, {}, {"epochs": 10**7, "callback": press}, *[{"epochs": 10**8}] * 5]
     with (
         joblib.parallel_config(n_jobs=1),
         pytest.warns(RuntimeWarning, match="fit_many was stopped by Ctrl-C; the 2 finished nets of 8"),
     ):
         ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=5, epochs=10)
     assert [model is None for model in ensemble.models] == [False] * 2 + [True] * 6
-    assert str(ensemble.failures[7]) == "Net 7 was not finished because of Ctrl-C."
+    assert not ensemble.failures
+    assert ensemble.not_run == (2, 3, 4, 5, 6, 7)
+    assert repr(ensemble) == "Ensemble(8 nets, 0 failed, 6 not run)"
+    assert ensemble.summary()["failure"].tolist() == [""] * 2 + ["not run"] * 6
+    ensemble.save(tmp_path / "e.npz")
+    assert fastmlp.Ensemble.load(tmp_path / "e.npz").not_run == ensemble.not_run
     with joblib.parallel_config(n_jobs=2), pytest.warns(RuntimeWarning, match="fit_many was stopped by Ctrl-C"):
         ensemble = fastmlp.fit_many(*sine, jobs, rng=0, hidden=5, epochs=10)
     assert [model is None for model in ensemble.models][3:] == [True] * 5
+
+
+def test_ctrl_c_before_the_first_net_is_done_raises(sine):
+    def press(info):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    for n_jobs in (1, 2):
+        with joblib.parallel_config(n_jobs=n_jobs), pytest.raises(KeyboardInterrupt):
+            fastmlp.fit_many(*sine, [{"callback": press}] * 3, rng=0, hidden=5, epochs=10**8)
 
 
 @pytest.mark.parametrize("argument", ["callback", "lr"])

@@ -1,24 +1,28 @@
 """The training loop: chunks, callbacks, Ctrl-C, divergence, progress bars."""
 
+import contextlib
+import importlib
 import os
 import pickle
 import re
 import signal
 import sys
 import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import fastmlp
+from fastmlp.compiled.threads import may_use_all_cores
 from fastmlp.engines.engine import Problem, Rates, Settings, Status, Weights
 from fastmlp.engines.reference import ReferenceEngine
 from fastmlp.training import chunks
 from fastmlp.training.callback import CallbackTimer
-from fastmlp.training.interrupt import Interrupt
+from fastmlp.training.interrupt import Interrupt, interruptible
 from fastmlp.training.loop import TrainingLoop
-from fastmlp.training.progress import progress_bar
+from fastmlp.training.progress import Activity, progress_bar
 from fastmlp.training.recording import Recorder
 from fastmlp.training.stopping import StoppingRule
 
@@ -143,21 +147,82 @@ def test_ctrl_c_in_the_last_chunk_is_not_lost(sine):
     assert (model.info.stop_reason, model.info.epochs_run) == ("interrupted", 5)
 
 
-def test_ctrl_c_before_the_first_epoch_leaves_the_start(sine, monkeypatch):
-    rates = fastmlp.starting.start.automatic_rates
+STEPS = {  # of a fit before its first epoch, and a function in each
+    "coordinates": "pipeline.find_coordinates",
+    "weights": "starting.start.initial_weights",
+    "rate": "starting.start.automatic_rates",
+    "product": "starting.lanczos.norm",
+    "problem": "pipeline.make_problem",
+    "compilation": "pipeline.engine_class",
+    "loop": "pipeline.TrainingLoop",
+}
 
-    def interrupted_rate(*arguments, **options):
+
+@pytest.mark.parametrize("size", ["small", "large"])
+@pytest.mark.parametrize("step", STEPS)
+def test_ctrl_c_before_the_first_epoch_raises_at_once(sine, monkeypatch, step, size):
+    module, _, name = f"fastmlp.{STEPS[step]}".rpartition(".")
+    original = getattr(importlib.import_module(module), name)
+
+    def pressed(*arguments, **options):
         os.kill(os.getpid(), signal.SIGINT)
-        return rates(*arguments, **options)
+        return original(*arguments, **options)
 
-    monkeypatch.setattr("fastmlp.starting.start.automatic_rates", interrupted_rate)
-    with pytest.warns(RuntimeWarning, match="after 0 of 100 epochs"):
-        model = fastmlp.fit(*sine, hidden=50, epochs=100, rng=0)
-    assert list(model.history.epoch) == [0]
-    assert model.info.lr is None
+    monkeypatch.setattr(f"{module}.{name}", pressed)
+    if size == "large":
+        monkeypatch.setattr("fastmlp.pipeline.LONG_START", 0.0)  # another thread takes these steps
+    x, y = (np.linspace(-1, 1, 200),) * 2 if step == "product" else sine
+    with pytest.raises(KeyboardInterrupt):
+        fastmlp.fit(x, y, hidden=50, epochs=100, rng=0)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     monkeypatch.undo()
-    assert fastmlp.fit(*sine, init=model, epochs=1).info.lr == fastmlp.fit(*sine, hidden=50, epochs=1, rng=0).info.lr
-    assert model.rmse(*sine) == pytest.approx(model.history.rmse[0], rel=1e-9)
+    assert fastmlp.fit(*sine, hidden=5, epochs=3, rng=0).info.stop_reason == "epochs"
+
+
+def test_a_ctrl_c_that_was_lost_is_raised_before_the_first_epoch(sine, monkeypatch):
+    def loses(*arguments, **options):
+        with contextlib.suppress(KeyboardInterrupt):  # as in a function that C code calls
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(1)
+        return Weights(np.ones((1, 5)), np.ones(5), np.ones((5, 1)), np.zeros(1))
+
+    monkeypatch.setattr("fastmlp.starting.start.initial_weights", loses)
+    with pytest.raises(KeyboardInterrupt):
+        fastmlp.fit(*sine, hidden=5, epochs=100, rng=0)
+
+
+def test_ctrl_c_before_the_first_epoch_writes_no_checkpoint():
+    recorder = Recorder(30, 1, np.ones(1), counts_crossings=True)
+    loop = TrainingLoop(ScriptedEngine(), recorder, ScriptedModel, StoppingRule())
+    with Interrupt() as interrupt, Activity(False) as activity:
+        interrupt.defer()
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            loop.run(interrupt, activity, checkpoint=SimpleNamespace(write=None))
+
+
+def test_a_long_call_in_another_thread_does_not_delay_ctrl_c():
+    release = threading.Event()
+    press = threading.Timer(0.2, signal.raise_signal, [signal.SIGINT])
+    press.start()
+    started = time.perf_counter()
+    with pytest.raises(KeyboardInterrupt):
+        interruptible(lambda: release.wait(30))
+    assert time.perf_counter() - started < 10
+    release.set()
+    press.join()
+    assert interruptible(lambda: 3) == 3
+    with pytest.raises(ZeroDivisionError):
+        interruptible(lambda: 1 // 0)
+    assert interruptible(may_use_all_cores) == may_use_all_cores()  # it works for the main thread
+
+
+def test_large_nets_have_the_bits_of_small_ones(sine, monkeypatch):
+    expected = fastmlp.fit(*sine, hidden=30, epochs=20, rng=0)
+    monkeypatch.setattr("fastmlp.pipeline.LONG_START", 0.0)
+    got = fastmlp.fit(*sine, hidden=30, epochs=20, rng=0)
+    np.testing.assert_array_equal(got.w1, expected.w1)
+    assert got.history.rmse.tobytes() == expected.history.rmse.tobytes()
 
 
 def test_a_second_ctrl_c_acts_as_usual(sine):
@@ -377,8 +442,9 @@ def run_loop(engine, epochs, n_chunk=None, **options):
     loop = TrainingLoop(engine, recorder, ScriptedModel, StoppingRule(at_crossing=True))
     if n_chunk is not None:
         loop._chunk_length = SimpleNamespace(n_epochs=n_chunk, measure=lambda n_epochs, seconds: None)
-    with Interrupt() as interrupt:
-        return loop.run(interrupt, **options), recorder.history()
+    with Interrupt() as interrupt, Activity(False) as activity:
+        interrupt.defer()
+        return loop.run(interrupt, activity, **options), recorder.history()
 
 
 class ScriptedModel:

@@ -117,7 +117,8 @@ def test_the_lanczos_iteration_finds_a_lower_bound_near_the_largest_eigenvalue()
         assert 0.95 < found <= 1 + 1e-12
     assert largest_eigenvalue(lambda vector: 0 * vector, np.ones(3), 1e-3) == 0
     assert largest_eigenvalue(lambda vector: np.inf * vector, np.ones(3), 1e-3) == np.inf
-    assert largest_eigenvalue(lambda vector: vector, np.ones(3), 1e-3, lambda: True) is None
+    with pytest.raises(ZeroDivisionError):
+        largest_eigenvalue(lambda vector: vector, np.ones(3), 1e-3, lambda: 1 // 0)
 
 
 @pytest.mark.parametrize("n_out", [1, 2, 3])

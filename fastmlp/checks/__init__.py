@@ -21,7 +21,7 @@ from fastmlp.checks.scalars import (
     optional_names,
     real,
 )
-from fastmlp.checks.sizes import memory, physical_memory, snapshots
+from fastmlp.checks.sizes import duration, fits_memory, gigabytes, memory, snapshots
 
 __all__ = [
     "Samples",
@@ -32,16 +32,18 @@ __all__ = [
     "count",
     "counted",
     "dtype",
+    "duration",
     "epoch_count",
+    "fits_memory",
     "flag",
     "fractions",
     "generator",
+    "gigabytes",
     "inputs",
     "learning_rate",
     "memory",
     "optional_flag",
     "optional_names",
-    "physical_memory",
     "real",
     "require_inputs",
     "require_names",

@@ -24,6 +24,7 @@ from fastmlp.engines.engine import Array
 from fastmlp.files.atomic import replacing
 from fastmlp.files.tables import STANDARD_INPUT, Table, TableError, listed, read_table
 from fastmlp.models.history import record_at
+from fastmlp.training.progress import Activity
 from fastmlp.versions import installation
 
 FAILED, USED_WRONGLY = 1, 2
@@ -56,7 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = show_warning
             COMMANDS[args.command](args)
-            sys.stdout.flush()
+            if sys.stdout is not None:
+                sys.stdout.flush()
     except UsageError as error:
         _tell(f"{command}: error: {error}")
         return USED_WRONGLY
@@ -76,12 +78,12 @@ def _fit(args: argparse.Namespace) -> None:
     _check_destinations([args.out, args.plot], [args.data, args.validation])
     if args.plot is not None:
         _check_plot(args.plot, args.out)
-    table = read_table(args.data)
+    table = _read(args.data)
     inputs = _inputs(args, table)
     samples = _samples(table, inputs, args.target, args.weight)
     validation = None
     if args.validation is not None:
-        validation = _samples(read_table(args.validation), inputs, args.target, args.weight)
+        validation = _samples(_read(args.validation), inputs, args.target, args.weight)
     n_rows = len(table.rows)
     _tell(f"{table.source}: {counted(n_rows, 'row')}; fitting {listed(args.target)} from {listed(inputs)}")
     model = replace(_trained(args, samples, validation), feature_names=inputs, target_names=args.target)
@@ -91,6 +93,13 @@ def _fit(args: argparse.Namespace) -> None:
     _print_facts(_facts(model) | {"n_samples": n_rows, "model": args.out}, args.json)
     if model.info is not None and model.info.stop_reason == "interrupted":
         raise CommandError(f"interrupted; {args.out} contains the model trained so far.")
+
+
+def _read(path: str) -> Table:
+    """Read a table, and say so if it takes long."""
+    with Activity(None) as activity:
+        activity.begin(f"reading {path}")
+        return read_table(path)
 
 
 def _inputs(args: argparse.Namespace, table: Table) -> list[str]:
@@ -151,9 +160,11 @@ def _plot(model: fastmlp.Model, samples: tuple[Array, ...], path: str) -> None:
 def _predict(args: argparse.Namespace) -> None:
     if args.data.endswith(".npz"):
         raise UsageError(wording("the model", "named before the table", f"{args.model} before {args.data}"))
+    if args.out is None and sys.stdout is None:
+        raise UsageError("--out must name a file for the predictions, because there is no standard output.")
     _check_destinations([args.out], [args.model, args.data])
     model = _loaded(args.model)
-    table = read_table(args.data)
+    table = _read(args.data)
     inputs = _inputs_of(model, table, args.inputs)
     predicted = model.predict(table.columns(inputs)).reshape(len(table.rows), -1)
     names = _predicted_names(model)
@@ -239,6 +250,8 @@ def _facts(model: fastmlp.Model) -> dict[str, Any]:
 
 
 def _print_facts(facts: dict[str, Any], as_json: bool) -> None:
+    if sys.stdout is None:  # in a program without a console
+        return
     if as_json:
         sys.stdout.write(json.dumps(facts) + "\n")
         return
@@ -259,8 +272,9 @@ def _shown(fact: object) -> str:
 
 
 def _tell(text: str) -> None:
-    """Write a message in one line to standard error."""
-    sys.stderr.write(" ".join(text.split()) + "\n")
+    """Write a message in one line to standard error, which a program without a console does not have."""
+    if sys.stderr is not None:
+        sys.stderr.write(" ".join(text.splitlines()) + "\n")
 
 
 def _check_destinations(written: Sequence[str | None], read: Sequence[str | None]) -> None:

@@ -12,6 +12,7 @@ synchronise through atomic counters, because joining a Python thread takes 20 us
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import multiprocessing
 import os
 import platform
@@ -27,6 +28,8 @@ from fastmlp.compiled.intrinsics import call, instruction
 from fastmlp.compiled.later import cgutils, ir, numba
 
 SPINS = 500  # reads of the counter by a waiting thread, about 15 us, before it yields its core to other threads
+# Whether this thread works while the main thread waits for it.
+acts_for_main_thread = contextvars.ContextVar("acts_for_main_thread", default=False)
 _CACHE_LINE = 8  # integers: each counter has a cache line of its own, since several threads write them
 _YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"
 _HAS_PAUSE = platform.machine() in ("x86_64", "AMD64")
@@ -44,7 +47,8 @@ def may_use_all_cores() -> bool:
     It may not outside the main thread, nor in a process that multiprocessing or joblib started: the caller divides the
     cores among several fits there.
     """
-    return threading.current_thread() is threading.main_thread() and multiprocessing.parent_process() is None
+    is_main = threading.current_thread() is threading.main_thread() or acts_for_main_thread.get()
+    return is_main and multiprocessing.parent_process() is None
 
 
 def progress_counters(n_parts: int) -> npt.NDArray[np.int64]:

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from fastmlp.checks import physical_memory, wording
+from fastmlp.checks import fits_memory, wording
 from fastmlp.engines.engine import Array
 from fastmlp.files.atomic import replacing
 
@@ -153,7 +153,8 @@ def _members(file: _Bounded) -> dict[str, Array]:
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         # Members are not compressed and share no bytes, so together they are smaller than the file.
-        if sum(member.file_size for member in members) > min(size, physical_memory()):
+        n_bytes = sum(member.file_size for member in members)
+        if n_bytes > size or not fits_memory(n_bytes):
             raise FileFormatError("the members are larger than the file or the memory")
         for member in members:
             name = member.filename.removesuffix(".npy")

@@ -74,6 +74,8 @@ def read_table(path: str) -> Table:
         If the file cannot be read.
     """
     piped = path == STANDARD_INPUT
+    if piped and sys.stdin is None:
+        raise TableError("There is no standard input. Give the name of a file.")
     with open(sys.stdin.fileno() if piped else path, "rb", closefd=not piped) as file:
         lines = file.read().removeprefix(codecs.BOM_UTF8).splitlines(keepends=True)
     source = "standard input" if piped else path

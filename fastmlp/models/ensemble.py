@@ -40,7 +40,7 @@ class Ensemble:
     Attributes
     ----------
     models : tuple of Model or None
-        Models in the order of the jobs; None for a job that failed.
+        Models in the order of the jobs; None for a job that failed or was not run.
     failures : mapping of int to Exception
         Errors of the failed jobs, by the index of the job.
 
@@ -62,11 +62,17 @@ class Ensemble:
         return len(self.models)
 
     def __repr__(self) -> str:
-        return f"Ensemble({checks.counted(len(self), 'net')}, {len(self.failures)} failed)"
+        not_run = f", {len(self.not_run)} not run" if self.not_run else ""
+        return f"Ensemble({checks.counted(len(self), 'net')}, {len(self.failures)} failed{not_run})"
+
+    @property
+    def not_run(self) -> tuple[int, ...]:
+        """Indices of the jobs that Ctrl-C kept from being run, or from being finished."""
+        return tuple(i for i, model in enumerate(self.models) if model is None and i not in self.failures)
 
     @property
     def histories(self) -> tuple[History | None, ...]:
-        """Histories of the models in the order of the jobs; None for a job that failed."""
+        """Histories of the models in the order of the jobs; None for a job that failed or was not run."""
         return tuple(None if model is None else model.history for model in self.models)
 
     @overload
@@ -173,8 +179,8 @@ class Ensemble:
             Table with the columns n_hidden, lr, epochs_run, best_epoch, start_rmse, rmse, crossings, live_units,
             fit_seconds, stop_reason and failure.
             `start_rmse` and `rmse` are the first and the last RMSE of the history. `failure` is the text of the error
-            of a failed job. Unknown values are -1 in columns of integers and NaN in columns of floats. `lr` is also NaN
-            if it is a mapping or a callable.
+            of a failed job, or "not run". Unknown values are -1 in columns of integers and NaN in columns of floats.
+            `lr` is also NaN if it is a mapping or a callable.
 
         Examples
         --------
@@ -195,9 +201,9 @@ class Ensemble:
 
     def _row(self, i: int, model: Model | None) -> tuple[Any, ...]:
         if model is None:
-            error = self.failures[i]
+            error = self.failures.get(i)
             nothing = [-1 if kind is np.int64 else np.nan for kind in SUMMARY_DTYPES.values()]
-            return (*nothing, "", f"{type(error).__name__}: {error}")
+            return (*nothing, "", "not run" if error is None else f"{type(error).__name__}: {error}")
         info, history = model.info, model.history
         if info is None or history is None:
             raise ValueError(f"Every model of a summary must have history and info, but {model} has none.")

@@ -58,7 +58,7 @@ def load_ensemble(path: str | os.PathLike[str]) -> tuple[tuple[Model | None, ...
             int(i): RuntimeError(f"{of_type(kind, str)}: {of_type(text, str)}")
             for i, (kind, text) in facts["failures"].items()
         }
-        if sorted(failures) != [i for i, model in enumerate(models) if model is None]:
+        if not failures.keys() <= {i for i, model in enumerate(models) if model is None}:
             raise ValueError("the failures do not belong to the missing nets")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         refuse(source, f"a valid ensemble file of fastmlp ({error})")

@@ -26,7 +26,7 @@ class FitInfo:
     lr : float, dict, callable or None
         Learning rate, which applies to the standardised data if the data were standardised.
         With ``lr="auto"`` it is the largest rate. It is a dict or a callable if `lr` was a mapping or a callable. It is
-        None if Ctrl-C ended the fit before the automatic rate was computed, and 1.0 with "lbfgs" and "lstsq", which
+        None in a file, which cannot hold a callable, and 1.0 with "lbfgs" and "lstsq", which
         take no rate. A pickle or a file does not keep a callable: it is None there, and `lr_rule` is "callable".
     epochs_run : int
         Number of epochs run.

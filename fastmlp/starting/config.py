@@ -18,6 +18,7 @@ from fastmlp.files.archives import checked_path
 from fastmlp.starting.architecture import Architecture
 from fastmlp.starting.continued import Continued
 from fastmlp.starting.initial_weights import checked_init
+from fastmlp.starting.needs import ITEM, Needs, needs_of
 from fastmlp.starting.options import FitOptions
 from fastmlp.starting.rate import Rate
 from fastmlp.starting.rate_rule import ADAM_RATE, automatic_schedule
@@ -67,6 +68,8 @@ class FitConfig:
         Names of inputs and outputs: of the columns of data frames, or of the model whose training goes on.
     is_seeded : bool
         Whether the caller gave `rng`.
+    needs : Needs
+        An estimate of the memory and the time.
     """
 
     data: checks.Samples
@@ -98,6 +101,7 @@ class FitConfig:
     feature_names: Sequence[str] | None
     target_names: Sequence[str] | None
     is_seeded: bool
+    needs: Needs
 
     @functools.cached_property
     def data_digest(self) -> str:
@@ -138,7 +142,8 @@ def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
     if options.callback is not None and not callable(options.callback):
         raise TypeError(checks.wording("callback", "callable", repr(options.callback)))
     stores_layer = algorithm == "reference" or rule.optimizer == "lstsq"
-    net_bytes = _require_memory(architecture, len(data.x), stores_layer, record_every, epochs // record_every)
+    needs = needs_of(architecture, len(data.x), algorithm, epochs, stores_layer=stores_layer)
+    net_bytes = _require_memory(architecture, needs, record_every, epochs // record_every)
     return FitConfig(
         data=data,
         architecture=architecture,
@@ -169,6 +174,7 @@ def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
         feature_names=data.x_names,
         target_names=data.y_names,
         is_seeded=options.rng is not None,
+        needs=needs,
     )
 
 
@@ -327,15 +333,9 @@ def _checked_resume(resume: object, checkpoint: object) -> bool:
     return checked
 
 
-def _require_memory(
-    architecture: Architecture, n_samples: int, stores_layer: bool, record_every: int, n_records: int
-) -> int:
-    """Refuse sizes whose largest arrays, in float64, exceed the memory; return the bytes of a model."""
-    item = np.dtype(np.float64).itemsize
+def _require_memory(architecture: Architecture, needs: Needs, record_every: int, n_records: int) -> int:
+    """Refuse sizes that exceed the available memory; return the bytes of a model."""
     n_in, n_hidden, n_out = architecture[:3]
-    net = item * n_hidden * (n_in + n_out + 1)
-    copies = 10  # measured: dense 8.1 at two million units, univariate 9.2 at ten million
-    layer = 3 * item * n_hidden * n_samples if stores_layer else 0
-    checks.memory("hidden", f"{n_hidden}", copies * net + layer)
-    checks.memory("record_every", f"{record_every}", 3 * item * n_records)
-    return net + MODEL_BYTES
+    checks.memory("hidden", f"{n_hidden}", needs.n_bytes, needs.seconds)
+    checks.memory("record_every", f"{record_every}", 3 * ITEM * n_records)
+    return ITEM * n_hidden * (n_in + n_out + 1) + MODEL_BYTES

@@ -17,8 +17,8 @@ def largest_eigenvalue(
     multiply: Callable[[Array], Array],
     start: Array,
     tolerance: float,
-    interrupted: Callable[[], bool] = lambda: False,
-) -> float | None:
+    check: Callable[[], None] = lambda: None,
+) -> float:
     """Return the largest eigenvalue of a symmetric positive semidefinite matrix by the Lanczos iteration.
 
     The estimate increases with each product towards the eigenvalue. The iteration keeps three vectors only. All vectors
@@ -32,13 +32,13 @@ def largest_eigenvalue(
         The first vector.
     tolerance : float
         The iteration ends when the estimate has increased by at most this fraction of itself in each of two products.
-    interrupted : callable
-        Returns whether to give up; it is called after each product.
+    check : callable
+        Is called after each product. Its exceptions end the iteration.
 
     Returns
     -------
-    float or None
-        The estimate, which is a lower bound of the eigenvalue. Infinite if a number overflowed, None if interrupted.
+    float
+        The estimate, which is a lower bound of the eigenvalue. Infinite if a number overflowed.
 
     References
     ----------
@@ -50,8 +50,7 @@ def largest_eigenvalue(
     eigenvalue, n_steady, residual_norm = 0.0, 0, 0.0
     for k in range(MAX_PRODUCTS):
         product = multiply(vector)
-        if interrupted():
-            return None
+        check()
         diagonal = tridiagonal[k, k] = float((vector * product).sum())
         residual = product - diagonal * vector - residual_norm * previous_vector
         residual_norm = norm(residual)

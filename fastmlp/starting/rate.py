@@ -28,15 +28,12 @@ _COARSE_TOLERANCE = 1e-3
 _MAX_GRAM = 2**18
 
 
-def group_rates(lr: Rate | None, architecture: Architecture, dtype: np.dtype[Any]) -> Rates:
+def group_rates(lr: Rate, architecture: Architecture, dtype: np.dtype[Any]) -> Rates:
     """Return the learning rate of each group, which is 0 for a group that is not trained.
 
-    For a callable `lr` these are the factors of its value in each epoch. All are 0 if `lr` is None, which means that
-    Ctrl-C came before the automatic rate was found; no epoch is trained then.
+    For a callable `lr` these are the factors of its value in each epoch.
     """
     trained = architecture.trained
-    if lr is None:
-        return Rates(0.0, 0.0, 0.0, 0.0)
     if callable(lr):
         return Rates(**{group: float(is_trained) for group, is_trained in trained.items()})
     given = lr if isinstance(lr, dict) else dict.fromkeys(trained, lr)
@@ -50,8 +47,8 @@ def automatic_rates(
     sample_weight: Array,
     nets: Sequence[Weights],
     architecture: Architecture,
-    interrupted: Callable[[], bool] = lambda: False,
-) -> list[float | None]:
+    check: Callable[[], None] = lambda: None,
+) -> list[float]:
     """Return 1 / lambda_max for the initial weights of each network.
 
     lambda_max is the largest eigenvalue of the objective's Gauss-Newton matrix J^T S J, where J is the Jacobian of all
@@ -68,29 +65,27 @@ def automatic_rates(
         Initial weights of each network, in the coordinates trained in.
     architecture : Architecture
         The form of the networks.
-    interrupted : callable
-        Returns whether to give up.
+    check : callable
+        Is called now and then. Its exceptions end the search.
 
     Returns
     -------
-    list of float or None
-        The rates, rounded to 24 bits. A rate is 1.0 if lambda_max is 0, and None if the search was interrupted.
+    list of float
+        The rates, rounded to 24 bits. A rate is 1.0 if lambda_max is 0.
     """
     rates: Sequence[float] | Array = [np.nan] * len(nets)
     if architecture.n_in == 1 and architecture.n_out == 1 and len(x) ** 2 * max(architecture.n_hidden, 16) <= _MAX_GRAM:
         stacked = Weights(*(np.array(arrays) for arrays in zip(*nets, strict=True)))
         rates = _rates_in_sample_space(x, sample_weight, stacked, architecture)
     return [
-        float(rate)
-        if np.isfinite(rate)
-        else _rate_in_parameter_space(x, sample_weight, weights, architecture, interrupted)
+        float(rate) if np.isfinite(rate) else _rate_in_parameter_space(x, sample_weight, weights, architecture, check)
         for rate, weights in zip(rates, nets, strict=True)
     ]
 
 
 def _rate_in_parameter_space(
-    x: Array, sample_weight: Array, weights: Weights, architecture: Architecture, interrupted: Callable[[], bool]
-) -> float | None:
+    x: Array, sample_weight: Array, weights: Weights, architecture: Architecture, check: Callable[[], None]
+) -> float:
     """Return the rate by the Lanczos iteration on vectors of parameters, for a network of any size.
 
     It starts from a fixed vector that does not depend on the order of units and samples, and that has no symmetry
@@ -115,9 +110,7 @@ def _rate_in_parameter_space(
     with np.errstate(over="ignore", invalid="ignore"):  # the engine will find that the start's RMSE is not finite
         product = gauss_newton(x, sample_weight, weights, architecture.negative_slope)
         tolerance = _TOLERANCE if x.shape[1] == 1 else _COARSE_TOLERANCE
-        eigenvalue = largest_eigenvalue(multiply, _flat(start), tolerance, interrupted)
-    if eigenvalue is None:
-        return None
+        eigenvalue = largest_eigenvalue(multiply, _flat(start), tolerance, check)
     return float(_rounded(1.0 / eigenvalue)) if 0 < eigenvalue < np.inf else 1.0
 
 

@@ -23,12 +23,12 @@ class Start(NamedTuple):
     ----------
     weights : Weights
         Initial weights, in the coordinates trained in.
-    lr : float, dict, callable or None
-        The learning rate; None if Ctrl-C came before the automatic one was found.
+    lr : float, dict or callable
+        The learning rate.
     """
 
     weights: Weights
-    lr: Rate | None
+    lr: Rate
 
 
 def find_starts(
@@ -37,7 +37,7 @@ def find_starts(
     architecture: Architecture,
     coordinates: Coordinates,
     rngs: Sequence[np.random.Generator],
-    interrupted: Callable[[], bool] = lambda: False,
+    check: Callable[[], None] = lambda: None,
 ) -> list[Start]:
     """Return a start for each random number generator.
 
@@ -53,8 +53,8 @@ def find_starts(
         The coordinates to train in.
     rngs : sequence of numpy.random.Generator
         One for each network.
-    interrupted : callable
-        Returns whether to give up the search for the automatic rate.
+    check : callable
+        Is called now and then. Its exceptions end the search for the automatic rate.
     """
     if isinstance(init, Weights):
         nets = [coordinates.maps.unfold(init)] * len(rngs)
@@ -62,7 +62,7 @@ def find_starts(
         nets = [_without_constants(initial_weights(init, architecture, rng), coordinates) for rng in rngs]
     if lr is not None:
         return [Start(weights, lr) for weights in nets]
-    rates = automatic_rates(coordinates.x, coordinates.sample_weight, nets, architecture, interrupted)
+    rates = automatic_rates(coordinates.x, coordinates.sample_weight, nets, architecture, check)
     return [Start(weights, rate) for weights, rate in zip(nets, rates, strict=True)]
 
 

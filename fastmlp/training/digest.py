@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from fastmlp.starting.config import FitConfig
 
 # Fields of a configuration that do not change the result of a fit.
-IGNORED_FIELDS = {"callback", "progress", "checkpoint", "checkpoint_every", "resume", "is_seeded"}
+IGNORED_FIELDS = {"callback", "progress", "checkpoint", "checkpoint_every", "resume", "is_seeded", "needs"}
 
 
 def config_digest(config: FitConfig) -> str:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextvars
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, TypeVar
+
+from fastmlp.compiled.threads import acts_for_main_thread
+
+Result = TypeVar("Result")
+WAIT_SECONDS = 0.1  # for which the main thread waits at a time; on Windows, Ctrl-C does not end a wait
 
 
 class Interrupt:
-    """Turns Ctrl-C into a flag while the main thread is in the `with` block; a second Ctrl-C acts as usual.
+    """Watches for Ctrl-C while the main thread is in the `with` block.
 
-    Parameters
-    ----------
-    defers : bool
-        Whether to do so. If False, Ctrl-C raises KeyboardInterrupt as usual.
+    Ctrl-C raises KeyboardInterrupt. After `defer` it is noted only, and a second Ctrl-C raises.
 
     Attributes
     ----------
@@ -22,16 +26,15 @@ class Interrupt:
         Whether Ctrl-C was pressed.
     """
 
-    def __init__(self, defers: bool = True) -> None:
+    def __init__(self) -> None:
         self.requested = False
-        self._defers = defers
+        self._defers = False
         self._previous: Any = None
 
     def __enter__(self) -> Interrupt:
         # Any handler other than Python's own was installed on purpose, so it stays.
         if (
-            self._defers
-            and threading.current_thread() is threading.main_thread()
+            threading.current_thread() is threading.main_thread()
             and signal.getsignal(signal.SIGINT) is signal.default_int_handler
         ):
             self._previous = signal.signal(signal.SIGINT, self._request)
@@ -43,7 +46,47 @@ class Interrupt:
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
 
-    def _request(self, number: int, frame: FrameType | None) -> None:
+    def check(self) -> None:
+        """Raise KeyboardInterrupt if Ctrl-C was pressed, also if the first exception was lost.
+
+        Exceptions are lost in functions that C code calls, and where they were raised in another thread.
+        """
         if self.requested:
             raise KeyboardInterrupt
-        self.requested = True
+
+    def defer(self) -> None:
+        """Note Ctrl-C from now on, instead of raising KeyboardInterrupt."""
+        self.check()
+        self._defers = True
+
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        is_second, self.requested = self.requested, True
+        if is_second or not self._defers:
+            raise KeyboardInterrupt
+
+
+def interruptible(function: Callable[[], Result]) -> Result:
+    """Return function(), called in another thread while this one waits, so that it answers Ctrl-C meanwhile.
+
+    In the main thread, Ctrl-C would wait for the end of the current call of NumPy, which takes seconds with arrays of
+    gigabytes. After Ctrl-C the other thread goes on until the function ends or raises.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return function()
+    outcome: list[Result] = []
+    failure: list[BaseException] = []
+
+    def work() -> None:
+        acts_for_main_thread.set(True)
+        try:
+            outcome.append(function())
+        except BaseException as error:  # noqa: BLE001 - the main thread raises it
+            failure.append(error)
+
+    worker = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
+    worker.start()
+    while worker.is_alive():
+        worker.join(WAIT_SECONDS)
+    if failure:
+        raise failure[0]
+    return outcome[0]

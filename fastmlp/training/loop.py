@@ -20,7 +20,7 @@ from fastmlp.training.callback import CallbackInfo, CallbackTimer
 from fastmlp.training.checkpoints import Checkpoint, EngineState, TrainingState
 from fastmlp.training.divergence import DivergenceError
 from fastmlp.training.interrupt import Interrupt
-from fastmlp.training.progress import progress_bar
+from fastmlp.training.progress import Activity, progress_bar
 from fastmlp.training.recording import Recorder
 from fastmlp.training.stopping import StoppingRule
 
@@ -109,6 +109,7 @@ class TrainingLoop:
     def run(
         self,
         interrupt: Interrupt,
+        activity: Activity,
         snapshots: Sequence[int] = (),
         callback: Callable[[CallbackInfo], bool | None] | None = None,
         progress: bool | None = None,
@@ -120,6 +121,8 @@ class TrainingLoop:
         ----------
         interrupt : Interrupt
             Flag of Ctrl-C. The caller enters it.
+        activity : Activity
+            Says that the first epochs are trained; the progress bar shows only after them.
         snapshots : sequence of int
             Epochs after which to keep the model, in ascending order.
         callback, progress
@@ -129,12 +132,15 @@ class TrainingLoop:
 
         Raises
         ------
+        KeyboardInterrupt
+            If Ctrl-C came before the first epoch.
         DivergenceError
             If the squared error becomes infinite or undefined, or the weights of a model that is asked for.
         """
         reason = self._ended_by
         kept = set(snapshots)
         timer = CallbackTimer(chunks.CHUNK_SECONDS)
+        activity.begin("training the first epoch")
         with progress_bar(self._recorder.epochs, self._epoch, progress) as bar:
             for stop in sorted({*kept, self._recorder.epochs}):
                 while self._epoch < stop and reason is None:
@@ -143,6 +149,7 @@ class TrainingLoop:
                         break
                     n_wanted = self._chunk_length.n_epochs
                     n_done = self._train_chunk(stop)
+                    activity.end()
                     reason = self._ended_by
                     info = self._info()
                     bar.update(n_done)
@@ -155,6 +162,8 @@ class TrainingLoop:
                         reason = "callback"
                 if self._epoch == stop and stop in kept:
                     self._recorder.snapshots[stop] = self._model()
+        if interrupt.requested and self._epoch == 0:
+            raise KeyboardInterrupt  # there is no model yet that was trained
         if checkpoint is not None:
             checkpoint.write(self._state())
         if interrupt.requested:  # in the last chunk too: Ctrl-C may have been meant for what follows the fit
