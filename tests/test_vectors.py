@@ -60,9 +60,22 @@ ELEMENTWISE = {
     vectors.divide: lambda a, b: a / b,
     vectors.fma: lambda a, b, c: a * b + c,
     vectors.fnma: lambda a, b, c: c - a * b,
+    masks.positive_part: lambda a: np.where(a < 0, 0, a),
     masks.where_positive: lambda a, b, c: np.where((a > 0) | np.isnan(a), b, c),
 }
-NAMES = ("negative", "absolute", "root", "add", "subtract", "multiply", "divide", "fma", "fnma", "where_positive")
+NAMES = (
+    "negative",
+    "absolute",
+    "root",
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "fma",
+    "fnma",
+    "positive_part",
+    "where_positive",
+)
 
 
 @pytest.mark.parametrize(("operation", "formula"), ELEMENTWISE.items(), ids=NAMES)

@@ -83,6 +83,17 @@ def where_positive(typing_context: Any, vector: Any, value: Any, other: Any) -> 
     return value(vector, value, other), codegen
 
 
+@instruction(lambda vector: np.where(vector < 0, 0, vector))
+def positive_part(typing_context: Any, vector: Any) -> Any:
+    """Return the larger of each lane and 0: one instruction, where `where_positive` takes two. NaN stays NaN."""
+
+    def codegen(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        zero = ir.Constant(arguments[0].type, None)
+        return builder.select(builder.fcmp_ordered(">", zero, arguments[0]), zero, arguments[0])
+
+    return vector(vector), codegen
+
+
 def mark_dtype(dtype: np.dtype[Any]) -> type[np.unsignedinteger[Any]]:
     """Return the integer dtype of stored masks for vectors of a dtype."""
     return np.uint8 if n_lanes(dtype) <= 8 else np.uint16

@@ -14,7 +14,7 @@ from fastmlp.cross_validation.errors import FoldErrors, fold_errors
 from fastmlp.cross_validation.folds import Fold
 from fastmlp.cross_validation.path import Path, Train, follow_path
 from fastmlp.cross_validation.rows import Rows
-from fastmlp.cross_validation.sensitivity import input_factors, sensitivity
+from fastmlp.cross_validation.sensitivity import input_factors, sensitivities
 from fastmlp.cross_validation.starts import drawn_starts
 from fastmlp.cross_validation.tables import RoundTables, all_coordinates, round_tables
 from fastmlp.engines.engine import Array, Weights
@@ -107,5 +107,4 @@ def _sensitivities(first: Round, tables: RoundTables) -> list[Array]:
     """
     own, table, folds = tables
     nets = [first.nets, *(_one(first.path.weights, k) for k in range(len(folds.within)))]
-    pairs = zip(nets, (table, *folds.trained), (own, *folds.within), strict=True)
-    return [sensitivity(*triple) for triple in pairs]
+    return sensitivities(nets, [table, *folds.trained], [own, *folds.within])

@@ -14,11 +14,14 @@ from fastmlp.compiled.vectors import n_lanes
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.engines.lbfgs.kernels.steps import Iterate, Pairs
 from fastmlp.engines.lbfgs.rules import BLOCK, TRAINED, new_searches
-from fastmlp.engines.net_batches.kernels.objective import PANEL_VECTORS, TILE_ROWS, Table, Workspace
+from fastmlp.engines.net_batches.kernels.objective import PANEL_VECTORS, TILE_ROWS, Rows, Workspace
 from fastmlp.engines.net_batches.kernels.outputs import Outputs, evaluate_nets
 from fastmlp.engines.net_batches.kernels.training import Nets, Scratch, Tables, train_nets
 
-N_PAIRS = 12  # a multiple of BLOCK
+# Of an evaluation. In float64 it takes 1.8 times as long (16.3 us for 8.9, with 824 rows, 8 inputs and 30 units). The
+# mean R2 on 13 small tables is the same within 0.001. L-BFGS itself computes in float64.
+DTYPE = np.dtype(np.float32)
+N_PAIRS = 8  # with 12, a fit of 300 rows and 10 inputs takes 1.1 times as long, and the mean R2 is the same
 MAX_STEPS = 400
 SMALL_DECREASE, MAX_SMALL_DECREASES = 1e-5, 3
 LANES = 8  # the vector of parameters is padded to a multiple of it
@@ -94,14 +97,14 @@ class Layout:
             db2=aligned_zeros((*n_threads, self.n_out), dtype),
             hidden=aligned_zeros((*n_threads, self.n_panels, TILE_ROWS, self.units), dtype),
             sums=aligned_zeros((*n_threads, self.n_out, TILE_ROWS, n_lanes(dtype)), dtype),
-            error=aligned_zeros((*n_threads, TILE_ROWS, self.n_out), dtype),
+            error=aligned_zeros((*n_threads, self.n_out, max(TILE_ROWS, n_lanes(dtype))), dtype),
         )
 
 
-def layout_of(weights: Weights) -> Layout:
+def layout_of(weights: Weights, dtype: np.dtype[Any] = FLOAT64) -> Layout:
     """Return the layout of stacked weights."""
     _, n_in, n_hidden = weights.w1.shape
-    return Layout(n_in, n_hidden, weights.b2.shape[1])
+    return Layout(n_in, n_hidden, weights.b2.shape[1], dtype)
 
 
 def joined(tables: Sequence[TableRows], dtype: np.dtype[Any] = FLOAT64) -> Tables:
@@ -109,11 +112,11 @@ def joined(tables: Sequence[TableRows], dtype: np.dtype[Any] = FLOAT64) -> Table
     sizes = np.array([round_up(len(table.x), TILE_ROWS) for table in tables])
     ends = np.cumsum(sizes)
     starts = ends - sizes
-    shapes = [array.shape[1:] for array in tables[0]]
-    rows = Table(*(aligned_zeros((int(ends[-1]), *shape), dtype) for shape in shapes))
+    n_rows, n_in, n_out = int(ends[-1]), tables[0].x.shape[1], tables[0].y.shape[1]
+    rows = Rows(*(aligned_zeros(shape, dtype) for shape in ((n_rows, n_in), (n_out, n_rows), (n_rows,))))
     for start, table in zip(starts, tables, strict=True):
-        for whole, part in zip(rows, table, strict=True):
-            whole[start : start + len(part)] = part
+        place = slice(start, start + len(table.x))
+        rows.x[place], rows.y[:, place], rows.s[place] = table.x, table.y.T, table.sample_weight
     return Tables(rows, np.stack([starts, ends], axis=1))
 
 
@@ -122,9 +125,9 @@ class Batch:
 
     def __init__(self, tables: Sequence[TableRows], nets: NetSet, n_threads: int) -> None:
         n_nets = len(nets.table)
-        self._layout = layout = layout_of(nets.weights)
+        self._layout = layout = layout_of(nets.weights, DTYPE)
         self._n_threads = min(n_threads, n_nets)
-        self._tables = joined(tables)
+        self._tables = joined(tables, DTYPE)
         vectors = [aligned_zeros((n_nets, layout.n_parameters)) for _ in range(4)]
         pairs = Pairs(
             s=aligned_zeros((n_nets, N_PAIRS, layout.n_parameters)),

@@ -8,7 +8,7 @@ from fastmlp.compiled.jit import njit
 from fastmlp.compiled.threads import claim
 from fastmlp.engines.lbfgs.kernels.steps import Iterate, Pairs, Run, next_trial
 from fastmlp.engines.lbfgs.rules import TRAINED
-from fastmlp.engines.net_batches.kernels.objective import Table, Workspace, evaluate
+from fastmlp.engines.net_batches.kernels.objective import Rows, Workspace, evaluate
 
 
 class Nets(NamedTuple):
@@ -28,7 +28,7 @@ class Nets(NamedTuple):
 class Tables(NamedTuple):
     """All tables one after another, and where each begins and ends: ends (n_tables, 2)."""
 
-    rows: Table
+    rows: Rows
     ends: Any
 
 
@@ -51,7 +51,7 @@ def train_nets(nets: Nets, tables: Tables, scratch: Scratch, n_steps: Any, progr
     Any number of threads may call this with the same arrays. A net is trained by one of them, so the results do not
     depend on their number.
     """
-    iterate, pairs, all_rows = nets.iterate, nets.pairs, tables.rows
+    iterate, pairs = nets.iterate, nets.pairs
     of_thread = scratch.workspace
     workspace = Workspace(
         of_thread.theta[thread],
@@ -79,12 +79,11 @@ def train_nets(nets: Nets, tables: Tables, scratch: Scratch, n_steps: Any, progr
             nets.trial_error[i],
             scratch.squared_error[thread, :n_steps],
         )
-        start, end = tables.ends[nets.table[i], 0], tables.ends[nets.table[i], 1]
-        table = Table(all_rows.x[start:end], all_rows.y[start:end], all_rows.s[start:end])
+        ends = tables.ends[nets.table[i], 0], tables.ends[nets.table[i], 1]
         run.search[0].n_done = 0
         run.search[0].is_searching = 1
         next_trial(run)
         while run.search[0].is_searching:
-            evaluate(workspace, table, run.iterate.trial, run.iterate.trial_gradient, run.trial_error)
+            evaluate(workspace, tables.rows, ends, run.iterate.trial, run.iterate.trial_gradient, run.trial_error)
             next_trial(run)
     return 0
