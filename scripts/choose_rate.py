@@ -1,23 +1,26 @@
-"""The study behind `lr="auto"`: rules for the rate on many problems, widths and starts.
+"""The study behind `lr="auto"`: rules for the rate on many problems, widths, epochs and starts.
 
-    python scripts/choose_rate.py            # about 45 minutes on two cores
-    python scripts/choose_rate.py --quick    # half a minute: few problems, widths and epochs
+    python scripts/choose_rate.py                                  # about 15 minutes on two cores
+    python scripts/choose_rate.py --quick                          # half a minute: few problems, widths and epochs
+    python scripts/choose_rate.py --tables benchmarks/rates.json   # the tables of results that were kept by --out
 
-Every rule gives the rate as multiples of the base rate 1 / lambda_max, from shares of the epochs on. For each rule,
-problem and width, a row of the table has the RMSE at the end (median and worst of the seeds), the jump (the largest
-difference of the predictions of the last two epochs, in standard deviations of y) and the rise (the RMSE at the end,
-divided by the lowest of the last half of the epochs). Jump and rise are the worst of the seeds.
+Every rule gives the rate as multiples of the base rate 1 / lambda_max, from shares of the epochs on. Each fit has three
+results: the RMSE at the end, the jump (the largest difference of the predictions of the last two epochs, in standard
+deviations of y) and the rise (the RMSE at the end, divided by the lowest of the last half of the epochs).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import joblib
 import numpy as np
 
 import fastmlp
@@ -29,31 +32,59 @@ PLAIN: dict[str, Any] = {}
 MOMENTUM: dict[str, Any] = {"momentum": 0.9}
 NESTEROV: dict[str, Any] = {"momentum": 0.9, "nesterov": True}
 
-FALLS = ((0.8, 0.3), (0.88, 0.1), (0.95, 0.03))  # of the rule that was chosen
+FALLS = ((0.8, 0.4), (0.88, 0.15), (0.96, 0.03))  # of the rule that was chosen
 TWO_FALLS = ((0.8, 0.3), (0.9, 0.1))
+LOWER_FALLS = ((0.8, 0.3), (0.88, 0.1), (0.95, 0.03))
 
 # Name: options of the optimiser, first rate, and further (share of the epochs, multiple of the first rate).
 RULES: dict[str, tuple[dict[str, Any], float, tuple[tuple[float, float], ...]]] = {
     "plain, constant": (PLAIN, 1.0, ()),
     "plain, two falls": (PLAIN, 1.0, TWO_FALLS),
-    "plain, two deep falls": (PLAIN, 1.0, ((0.8, 0.2), (0.88, 0.05))),
+    "plain, lower falls": (PLAIN, 1.0, LOWER_FALLS),
     "plain, chosen": (PLAIN, 1.0, FALLS),
     "momentum, constant": (MOMENTUM, 1.0, ()),
-    "momentum, 0.3": (MOMENTUM, 0.3, TWO_FALLS),
+    "momentum, 0.4": (MOMENTUM, 0.4, FALLS),
     "momentum, chosen": (MOMENTUM, 0.25, FALLS),
-    "momentum, 0.2": (MOMENTUM, 0.2, FALLS),
-    "momentum, 0.2, later 0.3": (MOMENTUM, 0.2, ((0.4, 1.5), (0.8, 0.45), (0.88, 0.15), (0.95, 0.045))),
-    "momentum, 0.1": (MOMENTUM, 0.1, TWO_FALLS),
-    "nesterov, 0.2": (NESTEROV, 0.2, TWO_FALLS),
-    "nesterov, chosen": (NESTEROV, 0.25, FALLS),
+    "momentum, 0.1": (MOMENTUM, 0.1, FALLS),
+    "Nesterov, constant": (NESTEROV, 1.0, ()),
+    "Nesterov, chosen": (NESTEROV, 0.25, FALLS),
 }
-QUICK = {
-    "rules": ["plain, constant", "plain, chosen", "momentum, chosen"],
-    "problems": ["sin 3x", "diabetes"],
-    "widths": [30, 100],
-    "seeds": 2,
-    "epochs": 2000,
-}
+COMPARED = "plain, chosen"  # the rule that the tables compare with
+RUINED = 2.0  # an RMSE above this multiple of that of the compared rule, from the same start
+SHOWN_RULES = ("plain, constant", "plain, chosen", "momentum, chosen")
+SHOWN_CURVES = (
+    ("sin 1x", 100),
+    ("sin 1x", 1000),
+    ("sin 2x", 300),
+    ("sin 3x", 100),
+    ("sin 3x", 1000),
+    ("sin 5x", 100),
+    ("sin 5x", 1000),
+    ("step", 100),
+    ("|x|", 1000),
+    ("sin 3x + |x|/2", 300),
+)
+
+
+class Part(NamedTuple):
+    """A part of the sample: every problem with every width."""
+
+    title: str
+    problems: list[str]
+    widths: list[int]
+    epochs: int
+    seeds: int
+
+
+class Cell(NamedTuple):
+    """A fit of the study."""
+
+    part: str
+    problem: str
+    hidden: int
+    seed: int
+    rule: str
+    epochs: int
 
 
 class Outcome(NamedTuple):
@@ -120,51 +151,99 @@ def outcome(name: str, data: Data, hidden: int, epochs: int, seed: int) -> Outco
     return Outcome(float(rmse[-1]), float(jump), float(rmse[-1] / rmse[epochs // 2 :].min()))
 
 
-def row(name: str, problem: str, data: Data, hidden: int, epochs: int, seeds: int) -> str:
-    """Return a row of the table."""
-    outcomes = [outcome(name, data, hidden, epochs, seed) for seed in range(seeds)]
-    errors, jumps, rises = zip(*outcomes, strict=True)
-    cells = (
-        name,
-        problem,
-        f"{hidden}",
-        f"{np.median(errors):.2g} ({max(errors):.2g})",
-        f"{max(jumps):.0e}",
-        f"{max(rises):.2f}",
-    )
-    return f"| {' | '.join(cells)} |"
+def sample(*, quick: bool = False) -> list[Part]:
+    """Return the parts of the sample."""
+    if quick:
+        return [Part("curves", ["sin 3x", "step"], [30, 100], 2000, 2)]
+    exact, noisy = list(curves()), list(curves(noise=0.1))
+    return [
+        Part("curves", exact, [30, 60, 100, 300, 1000, 3000], 32_000, 3),
+        Part("curves with noise", noisy, [30, 100, 1000], 32_000, 3),
+        Part("curves, 2,000 epochs", exact, [60, 300], 2_000, 3),
+        Part("curves, 320,000 epochs", ["sin 3x", "sin 5x", "step"], [60, 300], 320_000, 2),
+        Part("tables, 8,000 epochs", list(tables()), [30, 100, 300], 8_000, 3),
+    ]
+
+
+def cells(parts: list[Part]) -> Iterator[Cell]:
+    """Yield the fits of the sample."""
+    for title, problems, widths, epochs, seeds in parts:
+        for problem in problems:
+            for hidden in widths:
+                for seed in range(seeds):
+                    for rule in RULES:
+                        yield Cell(title, problem, hidden, seed, rule, epochs)
+
+
+def run(cell: Cell, data: Data) -> tuple[Cell, Outcome]:
+    """Train the network of a cell."""
+    warnings.simplefilter("ignore")  # fits at a constant rate end in peaks, which the column "rise" shows
+    return cell, outcome(cell.rule, data, cell.hidden, cell.epochs, cell.seed)
+
+
+def summary(results: dict[Cell, Outcome]) -> list[str]:
+    """Return a table per part: the RMSE relative to the compared rule, ruined fits, jump and rise of each rule."""
+    lines = []
+    for title in dict.fromkeys(cell.part for cell in results):
+        in_part = {cell: found for cell, found in results.items() if cell.part == title}
+        n_fits = sum(cell.rule == COMPARED for cell in in_part)
+        lines += [f"| {title}: {n_fits} fits | RMSE | ruined | jump | rise |", "| --- | ---: | ---: | ---: | ---: |"]
+        for rule in RULES:
+            mine = {cell: found for cell, found in in_part.items() if cell.rule == rule}
+            ratios = np.array([found.rmse / in_part[cell._replace(rule=COMPARED)].rmse for cell, found in mine.items()])
+            finite = ratios[np.isfinite(ratios)]
+            mean = math.exp(np.log(finite).mean())
+            jump, rise = (max(getattr(found, name) for found in mine.values()) for name in ("jump", "rise"))
+            lines.append(f"| {rule} | {mean:.2f} | {np.sum(~(ratios <= RUINED))} | {jump:.0e} | {rise:.2f} |")
+        lines.append("")
+    return lines
+
+
+def of_some_curves(results: dict[Cell, Outcome]) -> list[str]:
+    """Return a table of some curves after 32,000 epochs: the median RMSE of the starts, the worst in parentheses."""
+    lines = [f"| curve | units | {' | '.join(SHOWN_RULES)} |", "| --- | ---: | ---: | ---: | ---: |"]
+    for problem, hidden in SHOWN_CURVES:
+        row = [problem.replace("|", "\\|"), str(hidden)]
+        for rule in SHOWN_RULES:
+            key = "curves", problem, hidden, rule
+            fits = (cell for cell in results if (cell.part, cell.problem, cell.hidden, cell.rule) == key)
+            errors = [results[cell].rmse for cell in fits]
+            row.append(f"{np.median(errors):.2g} ({max(errors):.2g})" if errors else "")
+        lines.append(f"| {' | '.join(row)} |")
+    return lines
+
+
+def load(path: Path) -> dict[Cell, Outcome]:
+    """Read results that were kept by --out."""
+    rows = json.loads(path.read_text())
+    return {Cell(*cell): Outcome(*(math.inf if v is None else v for v in found)) for cell, found in rows}
+
+
+def save(path: Path, results: dict[Cell, Outcome]) -> None:
+    """Keep results, one line per fit; None stands for infinity."""
+    rows = []
+    for cell, found in results.items():
+        numbers = [float(f"{value:.4g}") if math.isfinite(value) else None for value in found]
+        rows.append(json.dumps([list(cell), numbers]))
+    path.write_text("[\n" + ",\n".join(rows) + "\n]\n")
 
 
 def main() -> int:
-    """Run the script. For bad input it prints one line to stderr and returns 2."""
-    problems = curves() | curves(noise=0.1) | tables()
+    """Run the script."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rules", nargs="+", metavar="RULE", default=list(RULES), help="names, default: all")
-    parser.add_argument("--problems", nargs="+", metavar="P", default=list(problems), help="names, default: all")
-    parser.add_argument("--widths", nargs="+", type=int, metavar="N", default=[30, 60, 100, 300, 1000, 3000])
-    parser.add_argument("--seeds", type=int, metavar="N", default=5, help="starts of each fit (%(default)s)")
-    parser.add_argument("--epochs", type=int, metavar="N", default=32_000, help="epochs of each fit (%(default)s)")
-    parser.add_argument("--most", type=int, metavar="N", default=300, help="widest with several inputs (%(default)s)")
-    parser.add_argument("--quick", action="store_true", help="a small study")
+    parser.add_argument("--quick", action="store_true", help="a small sample")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="keep the results in a JSON file")
+    parser.add_argument("--tables", type=Path, metavar="FILE", help="print the tables of results that were kept")
     args = parser.parse_args()
-    if args.quick:
-        vars(args).update(QUICK)
-    unknown = [name for name in args.rules if name not in RULES]
-    unknown += [name for name in args.problems if name not in problems and name != "diabetes"]
-    if unknown:
-        parser.error(f"unknown: {', '.join(unknown)}; the rules are {list(RULES)}, the problems {list(problems)}")
-    if min(*args.widths, args.seeds, args.epochs) < 1:
-        parser.error("--widths, --seeds and --epochs must be positive")
-    warnings.simplefilter("ignore")  # fits at a constant rate end in peaks, which the column "rise" shows
-    print("| rule | problem | hidden | RMSE | jump | rise |")
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
-    for problem in args.problems:
-        for hidden in args.widths:
-            if problem not in problems or (problems[problem][0].ndim > 1 and hidden > args.most):
-                continue
-            for name in args.rules:
-                print(row(name, problem, problems[problem], hidden, args.epochs, args.seeds), flush=True)
-    print(f"\nMedians of {args.seeds} seeds after {args.epochs:,} epochs; the worst seed in parentheses.")
+    if args.tables:
+        results = load(args.tables)
+    else:
+        problems = curves() | curves(noise=0.1) | tables()
+        jobs = (joblib.delayed(run)(cell, problems[cell.problem]) for cell in cells(sample(quick=args.quick)))
+        results = dict(joblib.Parallel(n_jobs=2, batch_size=len(RULES))(jobs))
+    if args.out:
+        save(args.out, results)
+    print("\n".join(summary(results) + of_some_curves(results)))
     return 0
 
 

@@ -190,9 +190,23 @@ def test_an_ensemble_says_where_it_is_unsure(tmp_path, assert_drawn):
     assert_drawn(tmp_path / "uncertainty.png")
 
 
-def test_the_study_of_rates_prints_its_table():
-    arguments = "--rules", "plain, chosen", "momentum, chosen", "--problems", "sin 1x", "--widths", 10
-    done = run("choose_rate.py", *arguments, "--seeds", 1, "--epochs", 200)
+def test_the_study_of_rates_keeps_its_results_and_prints_their_tables(tmp_path):
+    done = run("choose_rate.py", "--quick", "--out", tmp_path / "rates.json")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("| sin 1x | 10 |") == 2
-    assert run("choose_rate.py", "--rules", "fast").returncode == 2
+    assert "| curves: 8 fits | RMSE | ruined | jump | rise |" in done.stdout
+    assert "| plain, chosen | 1.00 | 0 |" in done.stdout
+    again = run("choose_rate.py", "--tables", tmp_path / "rates.json")
+    assert again.stdout == done.stdout
+
+
+def test_the_page_on_settings_has_the_tables_of_the_study():
+    root = Path(__file__).parent.parent
+    tables = run("choose_rate.py", "--tables", root / "benchmarks/rates.json").stdout.splitlines()
+    page = (root / "docs/settings.md").read_text()
+    rows = [line for line in tables if line.startswith(("| plain", "| momentum", "| Nesterov", "| sin", "| step"))]
+    assert len(rows) > 50
+    shown = [row for row in rows if row in page]
+    assert len(shown) >= 19  # a part of the summary, and the table of curves
+    of_page = [line for line in page.splitlines() if line.startswith(("| plain", "| momentum", "| Nesterov"))]
+    assert of_page
+    assert set(of_page) <= set(rows)
