@@ -62,10 +62,13 @@ def fit(
     ----------
     x : array_like of shape (n,) or (n, n_in)
         Inputs.
-        `numpy.asarray` must convert them to finite real numbers. The array is not modified.
+        Finite real numbers: an array, anything that `numpy.asarray` converts, or a data frame. The model keeps the
+        names of the columns of data frames of pandas, polars and Arrow in `feature_names`. Data are not modified.
     y : array_like of shape (n,) or (n, n_out)
         Targets.
-        Predictions of the model have the same number of dimensions as y.
+        Predictions of the model have the same number of dimensions as y. The names of the columns of a data frame, or
+        of a series, are kept in `target_names`. A target that is constant, up to rounding, is the prediction
+        everywhere if the data are standardised.
     hidden : int, default 1000
         Number of hidden units.
         Ignored if `init` is a Model or a tuple of weights.
@@ -143,9 +146,9 @@ def fit(
     dtype : numpy.float32, numpy.float64 or None, default None
         Floating-point type of the data and of the returned weights.
         By default, float32 if both x and y are float32, and float64 otherwise. "univariate" always computes in
-        float64, and the other engines compute in this type. Subtract a large offset of x before you train in float32:
-        an offset of 1e5 times the spread of x can increase the RMSE by several percent, and an offset of 1e6 times
-        the spread can multiply it.
+        float64, and the other engines compute in this type. Standardised columns must not
+        have a mean above 4.1e4 times their standard deviation in float32, or 2.7e10 in float64: weights of this type
+        cannot represent the shift. Subtract an offset from the column first.
     threads : int or None, default None
         Number of threads of "dense"; the other engines use one.
         A given number determines the order of summation, and therefore the last bits of the result. By default, "dense"
@@ -207,7 +210,9 @@ def fit(
     OSError
         If the checkpoint cannot be written. The previous checkpoint is kept.
     MemoryError
-        If the fit needs more memory than this machine has.
+        If the fit needs more memory than is available. The message says how much, and how long the fit would take.
+    KeyboardInterrupt
+        If Ctrl-C was pressed before the first epoch was done.
     DivergenceError
         If the squared error or a weight becomes infinite or undefined. An RMSE above 1e154 in the units of the training
         counts as infinite, because its square overflows; in float32, an RMSE or a weight above 3e38 does. The error has
@@ -216,7 +221,7 @@ def fit(
     Warns
     -----
     RuntimeWarning
-        If Ctrl-C ended the training. The model trained so far is returned.
+        If Ctrl-C ended the training after the first epoch. The model trained so far is returned.
         If, without `patience`, the last RMSE is more than twice the lowest, and above 1e-6 of y's standard deviation.
 
     See Also

@@ -179,16 +179,21 @@ def test_ctrl_c_before_the_first_epoch_raises_at_once(sine, monkeypatch, step, s
     assert fastmlp.fit(*sine, hidden=5, epochs=3, rng=0).info.stop_reason == "epochs"
 
 
-def test_a_ctrl_c_that_was_lost_is_raised_before_the_first_epoch(sine, monkeypatch):
+@pytest.mark.parametrize("is_repeated", [False, True])
+def test_a_ctrl_c_that_was_lost_is_raised_again(sine, monkeypatch, is_repeated):
     def loses(*arguments, **options):
         with contextlib.suppress(KeyboardInterrupt):  # as in a function that C code calls
             os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1)
+            time.sleep(30)
+        if is_repeated:
+            time.sleep(30)
         return Weights(np.ones((1, 5)), np.ones(5), np.ones((5, 1)), np.zeros(1))
 
     monkeypatch.setattr("fastmlp.starting.start.initial_weights", loses)
+    started = time.perf_counter()
     with pytest.raises(KeyboardInterrupt):
         fastmlp.fit(*sine, hidden=5, epochs=100, rng=0)
+    assert time.perf_counter() - started < 20
 
 
 def test_ctrl_c_before_the_first_epoch_writes_no_checkpoint():

@@ -402,3 +402,32 @@ def test_a_number_of_numpy_is_a_number(friedman):
     expected = small(early_stopping=True, validation_fraction=0.25).fit(*friedman)
     got = small(early_stopping=np.True_, validation_fraction=np.float32(0.25), epochs=np.int64(200)).fit(*friedman)
     np.testing.assert_array_equal(got.predict(friedman[0]), expected.predict(friedman[0]))
+
+
+def test_y_is_not_cast_to_the_dtype_of_x():
+    x = np.linspace(-1, 1, 60, dtype=np.float32)[:, None]
+    y = 1.7e9 + 1000 * x[:, 0].astype(np.float64)
+    predicted = FastMLPRegressor(hidden=20, random_state=0).fit(x, y).predict(x)
+    assert np.abs(predicted - y).max() < 30  # in float32, 1.7e9 has a resolution of 128
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_dates_are_refused_alone_and_beside_numbers(library):
+    frames = pytest.importorskip(library)
+    numbers = np.linspace(0, 1, 20)
+    dates = np.datetime64("2020-01-01T00:00:00") + np.arange(20).astype("timedelta64[s]")
+    for table in (frames.DataFrame({"t": dates}), frames.DataFrame({"a": numbers, "t": dates})):
+        with pytest.raises(TypeError, match=r"X must be an array of real numbers, got dtype datetime64\[\w+\] in column 't'"):
+            FastMLPRegressor(hidden=5).fit(table, numbers)
+    with pytest.raises(TypeError, match="y must be an array of real numbers, got dtype datetime64"):
+        FastMLPRegressor(hidden=5).fit(numbers[:, None], frames.DataFrame({"t": dates})["t"])
+
+
+def test_the_estimator_keeps_the_names_of_inputs_and_target():
+    pandas = pytest.importorskip("pandas")
+    table = pandas.DataFrame({"a": np.linspace(0, 1, 20), "b": [True, False] * 10, "t": np.linspace(0, 1, 20) ** 2})
+    estimator = FastMLPRegressor(hidden=5, epochs=5, random_state=0).fit(table[["a", "b"]], table["t"])
+    assert estimator.model_.feature_names == ("a", "b")
+    assert estimator.model_.target_names == ("t",)
+    with pytest.raises(ValueError, match="feature names"):
+        estimator.predict(table[["b", "a"]])

@@ -6,7 +6,7 @@ a wrong value a ValueError, and a size beyond the memory a MemoryError.
 
 from fastmlp.checks.arrays import common_dtype, fractions, weights
 from fastmlp.checks.data import Samples, inputs, require_inputs, samples
-from fastmlp.checks.frames import column_names, require_names
+from fastmlp.checks.frames import Column, column_names, frame_columns, require_names
 from fastmlp.checks.messages import counted, shortened, wording
 from fastmlp.checks.rates import learning_rate
 from fastmlp.checks.scalars import (
@@ -24,6 +24,7 @@ from fastmlp.checks.scalars import (
 from fastmlp.checks.sizes import duration, fits_memory, gigabytes, memory, snapshots
 
 __all__ = [
+    "Column",
     "Samples",
     "at_least",
     "choice",
@@ -37,6 +38,7 @@ __all__ = [
     "fits_memory",
     "flag",
     "fractions",
+    "frame_columns",
     "generator",
     "gigabytes",
     "inputs",

@@ -128,6 +128,7 @@ class Net:
         ----------
         x : array_like of shape (n, n_in), or (n,) if n_in is 1
             Inputs, in the units of the training data.
+            The columns of a data frame must have the names `feature_names`, in this order, if the network has names.
 
         Returns
         -------

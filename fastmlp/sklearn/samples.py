@@ -39,10 +39,14 @@ def checked_inputs(estimator: Any, X: Any) -> Array:
 
 def _require_no_dates(name: str, value: Any) -> None:
     """Refuse dates and durations, which scikit-learn would take as numbers of nanoseconds or days."""
-    dtype = getattr(np.asarray(value), "dtype", None)
-    if dtype is not None and dtype.kind in "mM":
-        remedy = "Subtract a date and divide by numpy.timedelta64(1, 'D'), for example."
-        raise TypeError(checks.wording(name, "an array of real numbers", f"dtype {dtype}", remedy))
+    if type(value) is np.ndarray and value.dtype.kind in "biuf":
+        return
+    for column in checks.frame_columns(value) or [checks.Column(None, value)]:
+        dtype = getattr(np.asarray(column.entries), "dtype", None)
+        if dtype is not None and dtype.kind in "mM":
+            place = "" if column.name is None else f" in column {column.name!r}"
+            remedy = "Subtract a date and divide by numpy.timedelta64(1, 'D'), for example."
+            raise TypeError(checks.wording(name, "an array of real numbers", f"dtype {dtype}{place}", remedy))
 
 
 def checked_validation(estimator: Any, validation: Any) -> tuple[Array, ...]:

@@ -154,9 +154,9 @@ class FitOptions:
         "Floating-point type of the data and of the returned weights.",
         """
         By default, float32 if both x and y are float32, and float64 otherwise. "univariate" always computes in
-        float64, and the other engines compute in this type. Subtract a large offset of x before you train in float32:
-        an offset of 1e5 times the spread of x can increase the RMSE by several percent, and an offset of 1e6 times
-        the spread can multiply it.
+        float64, and the other engines compute in this type. Standardised columns must not
+        have a mean above 4.1e4 times their standard deviation in float32, or 2.7e10 in float64: weights of this type
+        cannot represent the shift. Subtract an offset from the column first.
         """,
         kind="numpy.float32, numpy.float64 or None",
     )

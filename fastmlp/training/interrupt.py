@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextvars
 import signal
 import threading
@@ -12,13 +13,16 @@ from typing import Any, TypeVar
 from fastmlp.compiled.threads import acts_for_main_thread
 
 Result = TypeVar("Result")
+REPEAT_SECONDS = 0.5  # after which a KeyboardInterrupt that was lost is raised again
 WAIT_SECONDS = 0.1  # for which the main thread waits at a time; on Windows, Ctrl-C does not end a wait
 
 
 class Interrupt:
     """Watches for Ctrl-C while the main thread is in the `with` block.
 
-    Ctrl-C raises KeyboardInterrupt. After `defer` it is noted only, and a second Ctrl-C raises.
+    Ctrl-C raises KeyboardInterrupt, and again until the block has ended: an exception in a function that C code calls
+    is lost, and LLVM calls such functions while it compiles. After `defer`, Ctrl-C is noted only, and a second one
+    raises.
 
     Attributes
     ----------
@@ -29,6 +33,7 @@ class Interrupt:
     def __init__(self) -> None:
         self.requested = False
         self._defers = False
+        self._has_ended = False
         self._previous: Any = None
 
     def __enter__(self) -> Interrupt:
@@ -43,14 +48,12 @@ class Interrupt:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._has_ended = True
         if self._previous is not None:
             signal.signal(signal.SIGINT, self._previous)
 
     def check(self) -> None:
-        """Raise KeyboardInterrupt if Ctrl-C was pressed, also if the first exception was lost.
-
-        Exceptions are lost in functions that C code calls, and where they were raised in another thread.
-        """
+        """Raise KeyboardInterrupt if Ctrl-C was pressed, in any thread."""
         if self.requested:
             raise KeyboardInterrupt
 
@@ -61,8 +64,31 @@ class Interrupt:
 
     def _request(self, number: int, frame: FrameType | None) -> None:
         is_second, self.requested = self.requested, True
-        if is_second or not self._defers:
+        if self._defers and not is_second:
+            return
+        if not self._defers:
+            again = threading.Timer(REPEAT_SECONDS, self._repeat)
+            again.daemon = True
+            again.start()
+        if not _is_lost(frame):
             raise KeyboardInterrupt
+
+    def _repeat(self) -> None:
+        if self._has_ended:
+            return
+        if hasattr(signal, "pthread_kill"):  # unlike interrupt_main, it also ends a wait
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        else:
+            _thread.interrupt_main()
+
+
+def _is_lost(frame: FrameType | None) -> bool:
+    """Return whether an exception raised in this frame is lost: in a function that LLVM calls while it compiles."""
+    while frame is not None:
+        if frame.f_code.co_name.startswith("_raw_object_cache"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def interruptible(function: Callable[[], Result]) -> Result:
