@@ -415,9 +415,11 @@ def test_y_is_not_cast_to_the_dtype_of_x():
 def test_dates_are_refused_alone_and_beside_numbers(library):
     frames = pytest.importorskip(library)
     numbers = np.linspace(0, 1, 20)
-    dates = np.datetime64("2020-01-01T00:00:00") + np.arange(20).astype("timedelta64[s]")
+    dates = np.datetime64("2020-01-01T00:00:00") + np.arange(20).astype("timedelta64[ms]")
     for table in (frames.DataFrame({"t": dates}), frames.DataFrame({"a": numbers, "t": dates})):
-        with pytest.raises(TypeError, match=r"X must be an array of real numbers, got dtype datetime64\[\w+\] in column 't'"):
+        with pytest.raises(
+            TypeError, match=r"X must be an array of real numbers, got dtype datetime64\[\w+\] in column 't'"
+        ):
             FastMLPRegressor(hidden=5).fit(table, numbers)
     with pytest.raises(TypeError, match="y must be an array of real numbers, got dtype datetime64"):
         FastMLPRegressor(hidden=5).fit(numbers[:, None], frames.DataFrame({"t": dates})["t"])
@@ -431,3 +433,6 @@ def test_the_estimator_keeps_the_names_of_inputs_and_target():
     assert estimator.model_.target_names == ("t",)
     with pytest.raises(ValueError, match="feature names"):
         estimator.predict(table[["b", "a"]])
+    both, swapped = table[["t", "a"]], table[["a", "t"]]
+    with pytest.raises(ValueError, match=r"the columns of validation y must be .* got 'a' in place of 't'"):
+        estimator.fit(table[["a", "b"]], both, validation=(table[["a", "b"]], swapped))

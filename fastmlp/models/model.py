@@ -45,8 +45,8 @@ class Model(Net):
         By default, 1 for one output and 2 for several.
     feature_names, target_names : sequence of str, optional
         Names of the inputs and of the outputs, such as the columns of a table.
-        They are stored as tuples. `fastmlp.fit` takes them from data frames, and keeps those of a Model in `init`. A data
-        frame with other names, or with the same in another order, is then refused.
+        They are stored as tuples. `fastmlp.fit` takes them from data frames, and keeps those of a Model in `init`. A
+        data frame with other names, or with the same in another order, is then refused.
     y_clip : array_like of shape (n_out, 2), optional
         Smallest and largest prediction of each output.
         Predictions, RMSE, plots and exports are clipped to it; `input_gradient` is 0 where it clips. `gradients` and

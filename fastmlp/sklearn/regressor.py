@@ -213,7 +213,7 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
         training = samples.checked_samples(self, X, y, sample_weight, reset=not continues)
         seed = samples.seed(self.random_state)
         if validation is not None:
-            validation = samples.checked_validation(self, validation)
+            validation = samples.checked_validation(self, validation, checks.column_names(y))
         patience = self.patience
         if checks.flag("early_stopping", self.early_stopping):
             if validation is None:
@@ -221,6 +221,7 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
             if patience is None:
                 patience = max(1, checks.count("epochs", self.epochs) // EPOCHS_PER_PATIENCE)
         self._train(training, continues, seed, epochs=self.epochs, validation=validation, patience=patience)
+        self.model_ = samples.named(self.model_, self, y)
         self.model_ = samples.named(self.model_, self, y)
         self._note_course(validation)
         assert self.model_.info is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -49,13 +50,14 @@ def _require_no_dates(name: str, value: Any) -> None:
             raise TypeError(checks.wording(name, "an array of real numbers", f"dtype {dtype}{place}", remedy))
 
 
-def checked_validation(estimator: Any, validation: Any) -> tuple[Array, ...]:
-    """Check the validation samples that a user gives: (X, y) or (X, y, sample_weight)."""
+def checked_validation(estimator: Any, validation: Any, target_names: Sequence[str] | None) -> tuple[Array, ...]:
+    """Check the validation samples that a user gives: (X, y) or (X, y, sample_weight), with these names in y."""
     rule = "a tuple (X, y) or (X, y, sample_weight)"
     if not isinstance(validation, tuple | list):
         raise TypeError(checks.wording("validation", rule, type(validation).__name__))
     if len(validation) not in (2, 3):
         raise ValueError(checks.wording("validation", rule, checks.counted(len(validation), "entry")))
+    checks.require_names("validation y", checks.column_names(validation[1]), target_names)
     weight = validation[2] if len(validation) == 3 else None
     checked = checked_samples(estimator, validation[0], validation[1], weight, reset=False)
     return tuple(array for array in checked if array is not None)
