@@ -210,3 +210,13 @@ def test_the_page_on_settings_has_the_tables_of_the_study():
     of_page = [line for line in page.splitlines() if line.startswith(("| plain", "| momentum", "| Nesterov"))]
     assert of_page
     assert set(of_page) <= set(rows)
+
+
+def test_compare_lbfgs():
+    done = run("compare_lbfgs.py", "--seeds", 1, "--cases", "sin 100 x 30", "--seconds", 0.002, 0.01)
+    assert done.returncode == 0, done.stderr
+    table = [line for line in done.stdout.splitlines() if line.startswith("| sin 100 x 30")]
+    assert [row.split(" | ")[1] for row in table] == ["scikit-learn", "SciPy"]
+    done = run("compare_lbfgs.py", "--seconds", 1, 0.1)
+    assert done.returncode == 2
+    assert "ascending" in done.stderr
