@@ -226,6 +226,7 @@ def test_a_net_of_several_inputs_has_no_kinks_and_takes_rows():
     with pytest.raises(ValueError, match=r"Model\.kinks supports one input; this net has 2\."):
         net.kinks()
     with pytest.raises(
-        ValueError, match=r"x must be of shape \(n, 2\), got shape \(2,\). Pass one sample as x\[None\]"
+        ValueError,
+        match=r"x must be of shape \(n, 2\), got shape \(2,\). Pass one sample as numpy\.asarray\(x\)\[None\]\.",
     ):
         net.predict([1.0, 2.0])

@@ -327,6 +327,26 @@ def test_other_arguments_say_the_same(name):
         calls[name]()
 
 
+def test_other_columns_of_polars_are_refused():
+    cases = {
+        "several in an entry in column 'c'.": pl.Series([[1.0, 2.0]] * N, dtype=pl.Array(pl.Float64, 2)),
+        "a Series in column 'c'. numpy.asarray cannot convert it: ": pl.Series(range(N), dtype=pl.Int128),
+        "[1] at row 0, column 'c'.": pl.Series([[1]] * N),
+        "'1,5' at row 0, column 'c'. Write numbers with a decimal point": pl.Series(["1,5"] * N),
+    }
+    for got, entries in cases.items():
+        with pytest.raises(TypeError, match=re.escape(f"x must be an array of real numbers, got {got}")):
+            fit(pl.DataFrame({"a": Y, "c": entries}))
+
+
+def test_one_sample_as_the_error_says():
+    model = fit(TABLE[["a", "b"]])
+    for sample in (TABLE[["a", "b"]].astype(float).iloc[0], [0.5, 1.0], np.array([0.5, 1.0])):
+        with pytest.raises(ValueError, match=r"Pass one sample as numpy\.asarray\(x\)\[None\]\."):
+            model.predict(np.asarray(sample))
+        assert model.predict(np.asarray(sample)[None]).shape == (1,)
+
+
 def test_numbers_as_objects_are_taken():
     x = np.array([1, 2.5, True, decimal.Decimal("0.5"), np.float32(3), 10**30], dtype=object)
     np.testing.assert_array_equal(fit(x).x_range, [[0.5, 1e30]])

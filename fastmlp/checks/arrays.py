@@ -69,9 +69,11 @@ def _converted(value: Any, source: Source) -> Array:
         array = np.asarray(value)
     except ValueError as error:
         raise ValueError(wording(source.name, "a rectangular array of numbers", repr(value))) from error
-    except (TypeError, RuntimeError) as error:
-        got, remedy = described(value), f"numpy.asarray cannot convert it: {error}"
+    except Exception as error:  # libraries raise errors of their own
+        got, remedy = described(value) + source.in_column(), f"numpy.asarray cannot convert it: {error}"
         raise TypeError(wording(source.name, "an array of real numbers", got, remedy)) from error
+    if source.columns is not None and array.ndim != 1:
+        raise TypeError(wording(source.name, "an array of real numbers", "several in an entry" + source.in_column()))
     if array.dtype.kind in REAL_KINDS:
         return array
     if array.dtype == object and array.ndim:

@@ -103,7 +103,7 @@ def require_inputs(shape: tuple[int, ...], n_in: int) -> None:
     """Check the shape of x: (n, n_in), or (n,) for one input."""
     n_columns = shape[1] if len(shape) == 2 else 1
     if n_columns != n_in:
-        remedy = "Pass one sample as x[None]." if len(shape) == 1 else ""
+        remedy = "Pass one sample as numpy.asarray(x)[None]." if len(shape) == 1 else ""
         raise ValueError(wording("x", f"of shape (n, {n_in})", f"shape {shape}", remedy))
 
 

@@ -28,6 +28,7 @@ REMEDIES = {
         "pandas": "Convert the text with {x}.astype(float).",
         "polars": "Convert the text with {x}.cast(float).",
     },
+    "text with a comma": {"": "Write numbers with a decimal point, as pandas.read_csv(..., decimal=',') does."},
     "text": {
         "": "Encode text as numbers, for example as one column of 0 and 1 for each word.",
         "pandas": "Encode text as numbers, for example with pandas.get_dummies({frame}).",
@@ -73,6 +74,10 @@ class Source(NamedTuple):
             return f"row {row}, column {self.columns[column[0] if column else 0]!r}"
         return f"row {row}, column {column[0]}" if column else f"position {row}"
 
+    def in_column(self) -> str:
+        """Return the words for the column, if there is only one."""
+        return "" if self.columns is None else f" in column {self.columns[0]!r}"
+
     def remedy(self, kind: str, column: int = 0) -> str:
         """Return what to do about entries of a kind, in words of the library."""
         options = REMEDIES[kind]
@@ -106,9 +111,7 @@ def refused_dtype(array: Array, source: Source) -> Exception:
         remedy = f"Pass numpy.lib.recfunctions.structured_to_unstructured({source.argument})."
     elif array.dtype == object:
         got = "None" if array.item() is None else described(array.item())
-    if source.columns is not None:
-        got += f" in column {source.columns[0]!r}"
-    return TypeError(wording(source.name, rule, got, remedy))
+    return TypeError(wording(source.name, rule, got + source.in_column(), remedy))
 
 
 def _refusal(flat: list[Any], first: int, shape: tuple[int, ...], source: Source) -> Exception:
@@ -117,10 +120,11 @@ def _refusal(flat: list[Any], first: int, shape: tuple[int, ...], source: Source
     if kind == "text":  # of "1.5" and "n/a", the second is the problem
         texts = [i for i, entry in enumerate(flat) if isinstance(entry, (str, bytes))]
         wrong = next((i for i in texts if not _is_numeric(flat[i])), None)
+        first = first if wrong is None else wrong
         if wrong is None:
             kind = "numeric text"
-        else:
-            first = wrong
+        elif _is_numeric(str(flat[first]).replace(",", "", 1)):
+            kind = "text with a comma"
     rule = "an array of real numbers" + (" without missing ones" if kind == "missing" else "")
     entry = flat[first]
     shown = repr(str(entry)) if isinstance(entry, str) else f"{entry}"  # numpy.str_ has a repr of its own
