@@ -31,8 +31,8 @@ fuzz: .venv/installed  ## compare fit with an independent implementation on rand
 reliability: .venv/installed  ## interrupt and kill fits, exhaust memory and disk, damage files; count lost results, in out/reliability
 	$(BIN)/python scripts/reliability.py $(if $(QUICK),--quick)
 
-compare: .venv/installed-dev  ## compare FastMLPRegressor with MLPRegressor at equal time, in ten minutes, in out/compare_sklearn
-	$(BIN)/python scripts/compare_sklearn.py
+compare: .venv/installed-compare  ## compare the estimators with those of scikit-learn on small tables in 25 minutes; QUICK=1: two minutes
+	$(BIN)/python scripts/compare $(if $(QUICK),--quick)
 
 docs: .venv/installed-docs  ## build the documentation and run its examples, in out/docs
 	$(BIN)/python -m mkdocs build
@@ -91,6 +91,10 @@ clean:  ## delete everything that the other targets created
 
 .venv/installed-peers: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[peers]'
+	touch .venv/installed $@
+
+.venv/installed-compare: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[compare]'
 	touch .venv/installed $@
 
 .venv/installed-docs: pyproject.toml | .venv/bin/python

