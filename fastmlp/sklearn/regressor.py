@@ -222,7 +222,6 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
                 patience = max(1, checks.count("epochs", self.epochs) // EPOCHS_PER_PATIENCE)
         self._train(training, continues, seed, epochs=self.epochs, validation=validation, patience=patience)
         self.model_ = samples.named(self.model_, self, y)
-        self.model_ = samples.named(self.model_, self, y)
         self._note_course(validation)
         assert self.model_.info is not None
         self.n_iter_ = self.model_.info.epochs_run
