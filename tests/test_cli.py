@@ -188,8 +188,9 @@ def test_versions_are_told(run):
         ("a,b,y\n\n1,,3\n", "data.csv: line 3, column 'b' must be a finite number, got an empty field."),
         ("a,b,y\n1,1_000,3\n", "data.csv: line 2, column 'b' must be a finite number, got '1_000'."),
         ("a,b,y\n1,inf,3\n", "data.csv: line 2, column 'b' must be a finite number, got 'inf'.\n"),
-        ("a;b;y\n1,37;2;3\n", "column 'a' must be a finite number, got '1,37'. Write numbers with a decimal point"),
-        ("a;b;y\n1.234,5;2;3\n", "got '1.234,5'. Write numbers with a decimal point and without commas."),
+        ("a;b;y\n1,37;2;3\n", "got '1,37'. If the comma is the decimal sign, add --decimal ,"),
+        ("a;b;y\n1.234,5;2;3\n", "got '1.234,5'. Write numbers without separators of thousands."),
+        ("a;b;y\n1,234.5;2;3\n", "got '1,234.5'. Write numbers without separators of thousands."),
         ('a,b,y\n"1\n",2,3\n1,nan,3\n', "data.csv: line 4, column 'b' must be a finite number, got 'nan'."),
         ("a,b,y\n1,2,3\n1,2\n", "data.csv: line 3 must have 3 fields, as the header does, got 2."),
         ('a,b,y\n1,2,3\n1,"2,3\n', "data.csv: the row that starts on line 3 cannot be read: unexpected end of data."),
@@ -202,7 +203,7 @@ def test_versions_are_told(run):
             "line 1 must be the names of the columns, got numbers ('1', '2', '3'). Add a line",
         ),
         ("a,a,y\n1,2,3\n", "data.csv: line 1 must be the names of the columns, got 'a' twice."),
-        ("a,,y\n1,2,3\n", "data.csv: line 1 must be the names of the columns, got no name for column 2."),
+        ("1,5;2,5\n3,5;4,5\n", "line 1 must be the names of the columns, got numbers ('1,5', '2,5'). Add a line"),
         ("", "data.csv: line 1 must be the names of the columns, got nothing."),
         ("a,b,y\n", "data.csv must have at least one row below its header, got none."),
         (
@@ -331,6 +332,183 @@ def test_errors_are_one_line_with_the_exit_code_of_their_kind(data, run, argumen
     assert not Path("model.npz").exists()
 
 
+DESCENT = ("epochs", "lr", "negative-slope", "optimizer", "momentum", "weight-decay", "batch-size", "patience")
+
+
+@pytest.mark.parametrize("option", [*DESCENT, "validation"])
+@pytest.mark.parametrize("value", [(), ("7",)])
+def test_an_option_of_descent_given_to_fit_cv_names_fit(data, run, option, value):
+    code, out, err = run("fit-cv", "data.csv", "--target", "y", "--out", "model.npz", f"--{option}", *value)
+    assert (code, out) == (2, "")
+    words = f"--{option} is an option of gradient descent, which fit-cv does not do. Use fastmlp fit."
+    assert err.splitlines()[-1] == f"fastmlp fit-cv: error: {words}"
+
+
+FIT_CV = ("fit-cv", "data.csv", "--target", "y", "--inputs", "a,b", "--out", "model.npz")
+
+
+def test_fit_cv_is_fastmlp_fit_cv_of_the_columns(data, run):
+    x, y = data
+    code, out, err = run(*FIT_CV, "--seed", 3, "--plot", "fit.png", "--weight", "w", "--hidden", 6, "--cv", 4, "--json")
+    assert (code, err) == (0, "data.csv: 40 rows; fitting 'y' from 'a', 'b'\n")
+    weight = 1 + np.arange(40) % 3
+    expected = fastmlp.fit_cv(x, y, hidden=6, cv=4, rng=3, sample_weight=weight)
+    model = fastmlp.load("model.npz")
+    np.testing.assert_array_equal(model.predict(x), expected.predict(x))
+    assert (model.feature_names, model.target_names) == (("a", "b"), ("y",))
+    facts = json.loads(out)
+    assert facts["cv_rmse"] == expected.info.cv_rmse
+    assert facts["rmse"] == expected.rmse(x, y, weight) < facts["cv_rmse"]
+    assert facts["alpha"] == list(expected.info.alpha)
+    assert Path("fit.png").read_bytes().startswith(b"\x89PNG")
+    text = run("info", "model.npz")[1]
+    assert f"RMSE on new data (cross-validated) {expected.info.cv_rmse:.6g}\n" in text
+    assert "training RMSE" not in text  # a model does not know its samples
+
+
+def test_both_fits_print_labelled_errors(data, run):
+    out = run(*FIT_CV, "--hidden", 4)[1]
+    assert [line.rsplit(maxsplit=1)[0].strip() for line in out.splitlines() if "RMSE" in line] == [
+        "RMSE on new data (cross-validated)",
+        "training RMSE",
+    ]
+    out = run(*FIT, "--validation", "data.csv")[1]
+    assert [line.rsplit(maxsplit=1)[0].strip() for line in out.splitlines() if "RMSE" in line] == [
+        "training RMSE",
+        "RMSE on validation data",
+    ]
+    out = run("fit-cv", "data.csv", "--inputs", "a", "--target", "y,b", "--out", "model.npz", "--hidden", 4)[1]
+    by_output = fastmlp.load("model.npz").info.cv_rmse_by_output
+    assert f"RMSE on new data, by output        {by_output[0]:.6g}, {by_output[1]:.6g}\n" in out
+
+
+def test_a_cross_validation_needs_two_rows(data, run):
+    Path("data.csv").write_text("a,b,y\n1,2,3\n")
+    code, out, err = run(*FIT_CV)
+    assert (code, out) == (1, "")
+    assert err == "fastmlp fit-cv: error: data.csv must have at least two rows for a cross-validation, got 1.\n"
+    code, _, err = run(*FIT_CV, "--hidden", 0)
+    assert code == 1
+    Path("data.csv").write_text("a,b,y\n1,2,3\n2,3,4\n")
+    code, _, err = run(*FIT_CV, "--hidden", 0)
+    assert (code, "hidden must be at least 1, got 0." in err) == (2, True)
+
+
+def test_intervals_are_two_columns_for_each_output(data, run):
+    x, _ = data
+    run("fit-cv", "data.csv", "--inputs", "a,w", "--target", "y,b", "--out", "model.npz", "--hidden", 4)
+    model = fastmlp.load("model.npz")
+    code, out, err = run("predict", "model.npz", "data.csv", "--interval", "0.8")
+    assert (code, err) == (0, "")
+    names, *rows = out.splitlines()
+    assert names == "predicted_y,low_y,high_y,predicted_b,low_b,high_b"
+    inputs = np.c_[x[:, 0], 1 + np.arange(40) % 3]
+    low, high = model.predict_interval(inputs, 0.8)
+    expected = np.stack([model.predict(inputs), low, high], axis=2).reshape(40, 6)
+    np.testing.assert_array_equal([[float(field) for field in row.split(",")] for row in rows], expected)
+    dataclasses.replace(model, target_names=None).save("nameless.npz")
+    out = run("predict", "nameless.npz", "data.csv", "--interval", "0.8", "--json")[1]
+    assert list(json.loads(out)) == ["predicted_1", "low_1", "high_1", "predicted_2", "low_2", "high_2"]
+    code, out, err = run("predict", "model.npz", "data.csv", "--interval", "0.99")
+    assert code == 0
+    assert err == (
+        "fastmlp predict: warning: the model has too few samples for this coverage; the intervals are infinite.\n"
+    )
+    assert out.splitlines()[1].split(",")[1:3] == ["-inf", "inf"]
+    assert set(json.loads(run("predict", "model.npz", "data.csv", "--interval", "0.99", "--json")[1])["low_y"]) == {
+        None
+    }
+
+
+def test_intervals_need_a_model_of_fit_cv_and_a_coverage(data, run):
+    run(*FIT)
+    code, out, err = run("predict", "model.npz", "data.csv", "--interval", "0.9", "--out", "p.csv")
+    assert (code, out, Path("p.csv").exists()) == (1, "", False)
+    assert "--interval requires a model of fastmlp fit-cv" in err
+    run(*FIT_CV, "--hidden", 3)
+    code, _, err = run("predict", "model.npz", "data.csv", "--interval", "90")
+    assert (code, "--interval: coverage must be between 0 and 1, got 90.0." in err) == (2, True)
+
+
+def test_rows_outside_the_trained_range_are_counted_and_named(data, run):
+    x, _ = data
+    run(*FIT)
+    top, low = float(x[:, 0].max()), float(x[:, 1].min())
+    Path("new.csv").write_text(f"b,a\n0,0\n0,{top!r}\n0,{top + 1!r}\n-9,0\n")
+    code, out, err = run("predict", "model.npz", "new.csv")
+    assert (code, len(out.splitlines())) == (0, 5)
+    assert err == (
+        "fastmlp predict: warning: 2 of 4 rows are outside the trained range: "
+        f"line 4 (a {top + 1:.6g} is above {top:.6g}), line 5 (b -9 is below {low:.6g})\n"
+    )
+    Path("new.csv").write_text("a,b\n" + "9,9\n" * 12)
+    err = run("predict", "model.npz", "new.csv")[2]
+    assert "12 of 12 rows" in err
+    assert err.endswith(f"line 6 (a 9 is above {top:.6g}) and 7 more\n")
+
+
+def test_rows_with_missing_values_are_left_out_when_asked(data, run):
+    x, y = data
+    lines = Path("data.csv").read_text().splitlines()
+    fields = [line.split(",") for line in lines]
+    fields[3][0], fields[7][3], fields[9][2], fields[11][1] = "", "NA", " nan ", ""  # the names are not used
+    Path("gaps.csv").write_text("\n".join(map(",".join, fields)) + "\n")
+    code, _, err = run("fit", "gaps.csv", *FIT[2:])
+    assert code == 1
+    assert "line 4, column 'a' must be a finite number, got an empty field. Leave out such rows with --missing" in err
+    code, _, err = run("fit", "gaps.csv", *FIT[2:], "--missing", "drop")
+    assert code == 0
+    assert err == (
+        "gaps.csv: left out 3 rows with missing values: line 4, line 8, line 10\n"
+        "gaps.csv: 37 rows; fitting 'y' from 'a', 'b'\n"
+    )
+    kept = np.setdiff1d(np.arange(40), [2, 6, 8])
+    expected = fastmlp.fit(x[kept], y[kept], hidden=8, epochs=30, rng=0)
+    np.testing.assert_array_equal(fastmlp.load("model.npz").predict(x), expected.predict(x))
+    code, out, err = run("predict", "model.npz", "gaps.csv", "--missing", "drop")
+    assert (code, len(out.splitlines())) == (0, 39)  # the target may be missing
+    assert "left out 2 rows with missing values: line 4, line 10" in err
+    Path("gaps.csv").write_text("a,b,y\n,1,2\n1,2,\n")
+    code, _, err = run("fit", "gaps.csv", *FIT[2:], "--missing", "drop")
+    assert code == 1
+    assert "gaps.csv must have a row without missing values in 'a', 'b', 'y', got none." in err
+
+
+def test_tables_with_decimal_commas_are_read_when_asked(data, run):
+    text = Path("data.csv").read_text().replace(",", ";").replace(".", ",")
+    Path("german.csv").write_text(text)
+    code, _, err = run("fit", "german.csv", *FIT[2:])
+    assert (code, "If the comma is the decimal sign, add --decimal ," in err) == (1, True)
+    run(*FIT)
+    expected = run("predict", "model.npz", "data.csv")[1]
+    assert run("fit", "german.csv", *FIT[2:], "--decimal", ",")[0] == 0
+    assert run("predict", "model.npz", "german.csv", "--decimal", ",")[1] == expected
+    code, _, err = run("fit", "data.csv", *FIT[2:], "--decimal", ",")
+    assert code == 1
+    assert "must be a finite number with a decimal comma, got" in err
+    assert "Read numbers with a decimal point without --decimal." in err
+
+
+def test_a_column_without_a_name_is_ignored_if_the_inputs_are_named(data, run):
+    lines = Path("data.csv").read_text().splitlines()
+    indexed = ["," + lines[0], *(f"{i},{line}" for i, line in enumerate(lines[1:]))]
+    Path("indexed.csv").write_text("\n".join(indexed) + "\n")
+    run(*FIT)
+    expected = run("predict", "model.npz", "data.csv")[1]
+    assert run("fit", "indexed.csv", *FIT[2:])[0] == 0
+    assert run("predict", "model.npz", "indexed.csv")[1] == expected
+    fit = ("fit", "indexed.csv", "--target", "y", "--out", "m.npz")
+    code, _, err = run(*fit)
+    assert code == 2
+    assert "indexed.csv: column 1 has no name. Name the inputs with --inputs to ignore it." in err
+    for target in ("", "z"):
+        code, _, err = run(*fit, "--target", target)
+        assert code == 2
+    dataclasses.replace(fastmlp.load("model.npz"), feature_names=None).save("nameless.npz")
+    code, _, err = run("predict", "nameless.npz", "indexed.csv")
+    assert (code, "column 1 has no name" in err) == (2, True)
+
+
 def test_the_inputs_of_a_prediction_must_be_as_many_as_the_nets(data, run):
     run(*FIT)
     dataclasses.replace(fastmlp.load("model.npz"), feature_names=None).save("nameless.npz")
@@ -411,7 +589,8 @@ def test_names_in_any_script_come_through_a_pipe(data):
 
     code, out, _ = run_in_ascii("fit", "-", "--target", "压力", "--inputs", "温度,b", *FIT[6:])
     assert code == 0
-    assert rb"inputs          \u6e29\u5ea6, b" in out.splitlines()
+    (inputs,) = (line.split(maxsplit=1)[1] for line in out.splitlines() if line.startswith(b"inputs "))
+    assert inputs == rb"\u6e29\u5ea6, b"
     assert fastmlp.load("model.npz").feature_names == ("温度", "b")
     assert run_in_ascii("info", "model.npz")[0] == 0
     code, out, err = run_in_ascii("predict", "model.npz", "-", "--json")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import fastmlp
-from fastmlp.cli.arguments import OPTIONS, parser
+from fastmlp.cli.commands import parser
+from fastmlp.cli.fit import OPTIONS
 from fastmlp.starting.options import FitOptions
 
 ROOT = Path(__file__).parent.parent
