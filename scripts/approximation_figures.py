@@ -29,19 +29,19 @@ def draw_epochs(curves: Sequence[Curve], note: str, path: Path) -> None:
         color = f"C{list(times_drawn).index(formula)}"
         style = {"color": color, "ls": STYLES[repetition % len(STYLES)], "lw": 1.2 if repetition else 2.0}
         laws = [power_law(curve.epoch, curve.rmse, span) for span in curve.ranges]
-        label = f"{_cut(formula)}, {rate_text(curve.run.rate)}\n{_slopes(laws)}"
+        label = f"{cut(formula)}, {rate_text(curve.run.rate)}\n{_slopes(laws)}"
         ax.plot(curve.epoch, curve.rmse, label=label, **style)
         if not repetition:
             _draw_laws(ax, laws)
         fine_ax.plot(curve.fine_epoch, curve.fine_rmse, **style)
         fine_ax.axhline(joined_samples_rmse(formula, curve.run.fine), color=color, lw=0.5)
     run = curves[0].run
-    _log_log(ax, "epoch", f"At the {POINTS} training samples (black: fitted slopes)")
-    _log_log(fine_ax, "epoch", f"At {run.fine:,} points (horizontal lines: straight lines from sample to sample)")
+    draw_log_log(ax, "epoch", f"At the {POINTS} training samples (black: fitted slopes)")
+    draw_log_log(fine_ax, "epoch", f"At {run.fine:,} points (horizontal lines: straight lines from sample to sample)")
     ax.set_ylabel("RMSE")
     figure.legend(loc="outside lower center", ncols=2, fontsize=9)
     figure.suptitle(f"RMSE against epochs: {run.hidden:,} hidden units, seed {run.seed}{note}")
-    _save(figure, path)
+    save(figure, path)
 
 
 def draw_widths(series: Sequence[WidthSeries], epochs: Sequence[int], note: str, path: Path) -> None:
@@ -60,12 +60,12 @@ def draw_widths(series: Sequence[WidthSeries], epochs: Sequence[int], note: str,
             _draw_laws(ax, laws)
         fine = np.median(one.fine_rmse(), axis=1)
         ax.plot(one.widths, fine, "--", color="0.4", lw=1, label=f"{epochs[-1]:,} epochs, at {one.run.fine:,} points")
-        _log_log(ax, "hidden units", f"{_cut(one.run.formula)}, {rate_text(one.run.rate)}")
+        draw_log_log(ax, "hidden units", f"{cut(one.run.formula)}, {rate_text(one.run.rate)}")
         ax.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.12))
     axes[0][0].set_ylabel(f"RMSE at the {POINTS} training samples")
     n_seeds = len(series[0].curves[0])
     figure.suptitle(f"RMSE against width: median and range of {n_seeds} seeds{note}; black: fitted slopes")
-    _save(figure, path)
+    save(figure, path)
 
 
 def _draw_laws(ax: Axes, laws: Sequence[PowerLaw]) -> None:
@@ -80,16 +80,19 @@ def _slopes(laws: Sequence[PowerLaw]) -> str:
     return "slope " + ", ".join(f"{law.slope:.2f} over {law.span}" for law in laws)
 
 
-def _log_log(ax: Axes, xlabel: str, title: str) -> None:
+def draw_log_log(ax: Axes, xlabel: str, title: str) -> None:
+    """Make both axes logarithmic, with a grid."""
     ax.set(xscale="log", yscale="log", xlabel=xlabel)
     ax.set_title(title, parse_math=False)
     ax.grid(alpha=0.3)
 
 
-def _cut(text: str) -> str:
+def cut(text: str) -> str:
+    """Return the text, or its beginning if it is too long for a title."""
     return text if len(text) <= LABEL_LENGTH else text[: LABEL_LENGTH - 3] + "..."
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure to a file and close it."""
     figure.savefig(path, dpi=150)
     plt.close(figure)

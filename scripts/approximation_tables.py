@@ -61,7 +61,7 @@ because {many:,} would take longer than the training."""
 
 
 def page(
-    curves: Sequence[Curve], series: Sequence[WidthSeries], epochs: Sequence[int], seconds: float, note: str
+    curves: Sequence[Curve], series: Sequence[WidthSeries], epochs: Sequence[int], units: str, seconds: float, note: str
 ) -> str:
     """Return the page with all tables and their explanations."""
     run = curves[0].run
@@ -74,6 +74,10 @@ def page(
 # With enough epochs and units, does the loss fall below any number?{reservation}
 
 {SETTING.format(points=POINTS, hidden=run.hidden, seed=run.seed)}
+
+## What units can do
+
+{units}
 
 ## RMSE against epochs
 

@@ -122,6 +122,13 @@ def test_knots_are_samples_where_there_are_few():
     assert joined_rmse(np.sin, -np.pi, np.pi, model) < 4e-3
 
 
+@pytest.mark.parametrize("hidden", [40, 60, 70, 80, 85])
+def test_more_units_fit_better_where_knots_are_samples(hidden):
+    x, y = sine()
+    errors = [fastmlp.fit_knots(x, y, hidden=hidden + more).rmse(x, y) for more in (0, 10)]
+    assert errors[1] < errors[0]
+
+
 @pytest.mark.parametrize("hidden", [3, 9, 30, 45, 120])
 def test_order_shift_and_scale_change_rounding_only(hidden):
     rng = np.random.default_rng(1)

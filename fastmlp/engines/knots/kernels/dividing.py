@@ -22,8 +22,9 @@ from fastmlp.engines.knots.kernels.layout import Samples, Spline
 from fastmlp.engines.knots.kernels.moments import Moments, combined, moments_of, store, stored, sum_blocks
 
 HIGHEST_PRICE, LOWEST_PRICE = 4.0, -160.0  # log2, where the targets have variance 1
-N_PRICES = 24
+N_PRICES, N_SECANTS = 40, 8  # at most, and those by the power law before bisection
 ORDER = 5.0  # a smooth function has an error of n_pieces^-4, so the price falls as n_pieces^-5
+SLANT = 0.01  # the price rises to the right by 1 %: in a symmetric function, pieces would vanish in pairs or fours
 TIE = 1e-6  # relative difference of totals below which the first one is taken, whatever their last bits are
 
 
@@ -73,8 +74,9 @@ def count_pieces(division: Division, price: Any, n_least: Any) -> Any:
     for j in range(1, ends.size):
         least = 1e300
         best = 1
+        own_price = price * (1.0 + SLANT * j / ends.size)
         for length in range(1, min(errors.shape[1] - 1, j) + 1):
-            cost = total[j - length] + errors[j, length] + price
+            cost = total[j - length] + errors[j, length] + own_price
             if cost < least * (1.0 - TIE) and ends[j] - ends[j - length] >= n_least:
                 least = cost
                 best = length
@@ -95,7 +97,7 @@ def search_price(division: Division, n_wanted: Any, n_least: Any) -> Any:
     price = -ORDER * np.log2(n_wanted)
     n_pieces = 0
     for i in range(N_PRICES):
-        if i == N_PRICES - 1 or not low < price < high:
+        if i >= N_SECANTS or not low < price < high:
             price = high if i == N_PRICES - 1 else 0.5 * (low + high)
         n_pieces = count_pieces(division, 2.0**price, n_least)
         if n_pieces == n_wanted:
@@ -109,23 +111,29 @@ def search_price(division: Division, n_wanted: Any, n_least: Any) -> Any:
 
 
 @inlined
-def place_pieces(division: Division, n_pieces: Any, first: Any) -> None:
+def place_pieces(division: Division, n_pieces: Any, n_least: Any, first: Any) -> None:
     """Overwrite the first samples of the pieces; if there are too few, divide them evenly, the larger ones more often.
 
-    The missing pieces are shared out in proportion to the samples.
+    The missing pieces are shared out in proportion to how many more pieces of n_least samples fit into each.
     """
     ends, lengths = division.ends, division.length
+    n_room = 0
     j = ends.size - 1
-    n_samples = ends[j]
+    while j > 0:
+        n_room += (ends[j] - ends[j - lengths[j]]) // n_least - 1
+        j -= lengths[j]
+    n_all = max(n_room, 1)
     n_wanted = first.size - 1
     n_missing = n_wanted - n_pieces
-    first[n_wanted] = n_samples
+    j = ends.size - 1
+    first[n_wanted] = ends[j]
     k = n_wanted
     for s in range(n_pieces - 1, -1, -1):
         b = ends[j]
         j -= lengths[j]
         a = ends[j]
-        start = s + (n_missing * a) // n_samples
+        n_room -= (b - a) // n_least - 1
+        start = s + (n_missing * n_room) // n_all
         for i in range(k - 1, start - 1, -1):
             first[i] = a + (b - a) * (i - start) // (k - start)
         k = start
@@ -137,7 +145,7 @@ def divide(samples: Samples, division: Division, spline: Spline, n_least: int, a
     x, knots, first = samples.x, spline.knots, spline.first
     fill_errors(samples, division, at_samples)
     n_pieces = search_price(division, knots.size - 1, n_least)
-    place_pieces(division, n_pieces, first)
+    place_pieces(division, n_pieces, n_least, first)
     spread(first, n_least)
     first[first.size - 1] = x.size
     knots[0] = x[0]
