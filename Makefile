@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help report approximation reliability fuzz coverage boundscheck peers costs options test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty same-bits clean
+.PHONY: help report approximation accuracy reliability fuzz coverage boundscheck peers costs options test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty same-bits clean
 
 help:  ## list all targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -24,6 +24,9 @@ uncertainty: .venv/installed  ## train 200 networks on noisy data with a gap, an
 
 peers: .venv/installed-peers  ## compare the speed of fastmlp, NumPy, PyTorch, JAX and scikit-learn in an hour; QUICK=1: three minutes
 	$(BIN)/python -m benchmarks.peers $(if $(QUICK),--quick)
+
+accuracy: .venv/installed-peers  ## compare the error of optimisers and packages against time, in ten minutes; QUICK=1: two minutes
+	env -u OPENBLAS_CORETYPE -u OPENBLAS_L2_SIZE $(BIN)/python -m benchmarks.accuracy $(if $(QUICK),--quick)
 
 fuzz: .venv/installed  ## compare fit with an independent implementation on random calls for MINUTES=5; SEED=... repeats a run
 	$(BIN)/python scripts/fuzz --minutes $(or $(MINUTES),5) $(if $(SEED),--seed $(SEED))
@@ -54,7 +57,7 @@ test-full: .venv/installed-dev  ## run ruff, mypy and all tests
 
 coverage: .venv/installed-dev  ## show which lines of the kernels the tests run, without compilation
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q tests/test_kernel_lines.py
-	$(BIN)/python -m coverage report --include='fastmlp/engines/dense/*,fastmlp/engines/univariate/*'
+	$(BIN)/python -m coverage report --include='fastmlp/engines/dense/*,fastmlp/engines/univariate/*,fastmlp/engines/knots/*'
 
 boundscheck: .venv/installed-dev  ## run the kernels on small networks with a bounds check on every array index
 	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=out/boundscheck $(BIN)/pytest -q tests/test_kernel_lines.py

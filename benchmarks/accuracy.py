@@ -9,9 +9,11 @@ Packages that are not installed are left out. `make accuracy` unsets the variabl
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,11 @@ def measured(problem: Problem, seeds: int, budget: float) -> dict[str, Any]:
     return {"text": problem.text, "n_samples": len(problem.x), "hidden": problem.hidden, "methods": curves}
 
 
+def packages() -> dict[str, str]:
+    """Return the versions of the packages that `conditions` does not name."""
+    return {name: importlib.metadata.version(name) for name in ("scipy", "pwlf") if find_spec(name)}
+
+
 def blas() -> str:
     """Return the libraries of linear algebra and their kernels."""
     try:
@@ -62,17 +69,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, and write the results, the page and the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="a twentieth of the time, and one seed")
+    parser.add_argument(
+        "--seeds", type=int, metavar="N", help=f"seeds of each method ({SEEDS}; {QUICK_SEEDS} with --quick)"
+    )
     parser.add_argument("--problems", nargs="+", metavar="NAME", help="only these problems")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results")
     args = parser.parse_args(arguments)
     out = args.out or (ROOT / "out" / "benchmarks" if args.quick else ROOT / "benchmarks")
     budget, seeds = (QUICK_SECONDS, QUICK_SEEDS) if args.quick else (SECONDS, SEEDS)
+    seeds = args.seeds or seeds
     problems = {}
     for problem in all_problems():
         if args.problems is None or problem.name in args.problems:
             problems[problem.name] = measured(problem, seeds, budget)
             print(overview({problem.name: problems[problem.name]}).splitlines()[-1], flush=True)
-            save(out / "accuracy.json", {"budget": budget, "seeds": seeds, "blas": blas(), "problems": problems})
+            facts = {"budget": budget, "seeds": seeds, "blas": blas(), "packages": packages()}
+            save(out / "accuracy.json", facts | {"problems": problems})
     write(out)
     print(f"\naccuracy.json, ACCURACY.md and accuracy.png in {out}")
     return 0

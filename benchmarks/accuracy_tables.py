@@ -13,7 +13,8 @@ HEAD = """\
 # Accuracy: error against time
 
 `make accuracy` writes this page. Every method fits the same samples with as many hidden units or pieces. The time is
-processor time of one thread, without compilation, and the numbers are medians of {seeds} seeds.
+processor time of one thread, without compilation, and the numbers are medians over seeds
+0 to {last_seed}.
 
 ![RMSE against seconds for each problem and optimiser](accuracy.png)
 
@@ -141,13 +142,14 @@ def page(content: dict[str, Any]) -> str:
     from benchmarks.accuracy_problems import FRESH
     from benchmarks.accuracy_rivals import MOST_PIECES
 
-    facts = {"seeds": results["seeds"], "most_pieces": MOST_PIECES, "fresh": FRESH, "budget": budget}
+    facts = {"last_seed": results["seeds"] - 1, "most_pieces": MOST_PIECES, "fresh": FRESH, "budget": budget}
     times = [budget / 500, budget / 50, budget / 5]
     tables = [
         f"## {name}\n\n{problem['text']}; {_sizes(problem)}\n\n{table(problem, times)}"
         for name, problem in problems.items()
     ]
-    ending = f"{content['conditions']} BLAS: {results['blas']}."
+    others = "".join(f", {name} {version}" for name, version in results["packages"].items())
+    ending = f"{content['conditions']} BLAS: {results['blas']}{others}."
     return "\n".join(
         [
             HEAD.format(conditions=ending, **facts),

@@ -108,7 +108,7 @@ def _best_on(x: FloatArray, y: FloatArray) -> float:
 
 def draw_units(series: Sequence[UnitSeries], note: str, path: Path) -> None:
     """Draw the errors by width: on the samples above, between them below."""
-    shape = {"figsize": (6.5 * len(series), 10), "sharex": True, "sharey": True, "layout": "constrained"}
+    shape = {"figsize": (6.5 * len(series), 10), "sharex": True, "sharey": "row", "layout": "constrained"}
     figure, axes = plt.subplots(2, len(series), squeeze=False, **shape)
     for column, one in enumerate(series):
         for ax, errors, where in zip(

@@ -90,6 +90,22 @@ def test_readme_and_page_say_what_the_peers_json_says(monkeypatch):
     assert tables.START + tables.overview(content) + tables.END in (ROOT / "docs" / "speed.md").read_text()
 
 
+@pytest.mark.slow
+def test_the_accuracy_of_optimisers_is_measured_and_drawn(tmp_path, assert_drawn):
+    python("-m", "benchmarks.accuracy", "--quick", "--problems", "sin, 30 units", "--out", tmp_path)
+    problems = json.loads((tmp_path / "accuracy.json").read_text())["results"]["problems"]
+    assert problems.keys() == {"sin, 30 units"}
+    own = {"descent", "momentum", "Adam", "L-BFGS", "lstsq"}
+    rivals = {"scikit-learn lbfgs", "scikit-learn adam", "SciPy L-BFGS-B"}
+    sine = problems["sin, 30 units"]["methods"]
+    assert own | rivals | {"fit_knots", "splrep", "LSQUnivariateSpline"} <= sine.keys()
+    assert min(sine["fit_knots"][0]["rmse"]) < min(sine["LSQUnivariateSpline"][0]["rmse"])
+    page = (tmp_path / "ACCURACY.md").read_text()
+    assert page.count("\n## ") == 2
+    assert "nan" not in page
+    assert_drawn(tmp_path / "accuracy.png")
+
+
 def imported(path):
     """Return the modules that a file imports anywhere."""
     nodes = list(ast.walk(ast.parse(path.read_text())))

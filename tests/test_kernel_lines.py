@@ -49,3 +49,11 @@ def test_small_nets_equal_reference(name, assert_same_net):
     got, expected = (fastmlp.fit(x, y, algorithm=label, **options) for label in (algorithm, "reference"))
     assert expected.history.rmse[-1] < expected.history.rmse[0]
     assert_same_net(got, expected, 1e-10)
+
+
+@pytest.mark.parametrize("n_samples", [24, 12])
+def test_free_knots_of_few_samples(n_samples):
+    x = np.random.default_rng(0).uniform(-1, 1, n_samples)
+    y = np.sin(5 * x) + (x > 0)
+    errors = [fastmlp.fit_knots(x, y, hidden=hidden).rmse(x, y) for hidden in (1, 3, 5, 8)]
+    assert (np.diff(errors) < 0).all()
