@@ -12,7 +12,6 @@ synchronise through atomic counters, because joining a Python thread takes 20 us
 from __future__ import annotations
 
 import contextlib
-import contextvars
 import multiprocessing
 import os
 import platform
@@ -26,10 +25,9 @@ import numpy.typing as npt
 
 from fastmlp.compiled.intrinsics import call, instruction
 from fastmlp.compiled.later import cgutils, ir, numba
+from fastmlp.compiled.main_thread import acts_for_main_thread
 
 SPINS = 500  # reads of the counter by a waiting thread, about 15 us, before it yields its core to other threads
-# Whether this thread works while the main thread waits for it.
-acts_for_main_thread = contextvars.ContextVar("acts_for_main_thread", default=False)
 _CACHE_LINE = 8  # integers: each counter has a cache line of its own, since several threads write them
 _YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"
 _HAS_PAUSE = platform.machine() in ("x86_64", "AMD64")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, TypeVar
 
-from fastmlp.compiled.threads import acts_for_main_thread
+from fastmlp.compiled.main_thread import acts_for_main_thread
 
 Result = TypeVar("Result")
 REPEAT_SECONDS = 0.5  # after which a KeyboardInterrupt that was lost is raised again
