@@ -13,9 +13,11 @@ from fastmlp import checks
 from fastmlp.engines.engine import Array
 from fastmlp.models.model import Model
 from fastmlp.sklearn import samples
+from fastmlp.sklearn.merging import merged
 from fastmlp.sklearn.scores import r2
 from fastmlp.sklearn.stepwise import StepwiseTraining
 from fastmlp.sklearn.translations import FIT_NAMES, explains_foreign_names
+from fastmlp.starting.update_rule import GRADIENT_STEPS
 
 EPOCHS_PER_PATIENCE = 10  # with early stopping, if no patience is given
 
@@ -122,6 +124,10 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
 
     Notes
     -----
+    With "lbfgs" and "lstsq", equal samples are merged to one with the sum of their weights, in sorted order, if samples
+    repeat or their weights differ. So a sample weight of 2 is the sample twice to the bit. Otherwise, the network is
+    that of `fastmlp.fit` to the bit.
+
     Ctrl-C raises KeyboardInterrupt and leaves the estimator as it was.
 
     Examples
@@ -220,12 +226,15 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
                 training, validation = samples.held_out(training, self.validation_fraction, seed)
             if patience is None:
                 patience = max(1, checks.count("epochs", self.epochs) // EPOCHS_PER_PATIENCE)
+        n_samples = len(training[0])
+        if self.optimizer not in GRADIENT_STEPS:
+            training = merged(training)
         self._train(training, continues, seed, epochs=self.epochs, validation=validation, patience=patience)
         self.model_ = samples.named(self.model_, self, y)
         self._note_course(validation)
         assert self.model_.info is not None
         self.n_iter_ = self.model_.info.epochs_run
-        self.t_ = self.n_iter_ * len(training[0])
+        self.t_ = self.n_iter_ * n_samples
         return self
 
     def _note_course(self, validation: tuple[Array, ...] | None) -> None:

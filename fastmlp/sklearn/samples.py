@@ -29,7 +29,12 @@ def checked_samples(
     X, y = validate_data(estimator, X, y, reset=reset, **rules)
     if y.ndim == 2 and y.shape[1] == 1:
         y = column_or_1d(y, warn=True)
-    return X, y, None if sample_weight is None else np.asarray(sample_weight)
+    if sample_weight is None:
+        return X, y, None
+    weight = np.asarray(sample_weight)
+    if weight.dtype.kind not in "biuf":
+        raise TypeError(checks.wording("sample_weight", "an array of real numbers", f"dtype {weight.dtype}"))
+    return X, y, weight
 
 
 def checked_inputs(estimator: Any, X: Any) -> Array:
