@@ -50,6 +50,7 @@ def fit(
     checkpoint_every: float = 60.0,
     resume: bool = False,
     callback: Callable[[CallbackInfo], bool | None] | None = None,
+    callback_every: int | None = None,
     progress: bool | None = None,
 ) -> Model:
     """Train a two-layer ReLU network by gradient descent.
@@ -189,8 +190,12 @@ def fit(
         that of an uninterrupted fit. Resume only from your own files, because the contents are trusted.
     callback : callable or None, default None
         Function to call during training.
-        It is called with a `CallbackInfo` every 50 to 100 ms, and more often at the start. If it returns True, training
-        stops. Its exceptions propagate to the caller of `fit`.
+        It is called with a `CallbackInfo`, which has the RMSE, the validation RMSE and the model. If it returns True,
+        training stops. Its exceptions propagate to the caller of `fit`.
+    callback_every : int or None, default None
+        Number of epochs between two calls of `callback`.
+        It is called at the multiples of this number and at the last epoch, so that several fits can be compared at
+        equal epochs. By default, it is called every 50 to 100 ms, and more often at the start. Requires `callback`.
     progress : bool or None, default None
         Whether to show a progress bar.
         By default, a bar is shown on a terminal if the fit takes longer than about two seconds.
@@ -278,6 +283,7 @@ def fit(
         checkpoint_every=checkpoint_every,
         resume=resume,
         callback=callback,
+        callback_every=callback_every,
         progress=progress,
     )
     return train(configured(x, y, options))

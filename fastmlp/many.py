@@ -48,6 +48,7 @@ def fit_many(
     checkpoint_every: float = 60.0,
     resume: bool = False,
     callback: Callable[[CallbackInfo], bool | None] | None = None,
+    callback_every: int | None = None,
     progress: bool | None = None,
 ) -> Ensemble:
     """Train many networks in parallel, each as `fastmlp.fit` does.
@@ -123,6 +124,8 @@ def fit_many(
         Whether to resume from `checkpoint`, if that file exists.
     callback : callable or None, default None
         Function to call during training.
+    callback_every : int or None, default None
+        Number of epochs between two calls of `callback`.
     progress : bool or None, default None
         Whether to show a progress bar that counts networks.
         By default, a bar is shown on a terminal if the work takes longer than about two seconds.
@@ -189,6 +192,7 @@ def fit_many(
         checkpoint_every=checkpoint_every,
         resume=resume,
         callback=callback,
+        callback_every=callback_every,
         progress=progress,
     )
     progress = checks.optional_flag("progress", progress)

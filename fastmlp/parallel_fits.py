@@ -160,6 +160,7 @@ def _train_singly(config: FitConfig, rngs: Mapping[int, Any], interrupt: Interru
     """Train networks of one configuration one by one."""
     results: dict[int, Result] = {}
     callback = config.callback if interrupt is None else _interruptible(interrupt, config.callback)
+    config = replace(config, keeps_state=False)
     for i, rng in rngs.items():
         if _is_requested(interrupt):
             break

@@ -36,6 +36,7 @@ from fastmlp.starting.config import FitConfig, checked_config
 from fastmlp.starting.continued import Continued
 from fastmlp.starting.coordinates import Coordinates, find_coordinates
 from fastmlp.starting.needs import LARGE
+from fastmlp.starting.optimizer_state import digest
 from fastmlp.starting.options import FitOptions
 from fastmlp.starting.problem import make_problem, require_finite_model, shape_of
 from fastmlp.starting.rate import Rate, automatic_rates, group_rates
@@ -44,6 +45,15 @@ from fastmlp.starting.scaling import Standardization
 from fastmlp.starting.start import Start, find_starts, solved_start
 from fastmlp.starting.update_rule import GRADIENT_STEPS
 from fastmlp.training.checkpoints import Checkpoint, Resumed
+from fastmlp.training.continuing import (
+    BatchOrder,
+    Begun,
+    batch_order,
+    continued_engine,
+    engine_key,
+    later_settings,
+    optimizer_state,
+)
 from fastmlp.training.divergence import has_risen, warn_of_rise
 from fastmlp.training.interrupt import Interrupt, interruptible
 from fastmlp.training.loop import TrainingLoop, TrainingSummary
@@ -67,9 +77,13 @@ def configured(x: object, y: object, options: FitOptions) -> FitConfig:
 def _continued(model: Model) -> Continued:
     """Return the values that a fit keeps from the model that it continues."""
     info = model.info
-    facts = ("standardization", "optimizer", "lr", "lr_rule", "base_lr", "data_digest")
+    facts = ("standardization", "optimizer", "lr", "lr_rule", "base_lr", "data_digest", "optimizer_state")
     held = (None if info is None else getattr(info, fact) for fact in facts)
-    return Continued(model.weights, model.negative_slope, model.feature_names, model.target_names, *held)
+    continued = Continued(model.weights, model.negative_slope, model.feature_names, model.target_names, *held)
+    state = continued.optimizer_state
+    if state is not None and state.weights_digest != digest(model.weights):  # of weights that were changed since
+        return replace(continued, optimizer_state=state.without_memory())
+    return continued
 
 
 class Prepared(NamedTuple):
@@ -77,7 +91,7 @@ class Prepared(NamedTuple):
 
     coordinates: Coordinates
     start: Start
-    seed: int
+    order: BatchOrder
     problem: Problem
     shape: Shape
 
@@ -115,18 +129,13 @@ def train(config: FitConfig, *, keeps_interrupted: bool = True) -> Model:
 
             checkpoint, saved = _opened_checkpoint(config)
             prepared = aside(lambda: _prepared(config, saved, stage, interrupt.check))
-            coordinates, start, seed, problem, shape = prepared
-            stage("compiling the kernels, which the next fits will find compiled")
-            compiling = time.perf_counter()
-            settings = settings_of(config, start, seed, shape)
-            engine_type = engine_class(config.algorithm, shape, config.rule.batch_size, config.rule.optimizer)
-            engine_type.compile(shape, config.dtype, settings)
-            validate = _validation(config, coordinates.maps)
-            compile_seconds = time.perf_counter() - compiling
-            stage("sorting samples and units")
-            engine: Engine = aside(lambda: engine_type(problem, start.weights, settings))
+            coordinates, start, order = prepared[:3]
+            begun, key, validate, compile_seconds = _made_engine(config, prepared, stage, aside)
+            engine = begun.engine
 
             def make_model(weights: Weights, summary: TrainingSummary, history: History | None = None) -> Model:
+                folded = _folded(coordinates.maps, weights, config.dtype)
+                keeps_state = config.keeps_state and summary.stop_reason is not None
                 info = fit_info(
                     config,
                     coordinates.maps,
@@ -139,8 +148,11 @@ def train(config: FitConfig, *, keeps_interrupted: bool = True) -> Model:
                     live_units=engine.live_units,
                     fit_seconds=time.perf_counter() - started - compile_seconds,
                     compile_seconds=compile_seconds,
+                    optimizer_state=optimizer_state(config, begun, key, order, summary, folded)
+                    if keeps_state
+                    else None,
                 )
-                return fitted_model(config, _folded(coordinates.maps, weights, config.dtype), history, info)
+                return fitted_model(config, folded, history, info)
 
             rate = rate_facts(config, start.lr)
             recorder = _recorder(config, coordinates.maps, engine, rate_falls(rate["lr_schedule"]))
@@ -148,9 +160,10 @@ def train(config: FitConfig, *, keeps_interrupted: bool = True) -> Model:
             advice = remedy(config, rate["lr"], is_divergence=True)
             loop: TrainingLoop = aside(lambda: TrainingLoop(engine, recorder, make_model, stopping, validate, advice))
             if checkpoint is not None:
-                checkpoint.begin(start.weights, seed)
+                checkpoint.begin(start.weights, order.seed)
             if saved is not None:
                 _resume(loop, saved, config)
+            loop.callback_every = config.callback_every
             if keeps_interrupted:
                 interrupt.defer()
             summary = loop.run(interrupt, activity, config.snapshots, config.callback, config.progress, checkpoint)
@@ -161,10 +174,42 @@ def train(config: FitConfig, *, keeps_interrupted: bool = True) -> Model:
     assert model.history is not None
     rmse = model.history.rmse
     # L-BFGS never raises the objective; with a penalty the RMSE may rise from that of the solved start.
-    takes_gradient_steps = config.rule.optimizer in GRADIENT_STEPS
-    if config.patience is None and takes_gradient_steps and has_risen(rmse, config.data):
+    # A single epoch, as of `partial_fit`, has no course.
+    has_course = config.rule.optimizer in GRADIENT_STEPS and config.epochs > 1
+    if config.patience is None and has_course and has_risen(rmse, config.data):
         warn_of_rise(rmse, remedy(config, rate["lr"], is_divergence=False), stacklevel=3)
     return model
+
+
+class Made(NamedTuple):
+    """An engine and its key, the validation RMSE of its weights, and the seconds that compilation took."""
+
+    begun: Begun
+    key: str
+    validate: Callable[[Weights], float] | None
+    compile_seconds: float
+
+
+def _made_engine(
+    config: FitConfig, prepared: Prepared, stage: Callable[[str], None], aside: Callable[[Callable[[], Any]], Any]
+) -> Made:
+    """Compile the kernels and make the engine, or go on with that of the model whose training goes on."""
+    coordinates, start, order, problem, shape = prepared
+    stage("compiling the kernels, which the next fits will find compiled")
+    compiling = time.perf_counter()
+    settings = settings_of(config, start, order.seed, shape)
+    engine_type = engine_class(config.algorithm, shape, config.rule.batch_size, config.rule.optimizer)
+    engine_type.compile(shape, config.dtype, settings)
+    validate = _validation(config, coordinates.maps)
+    compile_seconds = time.perf_counter() - compiling
+    stage("sorting samples and units")
+    key = engine_key(config, coordinates.maps, settings, engine_type)
+
+    def make_engine(weights: Weights, first_epoch: int) -> Engine:
+        return engine_type(problem, weights, later_settings(settings, config, first_epoch))
+
+    begun: Begun = aside(lambda: continued_engine(make_engine, start.weights, config, key))
+    return Made(begun, key, validate, compile_seconds)
 
 
 def _recorder(config: FitConfig, maps: Standardization, engine: Engine, rate_falls: tuple[int, ...]) -> Recorder:
@@ -265,25 +310,25 @@ def _prepared(
 ) -> Prepared:
     """Return what the engine is made of. `stage` is told what is being done, and `check` is called now and then."""
     coordinates = coordinates_of(config)
-    start, seed = _drawn_start(config, coordinates, stage, check) if saved is None else _saved_start(config, saved)
+    start, order = _drawn_start(config, coordinates, stage, check) if saved is None else _saved_start(config, saved)
     stage("checking the initial weights")
     require_finite_model(coordinates.maps, start.weights, config.dtype)
     problem = make_problem(coordinates, config.dtype)
     if saved is None:
         start = solved_start(start, config.init, problem, config.architecture, config.rule.optimizer)
     shape = shape_of(problem.x, config.architecture.n_hidden, config.architecture.n_out)
-    return Prepared(coordinates, start, seed, problem, shape)
+    return Prepared(coordinates, start, order, problem, shape)
 
 
 def _drawn_start(
     config: FitConfig, coordinates: Coordinates, stage: Callable[[str], None], check: Callable[[], None]
-) -> tuple[Start, int]:
-    """Return the start of a new fit, and the seed of its mini-batches."""
+) -> tuple[Start, BatchOrder]:
+    """Return the start of a new fit, and the order of its mini-batches."""
+    _ = config.rng_digest  # before anything is drawn
     stage("drawing the initial weights and finding the learning rate")
     (start,) = find_starts(config.init, config.lr, config.architecture, coordinates, [config.rng], check)
     start = start._replace(lr=_safe_rate(config, coordinates, start, check))
-    # The seed is drawn after the weights, which therefore do not depend on it, and only for mini-batches.
-    return start, 0 if config.rule.batch_size is None else int(config.rng.integers(2**63))
+    return start, batch_order(config)
 
 
 def _safe_rate(config: FitConfig, coordinates: Coordinates, start: Start, check: Callable[[], None]) -> Rate:
@@ -300,13 +345,13 @@ def _safe_rate(config: FitConfig, coordinates: Coordinates, start: Start, check:
     return min(start.lr, rate) if config.remeasures else rate
 
 
-def _saved_start(config: FitConfig, saved: Resumed) -> tuple[Start, int]:
-    """Return the start of the fit that a checkpoint belongs to, and the seed of its mini-batches."""
+def _saved_start(config: FitConfig, saved: Resumed) -> tuple[Start, BatchOrder]:
+    """Return the start of the fit that a checkpoint belongs to, and the order of its mini-batches."""
     info = saved.state.model.info
     assert info is not None
     lr = config.lr if config.lr_rule is None else info.base_lr  # no file can hold a callable
     assert lr is not None
-    return Start(saved.start, lr), saved.seed
+    return Start(saved.start, lr), BatchOrder(saved.seed, (config.rng_digest,) if config.is_seeded else ())
 
 
 def _resume(loop: TrainingLoop, saved: Resumed, config: FitConfig) -> None:

@@ -80,7 +80,7 @@ TARGETS = (
         "FastMLPRegressor",
         # Arguments of the estimator's own `fit`, or of a single run.
         left_out=frozenset({"rng", "sample_weight", "validation", "dtype", "snapshots", "stop_at_crossing"})
-        | {"checkpoint", "checkpoint_every", "resume", "callback", "progress"},
+        | {"checkpoint", "checkpoint_every", "resume", "progress"},
         documented_there=frozenset({"patience", "weight_decay"}),
         defaults={"hidden": 100, "epochs": 400, "optimizer": "lbfgs", "weight_decay": None},
     ),

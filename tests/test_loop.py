@@ -95,6 +95,33 @@ def test_snapshots_do_not_multiply_callbacks(sine):
     assert len(calls) < 100
 
 
+@pytest.mark.parametrize("algorithm", ["reference", "univariate"])
+def test_callbacks_at_given_epochs_do_not_depend_on_the_clock(sine, algorithm):
+    x, y = sine
+    held_out = x + 0.01, np.sin(x + 0.01)
+    options = {"hidden": 30, "rng": 0, "lr": 0.01, "algorithm": algorithm, "validation": held_out, "record_every": 30}
+    seen = []
+
+    def note(info):
+        seen.append((info.epoch, info.rmse, info.val_rmse, info.model.rmse(*held_out)))
+
+    model = fastmlp.fit(x, y, epochs=250, callback=note, callback_every=40, snapshots=[50], **options)
+    assert [epoch for epoch, *_ in seen] == [40, 80, 120, 160, 200, 240, 250]
+    for epoch, rmse, val_rmse, expected in seen:  # recorded or not
+        assert val_rmse == pytest.approx(expected, rel=1e-9)
+        assert rmse == pytest.approx(fastmlp.fit(x, y, epochs=epoch, **options).history.rmse[-1], rel=1e-12)
+    assert seen[2][2] == model.history.val_rmse[4]
+    stopped = fastmlp.fit(x, y, epochs=250, callback=lambda info: info.epoch == 80, callback_every=40, **options)
+    assert (stopped.info.epochs_run, stopped.info.stop_reason) == (80, "callback")
+    nothing = []
+    fastmlp.fit(x, y, hidden=3, epochs=2, callback=lambda info: nothing.append(info.val_rmse))
+    assert nothing[-1] is None
+    with pytest.raises(ValueError, match="callback_every must be None without callback, got 5"):
+        fastmlp.fit(x, y, callback_every=5)
+    with pytest.raises(ValueError, match="callback_every must be at least 1, got 0"):
+        fastmlp.fit(x, y, callback=note, callback_every=0)
+
+
 def test_errors_of_the_callback_propagate(sine):
     def callback(info):
         raise KeyError(info.epoch)

@@ -12,7 +12,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_linnerud, make_friedman1
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.neural_network import MLPRegressor
@@ -44,13 +44,13 @@ def small(**options):
 
 def test_every_option_of_fit_is_a_parameter():
     elsewhere = {"x", "y", "rng", "sample_weight", "validation", "dtype"}  # in fit's arguments and X's dtype
-    of_a_run = {"snapshots", "stop_at_crossing", "callback", "progress"}
+    of_a_run = {"snapshots", "stop_at_crossing", "progress"}
     of_a_run |= {"checkpoint", "checkpoint_every", "resume"}
     options = {name: option.default for name, option in inspect.signature(fastmlp.fit).parameters.items()}
     own = FastMLPRegressor().get_params()
     expected = {name: default for name, default in options.items() if name not in elsewhere | of_a_run}
     expected |= {"hidden": 100, "epochs": 400, "optimizer": "lbfgs", "weight_decay": None}
-    extra = {"alpha", "random_state", "early_stopping", "validation_fraction", "warm_start", "verbose"}
+    extra = {"alpha", "random_state", "early_stopping", "validation_fraction", "warm_start", "verbose", "tol"}
     assert own.keys() == expected.keys() | extra
     assert {name: own[name] for name in expected} == expected
 
@@ -456,3 +456,78 @@ def test_the_estimator_keeps_the_names_of_inputs_and_target():
     both, swapped = table[["t", "a"]], table[["a", "t"]]
     with pytest.raises(ValueError, match=r"the columns of validation y must be .* got 'a' in place of 't'"):
         estimator.fit(table[["a", "b"]], both, validation=(table[["a", "b"]], swapped))
+
+
+STEPS = {
+    "momentum": {"momentum": 0.9, "lr": 0.02},
+    "adam": {"optimizer": "adam", "lr": "constant"},
+    "a schedule": {"lr": lambda epoch: 0.05 / (1 + epoch)},
+    "mini-batches": {"batch_size": 10, "momentum": 0.5, "lr": 0.02},
+}
+
+
+@pytest.mark.parametrize("options", STEPS.values(), ids=STEPS)
+def test_partial_fits_and_warm_starts_of_one_epoch_are_one_fit(friedman, options):
+    x, y = friedman
+    options = {"optimizer": "sgd", "hidden": 12, "random_state": 0, "alpha": 0.0, "tol": None} | options
+    whole = FastMLPRegressor(epochs=20, **options).fit(x, y)
+    partial = FastMLPRegressor(epochs=20, **options)
+    warm = FastMLPRegressor(epochs=1, warm_start=True, **options)
+    for _ in range(20):
+        partial.partial_fit(x, y)
+        warm.fit(x, y)
+    for got in (partial, warm):
+        np.testing.assert_array_equal(got.coefs_[0], whole.coefs_[0])
+        np.testing.assert_array_equal(got.loss_curve_, whole.loss_curve_)
+        assert got.t_ == whole.t_ == 20 * len(x)
+    again = pickle.loads(pickle.dumps(partial.set_params(lr=0.01))).partial_fit(x, y)
+    assert again.t_ == 21 * len(x)
+
+
+def test_a_seed_of_another_kind_keeps_the_order_of_batches_too(friedman):
+    x, y = friedman
+    options = {"optimizer": "sgd", "hidden": 5, "batch_size": 10, "lr": 0.02}
+    whole = FastMLPRegressor(epochs=3, random_state=np.random.RandomState(3), **options).fit(x, y)
+    partial = FastMLPRegressor(random_state=np.random.RandomState(3), **options)
+    for _ in range(3):
+        partial.partial_fit(x, y)
+    np.testing.assert_array_equal(partial.coefs_[0], whole.coefs_[0])
+
+
+def test_options_that_cannot_be_honoured_are_refused(friedman):
+    x, y = friedman
+    with pytest.raises(ValueError, match="partial_fit does not support early_stopping=True"):
+        small(optimizer="sgd", early_stopping=True).partial_fit(x, y)
+    rule = "The validation set is too small: validation_fraction=0.005 of 120 samples holds out 1, and R.2 needs 2"
+    with pytest.raises(ValueError, match=rule):
+        small(early_stopping=True, validation_fraction=0.005).fit(x, y)
+    with pytest.raises(ValueError, match="validation must be at least 2 samples, got 1"):
+        small().fit(x, y, validation=(x[:1], y[:1]))
+    with pytest.raises(ValueError, match="tol must be at least 0, got -1"):
+        small(tol=-1).fit(x, y)
+
+
+def test_training_that_still_improves_warns(friedman):
+    x, y = friedman
+    options = {"optimizer": "sgd", "lr": "constant"}
+    with pytest.warns(ConvergenceWarning, match="The training ended after 20 epochs while R.2 still rose, by"):
+        small(epochs=20, **options).fit(x, y)
+    with pytest.warns(ConvergenceWarning, match="Increase epochs, or set tol=None"):
+        small(epochs=20, record_every=20, **options).fit(x, y, validation=(x[:40], y[:40]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        small(epochs=20, tol=None, **options).fit(x, y)
+        small(epochs=20, tol=1.0, **options).fit(x, y)
+        small(epochs=2, **options).partial_fit(x, y)
+        FastMLPRegressor(random_state=0).fit(x, y)  # the defaults suit this table
+
+
+def test_callbacks_see_trials_at_equal_epochs(friedman):
+    x, y = friedman
+    seen = []
+    estimator = small(epochs=50, callback=lambda info: seen.append((info.epoch, info.val_rmse)), callback_every=20)
+    got = estimator.fit(x, y, validation=(x[:40], y[:40]))
+    assert [epoch for epoch, _ in seen] == [20, 40, 50]
+    assert seen[-1][1] == pytest.approx(got.model_.rmse(x[:40], y[:40]), rel=1e-9)
+    stopped = clone(got).set_params(callback=lambda info: True).fit(x, y)
+    assert stopped.n_iter_ == 20

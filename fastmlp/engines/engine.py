@@ -39,6 +39,18 @@ class Rates(NamedTuple):
     b2: float
 
 
+class Memory(NamedTuple):
+    """What an optimiser with gradient steps keeps between updates.
+
+    n_updates is the number of updates so far. m and v have the shapes of the weights: for SGD m is the velocity, for
+    Adam m and v are the means of g and of g^2.
+    """
+
+    n_updates: int
+    m: Weights
+    v: Weights | None = None
+
+
 class Shape(NamedTuple):
     """The sizes of a fit."""
 
@@ -72,6 +84,10 @@ class PiecewiseRate:
         following = bisect.bisect_right(self.starts, epoch)
         return self.starts[following] if following < len(self.starts) else math.inf
 
+    def delayed(self, n_epochs: int) -> PiecewiseRate:
+        """Return the schedule whose pieces after the first one start n_epochs later."""
+        return PiecewiseRate((0, *(start + n_epochs for start in self.starts[1:])), self.factors)
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -90,12 +106,14 @@ class Settings:
     weight_decay : float or mapping of str to float
         The factor of the L2 penalty, or one for each group; 0 for a group that a mapping does not name.
     schedule : callable, optional
-        Maps an epoch, counted from 0, to the factor of the rates. By default it is always 1.
+        Maps an epoch of the training, counted from 0, to the factor of the rates. By default it is always 1.
     batch_size : int, optional
         Samples in a mini-batch; by default every update takes all samples.
     seed : int
-        Determines, together with the epoch, the order of the samples in mini-batches. The order does not depend on
-        earlier epochs, so that training can go on from any epoch.
+        Determines, together with the epoch of the training, the order of the samples in mini-batches. The order does
+        not depend on earlier epochs, so that training can go on from any epoch.
+    first_epoch : int
+        Number of epochs of the training before the engine was made. Epoch 0 of the engine is this one of the training.
     threads : int
         Number of threads that the engine may use.
     parts : int, optional
@@ -112,6 +130,7 @@ class Settings:
     schedule: Callable[[int], float] | None = None
     batch_size: int | None = None
     seed: int = 0
+    first_epoch: int = 0
     threads: int = 1
     parts: int | None = None
 
@@ -126,6 +145,11 @@ class Settings:
         return is_piecewise and not (has_moments or any(self.decays) or self.batch_size)
 
     @property
+    def has_memory(self) -> bool:
+        """Whether an update depends on earlier ones."""
+        return self.optimizer == "adam" or self.momentum > 0
+
+    @property
     def decays(self) -> Rates:
         """The weight decay of each group."""
         if isinstance(self.weight_decay, Mapping):
@@ -133,20 +157,21 @@ class Settings:
         return Rates(*4 * (float(self.weight_decay),))
 
     def factors(self, epoch: int, n_epochs: int) -> Array:
-        """Return the factors (n_epochs,) of the rates in the epochs from `epoch` on, counted from 0."""
+        """Return the factors (n_epochs,) of the rates in the epochs of the engine from `epoch` on, counted from 0."""
         if self.schedule is None:
             return np.ones(n_epochs)
+        first = self.first_epoch + epoch
         if isinstance(self.schedule, PiecewiseRate):
-            pieces = np.searchsorted(self.schedule.starts, epoch + np.arange(n_epochs), side="right") - 1
+            pieces = np.searchsorted(self.schedule.starts, first + np.arange(n_epochs), side="right") - 1
             return np.array(self.schedule.factors)[pieces]
         factors = np.empty(n_epochs)
         for i in range(n_epochs):
-            factors[i] = scheduled_rate(self.schedule, epoch + i)
+            factors[i] = scheduled_rate(self.schedule, first + i)
         return factors
 
     def shuffled(self, epoch: int, n_samples: int) -> Array:
         """Return the indices of the samples (n_samples,) in the order of an epoch, one mini-batch after another."""
-        return np.random.default_rng((self.seed, epoch)).permutation(n_samples)
+        return np.random.default_rng((self.seed, self.first_epoch + epoch)).permutation(n_samples)
 
     def batches(self, epoch: int, n_samples: int) -> Iterator[Array]:
         """Yield the indices of the samples in each mini-batch of an epoch; the last one may be smaller."""
@@ -266,4 +291,24 @@ class Engine(Protocol):
         """Return copies of the arrays from which `restore` continues with the same bits."""
 
     def restore(self, state: Mapping[str, Array]) -> None:
-        """Go back to a state that an engine with the same problem and settings returned."""
+        """Go back to a state that an engine with the same problem and settings returned.
+
+        A state with "crossings", which are counted from there on, is that of an engine that counts them.
+        """
+
+    def memory(self) -> Memory | None:
+        """Return a copy of the memory of the optimiser; None if it has none that fits another problem."""
+
+    def remember(self, memory: Memory) -> None:
+        """Take over the memory of an engine for a net of the same shape with the same optimiser."""
+
+
+class WithoutMemory:
+    """The part of an engine whose optimiser has no memory that fits another problem."""
+
+    def memory(self) -> Memory | None:
+        """Return None."""
+        return None
+
+    def remember(self, memory: Memory) -> None:
+        """Do nothing."""

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastmlp.engines.adam import BETA1, BETA2, EPSILON
-from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Shape, Status, Weights
+from fastmlp.engines.engine import Array, Memory, Problem, Rates, Record, Settings, Shape, Status, Weights
 
 
 class Forward(NamedTuple):
@@ -186,7 +186,7 @@ class ReferenceEngine:
         arrays = self.weights()._asdict()
         for name, moment in self._moments._asdict().items():
             arrays |= {f"{name}_{group}": array.copy() for group, array in moment._asdict().items()}
-        return arrays | {"counts": np.array([self._epoch, self._n_updates, self._crossings])}
+        return arrays | {"counts": np.array([self._epoch, self._n_updates]), "crossings": np.array([self._crossings])}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
@@ -195,7 +195,24 @@ class ReferenceEngine:
             *(Weights(*(state[f"{name}_{group}"].copy() for group in Weights._fields)) for name in Moments._fields)
         )
         self._forward_pass = self._forward()
-        self._epoch, self._n_updates, self._crossings = (int(count) for count in state["counts"])
+        self._epoch, self._n_updates = (int(count) for count in state["counts"])
+        self._crossings = int(state["crossings"][0])
+
+    def memory(self) -> Memory | None:
+        """Return copies of the moments, and the number of updates."""
+        if not self._settings.has_memory:
+            return None
+        m, v = (Weights(*(array.copy() for array in moment)) for moment in self._moments)
+        return Memory(self._n_updates, m, v if self._settings.optimizer == "adam" else None)
+
+    def remember(self, memory: Memory) -> None:
+        """Take over a memory."""
+        dtype = self._problem.x.dtype
+        m, v = (
+            zeros if moment is None else Weights(*(array.astype(dtype) for array in moment))
+            for moment, zeros in zip(memory[1:], self._moments, strict=True)
+        )
+        self._moments, self._n_updates = Moments(m, v), memory.n_updates
 
     def _forward(self) -> Forward:
         """Return a forward pass over all samples."""

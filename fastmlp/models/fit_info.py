@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from fastmlp.starting.optimizer_state import OptimizerState
 from fastmlp.starting.scaling import Standardization
 
 
@@ -62,6 +63,10 @@ class FitInfo:
     data_digest : str or None
         Hash of the samples and the batch size.
         A fit that continues the training on other samples measures lambda_max again.
+    optimizer_state : OptimizerState or None
+        State of the optimiser, with which ``fit(init=model)`` goes on.
+        Its `epochs` and `samples_seen` count all fits. None for a model that was copied during training or trained by
+        `fastmlp.fit_many`.
     alpha : tuple of float, or None
         Penalty that each round of `fastmlp.fit_cv` chose; this and what follows is None in other fits.
     cv_rmse : float or None
@@ -102,6 +107,7 @@ class FitInfo:
     lr_rule: str | None = None
     base_lr: float | None = None
     data_digest: str | None = None
+    optimizer_state: OptimizerState | None = None
     alpha: tuple[float, ...] | None = None
     cv_rmse: float | None = None
     cv_rmse_by_output: tuple[float, ...] | None = None

@@ -19,7 +19,17 @@ from fastmlp.models.fit_info import FitInfo
 from fastmlp.models.history import History, rate_falls, read_only_history
 from fastmlp.models.model import Model
 from fastmlp.models.out_of_fold_arrays import out_of_fold_from
-from fastmlp.models.saving import KIND, NAME_FIELDS, RESUME, STANDARDIZATION_FIELDS, VERSION, Contents
+from fastmlp.models.saving import (
+    ARRAY_FIELDS,
+    KIND,
+    MOMENT,
+    NAME_FIELDS,
+    RESUME,
+    STANDARDIZATION_FIELDS,
+    VERSION,
+    Contents,
+)
+from fastmlp.starting.optimizer_state import MOMENTS, OptimizerState
 from fastmlp.starting.scaling import Standardization
 
 
@@ -79,6 +89,8 @@ def model_from(facts: Mapping[str, Any], arrays: dict[str, Array]) -> Model:
     if len({array.dtype for array in weights}) != 1 or weights.w1.dtype not in (np.float32, np.float64):
         raise ValueError("the weights are not all float32 or all float64")
     info = None if facts["info"] is None else _info(facts["info"], _standardization(weights, arrays))
+    if info is not None and "optimizer_state" in facts["info"]:
+        info = replace(info, optimizer_state=_optimizer_state(facts["info"]["optimizer_state"], weights, arrays))
     x_range = _array(arrays, "x_range", np.float64, (weights.w1.shape[0], 2)) if "x_range" in arrays else None
     y_clip = _array(arrays, "y_clip", np.float64, (*weights.b2.shape, 2)) if "y_clip" in arrays else None
     names: dict[str, Any] = {name: facts.get(name) for name in NAME_FIELDS}
@@ -138,9 +150,27 @@ def _standardization(weights: Weights, arrays: dict[str, Array]) -> Standardizat
     return Standardization(*maps)
 
 
+def _optimizer_state(facts: Any, weights: Weights, arrays: dict[str, Array]) -> OptimizerState:
+    """Return the state of the optimiser, without its engine; the moments are removed from the arrays."""
+    hints = typing.get_type_hints(OptimizerState)
+    if not isinstance(facts, dict) or facts.keys() != hints.keys() - {"moments", "engine"}:
+        raise ValueError("the state of the optimiser has missing or unknown fields")
+    checked = {name: of_type(facts[name], hints[name]) for name in facts}
+    if min(checked["epochs"], checked["samples_seen"], checked["n_updates"], checked["seed"] or 0) < 0:
+        raise ValueError("the state of the optimiser has a negative count")
+    names = [f"{moment}_{group}" for moment in MOMENTS for group in Weights._fields]
+    moments = {name: arrays.pop(f"{MOMENT}{name}") for name in names if f"{MOMENT}{name}" in arrays}
+    if [*moments] not in ([], names[: len(Weights._fields)], names):
+        raise ValueError("moments of the optimiser are missing")
+    for name, array in moments.items():
+        if array.dtype.kind != "f" or array.shape != getattr(weights, name[2:]).shape or not np.isfinite(array).all():
+            raise ValueError(f"the moment {name} is not like the weights")
+    return OptimizerState(**checked, moments=moments)
+
+
 def _info(facts: Any, standardization: Standardization | None) -> FitInfo:
     hints = _info_hints()
-    if not isinstance(facts, dict) or not _required_facts() <= facts.keys() <= hints.keys():
+    if not isinstance(facts, dict) or not _required_facts() <= facts.keys() - {"optimizer_state"} <= hints.keys():
         raise ValueError("the info has missing or unknown fields")
     checked = {name: of_type(facts[name], hint) for name, hint in hints.items() if name in facts}
     return FitInfo(**checked, standardization=standardization)
@@ -149,7 +179,7 @@ def _info(facts: Any, standardization: Standardization | None) -> FitInfo:
 @functools.cache
 def _info_hints() -> dict[str, Any]:
     """Return the types of the fields of an info that are not arrays."""
-    return {name: hint for name, hint in typing.get_type_hints(FitInfo).items() if name != "standardization"}
+    return {name: hint for name, hint in typing.get_type_hints(FitInfo).items() if name not in ARRAY_FIELDS}
 
 
 @functools.cache

@@ -26,6 +26,8 @@ KIND, VERSION = "model", 1
 NAME_FIELDS = ("feature_names", "target_names")  # missing in files of early versions
 STANDARDIZATION_FIELDS = tuple(field.name for field in fields(Standardization))
 HISTORY_ARRAYS = ("epoch", "rmse", "val_rmse", "crossings")
+ARRAY_FIELDS = ("standardization", "optimizer_state")  # fields of an info that hold arrays
+MOMENT = "moment_"  # the names of the moments of the optimiser begin with it
 RESUME = "resume/"  # the names of the arrays of a checkpoint begin with it
 
 
@@ -73,6 +75,8 @@ def model_contents(
         facts["info"] = info_facts(info)
         if info.standardization is not None:
             arrays |= {name: getattr(info.standardization, name) for name in STANDARDIZATION_FIELDS}
+        if info.optimizer_state is not None:
+            arrays |= {f"{MOMENT}{name}": array for name, array in info.optimizer_state.moments.items()}
     if history is not None:
         arrays |= {name: array for name in HISTORY_ARRAYS if (array := getattr(history, name)) is not None}
         facts["snapshots"] = _snapshot_facts(history, facts["info"])
@@ -81,8 +85,14 @@ def model_contents(
 
 
 def info_facts(info: FitInfo) -> dict[str, Any]:
-    """Return the fields of an info that are not arrays. A callable rate becomes None."""
-    facts = {field.name: getattr(info, field.name) for field in fields(info) if field.name != "standardization"}
+    """Return the facts of an info that are not arrays. A callable rate becomes None.
+
+    Of the state of the optimiser, the stored engine is left out: a kernel would trust the indices in its arrays.
+    """
+    facts = {field.name: getattr(info, field.name) for field in fields(info) if field.name not in ARRAY_FIELDS}
+    state = info.optimizer_state
+    if state is not None:  # missing in files of early versions, as in those of models without it
+        facts["optimizer_state"] = state.facts() | {"rng_digests": list(state.rng_digests)}
     return facts | {"lr": None if callable(info.lr) else info.lr, "versions": dict(info.versions)}
 
 

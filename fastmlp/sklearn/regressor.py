@@ -13,11 +13,13 @@ from fastmlp import checks
 from fastmlp.engines.engine import Array
 from fastmlp.models.model import Model
 from fastmlp.sklearn import samples
+from fastmlp.sklearn.convergence import checked_tolerance, warn_if_improving
 from fastmlp.sklearn.merging import merged
 from fastmlp.sklearn.scores import r2
 from fastmlp.sklearn.stepwise import StepwiseTraining
 from fastmlp.sklearn.translations import FIT_NAMES, explains_foreign_names
 from fastmlp.starting.update_rule import GRADIENT_STEPS
+from fastmlp.training.callback import CallbackInfo
 
 EPOCHS_PER_PATIENCE = 10  # with early stopping, if no patience is given
 
@@ -67,10 +69,17 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
         By default, a tenth of `epochs` with `early_stopping`. Without it, all epochs are run.
     min_delta : float, default 0.0
         Smallest decrease of the RMSE that counts as an improvement.
+    callback : callable or None, default None
+        Function to call during training.
+    callback_every : int or None, default None
+        Number of epochs between two calls of `callback`.
     alpha : float, default 1.0
         Strength of the L2 penalty, as in `MLPRegressor`.
         The penalty is ``alpha / (2 * sum of the training weights)`` times the sum of the squares of w1 and w2, in the
         coordinates of the training; biases have none.
+    tol : float or None, default 1e-3
+        Rise of R^2 in the last tenth of the epochs above which `fit` warns that the training had not converged.
+        It is R^2 on the validation samples if there are any. None never warns. `tol` does not change the training.
     early_stopping : bool, default False
         Whether to hold out validation samples, and to stop when the error on them no longer falls.
         The model has the weights with the smallest error on these samples. If `fit` is given validation samples, these
@@ -78,9 +87,9 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
     validation_fraction : float, default 0.1
         Fraction of the samples to hold out, above 0 and below 1.
     warm_start : bool, default False
-        Whether `fit` continues from the weights of the previous fit.
+        Whether `fit` continues the training of the previous fit.
         The standardisation of the first fit is kept, and so is its automatic learning rate, unless other samples need a
-        smaller one.
+        smaller one. The optimiser keeps its memory and the order of mini-batches goes on, as in `partial_fit`.
     random_state : int, RandomState or None, default None
         Source of the random numbers for initial weights, held-out samples and mini-batches.
         An int gives the same initial weights as the same int for `rng` in `fastmlp.fit`.
@@ -93,6 +102,7 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
         The trained network, with ``history``, ``info`` and the names of the inputs.
     loss_curve_ : list of float
         Half the mean squared error on the training samples at the recorded epochs, without epoch 0 and the penalty.
+        With `warm_start` and `partial_fit`, it goes on from call to call, and so does `validation_scores_`.
     loss_ : float
         Half the mean squared error on the training samples after the last epoch.
     best_loss_ : float or None
@@ -102,9 +112,9 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
     best_validation_score_ : float or None
         The largest entry of `validation_scores_`; None without validation samples.
     n_iter_ : int
-        Number of epochs run.
+        Number of epochs run by the last `fit`, and by each `partial_fit` after it.
     t_ : int
-        Number of samples seen in training: the number of epochs times the number of samples.
+        Number of samples seen in training by all calls: epochs times samples.
     coefs_ : list of ndarray
         Weights [w1, w2].
     intercepts_ : list of ndarray
@@ -161,7 +171,10 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
         record_every: int | None = None,
         patience: int | None = None,
         min_delta: float = 0.0,
+        callback: Callable[[CallbackInfo], bool | None] | None = None,
+        callback_every: int | None = None,
         alpha: float = 1.0,
+        tol: float | None = 1e-3,
         early_stopping: bool = False,
         validation_fraction: float = 0.1,
         warm_start: bool = False,
@@ -186,7 +199,10 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
         self.record_every = record_every
         self.patience = patience
         self.min_delta = min_delta
+        self.callback = callback
+        self.callback_every = callback_every
         self.alpha = alpha
+        self.tol = tol
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.warm_start = warm_start
@@ -218,6 +234,7 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
         continues = checks.flag("warm_start", self.warm_start) and hasattr(self, "model_")
         training = samples.checked_samples(self, X, y, sample_weight, reset=not continues)
         seed = samples.seed(self.random_state)
+        tol = checked_tolerance(self.tol)
         if validation is not None:
             validation = samples.checked_validation(self, validation, checks.column_names(y))
         patience = self.patience
@@ -231,25 +248,28 @@ class FastMLPRegressor(StepwiseTraining, RegressorMixin, MultiOutputMixin, BaseE
             training = merged(training)
         self._train(training, continues, seed, epochs=self.epochs, validation=validation, patience=patience)
         self.model_ = samples.named(self.model_, self, y)
-        self._note_course(validation)
-        assert self.model_.info is not None
-        self.n_iter_ = self.model_.info.epochs_run
-        self.t_ = self.n_iter_ * n_samples
+        self._note_course(validation, continues)
+        self.t_ = (self.t_ if continues else 0) + self.n_iter_ * n_samples
+        warn_if_improving(self.model_, training if validation is None else validation, tol)
         return self
 
-    def _note_course(self, validation: tuple[Array, ...] | None) -> None:
-        """Set the attributes of losses and scores from the history."""
-        history = self.model_.history
+    def _note_course(self, validation: tuple[Array, ...] | None, continues: bool) -> None:
+        """Set the attributes of losses and scores from the history, after those of earlier calls if it continues."""
+        history, info = self.model_.history, self.model_.info
         assert history is not None
+        assert info is not None
+        self.n_iter_ = info.epochs_run
         self.loss_ = float(0.5 * history.rmse[-1] ** 2)
-        self.loss_curve_ = (0.5 * history.rmse[1:] ** 2).tolist()  # empty if no step improves on the start
+        losses = (0.5 * history.rmse[1:] ** 2).tolist()  # empty if no step improves on the start
+        self.loss_curve_ = self.loss_curve_ + losses if continues else losses
         self.best_loss_ = min(self.loss_curve_, default=self.loss_) if validation is None else None
+        earlier = self.validation_scores_ if continues else None
         self.validation_scores_ = self.best_validation_score_ = None
         if validation is not None:
             assert history.val_rmse is not None
             scores = r2(history.val_rmse, validation).tolist()
-            self.validation_scores_ = scores[1:]
-            self.best_validation_score_ = max(scores[1:], default=scores[0])
+            self.validation_scores_ = (earlier or []) + scores[1:]
+            self.best_validation_score_ = max(self.validation_scores_, default=scores[0])
 
     def predict(self, X: Any) -> Array:
         """Return the outputs of the network.

@@ -18,6 +18,8 @@ from fastmlp.models.model import Model
 
 FLOATS = (np.float64, np.float32)  # dtypes that X may keep
 
+LEAST_VALIDATION = 2  # samples: R^2 is not defined for one
+
 
 def checked_samples(
     estimator: Any, X: Any, y: Any, sample_weight: Any, *, reset: bool, minimum: int = 1
@@ -65,6 +67,8 @@ def checked_validation(estimator: Any, validation: Any, target_names: Sequence[s
     checks.require_names("validation y", checks.column_names(validation[1]), target_names)
     weight = validation[2] if len(validation) == 3 else None
     checked = checked_samples(estimator, validation[0], validation[1], weight, reset=False)
+    if len(checked[0]) < LEAST_VALIDATION:
+        raise ValueError(checks.wording("validation", f"at least {LEAST_VALIDATION} samples", f"{len(checked[0])}"))
     return tuple(array for array in checked if array is not None)
 
 
@@ -91,4 +95,7 @@ def held_out(
     arrays = [array for array in samples if array is not None]
     parts = train_test_split(*arrays, test_size=part, random_state=seed)
     kept, out = parts[::2], tuple(parts[1::2])
+    if len(out[0]) < LEAST_VALIDATION:
+        held = f"validation_fraction={fraction!r} of {len(samples[0])} samples holds out {len(out[0])}"
+        raise ValueError(f"The validation set is too small: {held}, and R^2 needs {LEAST_VALIDATION}.")
     return (kept[0], kept[1], kept[2] if len(kept) == 3 else None), out

@@ -10,10 +10,12 @@ from fastmlp.engines.engine import Array
 from fastmlp.models.fit_info import FitInfo
 
 
-def r2(rmse: Array, validation: tuple[Array, ...]) -> Array:
-    """Return the R^2 of each RMSE on the validation samples. 0 / 0 counts as 1, as in scikit-learn."""
-    y = validation[1].reshape(len(validation[1]), -1).astype(np.float64)
-    weights = validation[2] if len(validation) == 3 else None
+def r2(rmse: Array, samples: tuple[Array | None, ...]) -> Array:
+    """Return the R^2 of each RMSE on samples (X, y) or (X, y, sample_weight). 0 / 0 counts as 1, as in scikit-learn."""
+    targets = samples[1]
+    assert targets is not None
+    y = targets.reshape(len(targets), -1).astype(np.float64)
+    weights = samples[2] if len(samples) == 3 else None
     variance = np.average((y - np.average(y, axis=0, weights=weights)) ** 2, axis=0, weights=weights).mean()
     if variance == 0:
         return np.where(rmse == 0, 1.0, 0.0)

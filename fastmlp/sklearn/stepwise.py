@@ -15,11 +15,12 @@ from fastmlp.engines.engine import Array
 from fastmlp.models.model import Model
 from fastmlp.pipeline import configured, train
 from fastmlp.sklearn import samples
+from fastmlp.starting.optimizer_state import OptimizerState
 from fastmlp.starting.options import FitOptions
 from fastmlp.starting.update_rule import GRADIENT_STEPS
 
 NOT_OF_FIT = {"alpha", "early_stopping", "validation_fraction", "warm_start", "random_state", "patience", "epochs"}
-NOT_OF_FIT |= {"verbose"}
+NOT_OF_FIT |= {"verbose", "tol"}
 
 
 def _takes_gradient_steps(estimator: Any) -> bool:
@@ -43,6 +44,7 @@ class StepwiseTraining:
     """The part of an estimator that trains its net, from new weights or from those of the previous call."""
 
     alpha: float
+    early_stopping: bool
     lr: Any
     random_state: Any
     verbose: bool
@@ -50,6 +52,7 @@ class StepwiseTraining:
     get_params: Callable[..., dict[str, Any]]
     model_: Model
     loss_curve_: list[float]
+    t_: int
     best_loss_: float | None
     validation_scores_: list[float] | None
     best_validation_score_: float | None
@@ -59,8 +62,10 @@ class StepwiseTraining:
         """Train for one epoch from the weights of the previous call, with ``optimizer="sgd"`` or ``"adam"``.
 
         The automatic learning rate and the standardisation are computed from the samples of the first call. The rate
-        stays constant unless other samples need a smaller one. The state of the optimiser, such as its momentum, is not
-        kept between calls.
+        stays constant unless other samples need a smaller one; a function as `lr` is asked for the epoch of the whole
+        training. The optimiser keeps its memory, such as the momentum, and every epoch has another order of
+        mini-batches: k calls with the same samples are one fit of k epochs with ``lr="constant"``, to the bit. There is
+        no early stopping.
 
         Parameters
         ----------
@@ -76,6 +81,8 @@ class StepwiseTraining:
         self
             The fitted estimator.
         """
+        if checks.flag("early_stopping", self.early_stopping):
+            raise ValueError("partial_fit does not support early_stopping=True: a single epoch cannot stop early.")
         continues = hasattr(self, "model_")
         X, y, sample_weight = samples.checked_samples(self, X, y, sample_weight, reset=not continues)
         options: dict[str, Any] = {"epochs": 1, "min_delta": 0.0}
@@ -83,14 +90,14 @@ class StepwiseTraining:
             options["lr"] = "constant"  # every call is one epoch, so none of them is the last one
         self._train((X, y, sample_weight), continues, samples.seed(self.random_state), **options)
         if not continues:
-            self.loss_curve_, self.n_iter_, self.t_ = [], 0, 0
+            self.loss_curve_, self.n_iter_ = [], 0
             self.validation_scores_ = self.best_validation_score_ = None
         assert self.model_.history is not None
         self.loss_ = float(0.5 * self.model_.history.rmse[-1] ** 2)
         self.loss_curve_.append(self.loss_)
         self.best_loss_ = min(self.loss_curve_)
         self.n_iter_ += 1
-        self.t_ += len(X)
+        self.t_ = (self.t_ if continues else 0) + len(X)
         return self
 
     def _train(self, training: tuple[Array, Array, Array | None], continues: bool, seed: int, **options: Any) -> None:
@@ -99,7 +106,8 @@ class StepwiseTraining:
         own = {name: value for name, value in self.get_params(deep=False).items() if name not in NOT_OF_FIT}
         if continues:
             own["init"] = self.model_
-        rng = [seed, self.n_iter_] if continues else seed  # every `partial_fit` has its own batches
+        # Without rng, the order of the mini-batches goes on.
+        rng = None if continues and self._state().seed is not None else seed
         if self.weight_decay is None:
             own["weight_decay"] = penalty(self.alpha, len(X), sample_weight)
         own |= {"sample_weight": sample_weight, "rng": rng, "progress": checks.flag("verbose", self.verbose)} | options
@@ -110,3 +118,9 @@ class StepwiseTraining:
         self.n_outputs_ = self.model_.n_out
         self.n_layers_ = 3
         self.out_activation_ = "identity"
+
+    def _state(self) -> OptimizerState:
+        """Return how far the training of the net has come."""
+        assert self.model_.info is not None
+        assert self.model_.info.optimizer_state is not None
+        return self.model_.info.optimizer_state

@@ -17,7 +17,6 @@ FIT_NAMES = {
     "max_iter": "epochs",
     "max_fun": "epochs: an epoch of optimizer='lbfgs' is one accepted step",
     "n_iter_no_change": "patience",
-    "tol": "min_delta, in the units of the target",
     "nesterovs_momentum": "nesterov",
     "loss": "not needed: the loss is the squared error",
     "shuffle": "not needed: mini-batches are always shuffled",
@@ -26,7 +25,7 @@ FIT_NAMES = {
     "epsilon": "fixed at 1e-8",
 }
 # Parameters of `MLPRegressor` that `FastMLPRegressor` has too.
-SHARED = ("batch_size", "warm_start", "momentum", "early_stopping", "validation_fraction")
+SHARED = ("batch_size", "warm_start", "momentum", "early_stopping", "validation_fraction", "tol")
 OF_TRAINING = "not needed: L-BFGS trains the networks, and cross-validation chooses the penalty"
 CV_NAMES = dict.fromkeys((*FIT_NAMES, *SHARED), OF_TRAINING) | {
     "hidden_layer_sizes": FIT_NAMES["hidden_layer_sizes"],

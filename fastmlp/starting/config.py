@@ -19,6 +19,7 @@ from fastmlp.starting.architecture import Architecture
 from fastmlp.starting.continued import Continued
 from fastmlp.starting.initial_weights import checked_init
 from fastmlp.starting.needs import ITEM, Needs, needs_of
+from fastmlp.starting.optimizer_state import OptimizerState, rng_digest
 from fastmlp.starting.options import FitOptions
 from fastmlp.starting.rate import Rate
 from fastmlp.starting.rate_rule import ADAM_RATE, automatic_schedule
@@ -70,6 +71,10 @@ class FitConfig:
         Whether the caller gave `rng`.
     needs : Needs
         An estimate of the memory and the time.
+    optimizer_state : OptimizerState or None
+        The state of the optimiser of the model whose training goes on.
+    keeps_state : bool
+        Whether the model keeps the state of its optimiser.
     """
 
     data: checks.Samples
@@ -97,11 +102,14 @@ class FitConfig:
     checkpoint_every: float
     resume: bool
     callback: Callable[[Any], bool | None] | None
+    callback_every: int | None
     progress: bool | None
     feature_names: Sequence[str] | None
     target_names: Sequence[str] | None
     is_seeded: bool
     needs: Needs
+    optimizer_state: OptimizerState | None
+    keeps_state: bool = True
 
     @functools.cached_property
     def data_digest(self) -> str:
@@ -112,6 +120,11 @@ class FitConfig:
     def x_range(self) -> Array:
         """The smallest and the largest value of each input, (n_in, 2)."""
         return np.stack([self.data.x.min(axis=0), self.data.x.max(axis=0)], axis=1)
+
+    @functools.cached_property
+    def rng_digest(self) -> str:
+        """A hash of a given `rng`, if mini-batches are drawn from it. Ask for it before anything is drawn."""
+        return rng_digest(self.rng) if self.is_seeded and self.rule.batch_size is not None else ""
 
     @functools.cached_property
     def schedule(self) -> Callable[[int], float] | None:
@@ -132,15 +145,14 @@ def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
     rule = checked_update_rule(options, len(data.x))
     standardize, maps = _coordinates(options, init, continued)
     given = checks.learning_rate(options.lr, architecture.trained)
-    lr, lr_rule = _rate(given, rule.optimizer, continued, keeps_coordinates=standardize is _was_standardized(continued))
+    keeps_coordinates = standardize is _was_standardized(continued)
+    lr, lr_rule = _rate(given, rule.optimizer, continued, keeps_coordinates=keeps_coordinates)
     _require_trainable(maps, lr, architecture)
     algorithm = _checked_algorithm(options.algorithm, architecture, rule.batch_size)
     data = data if continued is None else _named(data, continued)
     validation = None if options.validation is None else _checked_validation(options.validation, data)
     record_every = _checked_record_every(options.record_every, epochs, validates=validation is not None)
     patience = None if options.patience is None else checks.epoch_count("patience", options.patience)
-    if options.callback is not None and not callable(options.callback):
-        raise TypeError(checks.wording("callback", "callable", repr(options.callback)))
     stores_layer = algorithm == "reference" or rule.optimizer == "lstsq"
     needs = needs_of(architecture, len(data.x), algorithm, epochs, stores_layer=stores_layer)
     net_bytes = _require_memory(architecture, needs, record_every, epochs // record_every)
@@ -170,11 +182,13 @@ def checked_config(x: object, y: object, options: FitOptions) -> FitConfig:
         checkpoint_every=checks.at_least("checkpoint_every", options.checkpoint_every, 0.0),
         resume=_checked_resume(options.resume, options.checkpoint),
         callback=options.callback,
+        callback_every=_checked_callback_every(options.callback_every, options.callback),
         progress=checks.optional_flag("progress", options.progress),
         feature_names=data.x_names,
         target_names=data.y_names,
         is_seeded=options.rng is not None,
         needs=needs,
+        optimizer_state=_optimizer_state(continued, rule, keeps_coordinates=keeps_coordinates),
     )
 
 
@@ -214,6 +228,18 @@ def _named(data: checks.Samples, continued: Continued) -> checks.Samples:
     checks.require_names("y", data.y_names, continued.target_names)
     names = continued.feature_names or data.x_names, continued.target_names or data.y_names
     return replace(data, x_names=names[0], y_names=names[1])
+
+
+def _optimizer_state(
+    continued: Continued | None, rule: UpdateRule, *, keeps_coordinates: bool
+) -> OptimizerState | None:
+    """Return the state of the optimiser that goes on; another optimiser, or one in other coordinates, starts anew."""
+    if continued is None or continued.optimizer_state is None:
+        return None
+    state = continued.optimizer_state
+    has_moments = rule.momentum > 0 or rule.optimizer == "adam"
+    is_same = keeps_coordinates and continued.optimizer == rule.optimizer and has_moments == bool(state.moments)
+    return state if is_same else state.without_memory()
 
 
 def _was_standardized(continued: Continued | None) -> bool | None:
@@ -315,6 +341,17 @@ def _checked_min_delta(min_delta: object, patience: int | None) -> float:
     if checked and patience is None:
         raise ValueError(checks.wording("min_delta", "0 without patience", repr(min_delta)))
     return checked
+
+
+def _checked_callback_every(callback_every: object, callback: object) -> int | None:
+    if callback is not None and not callable(callback):
+        raise TypeError(checks.wording("callback", "callable", repr(callback)))
+    if callback_every is None:
+        return None
+    number = checks.epoch_count("callback_every", callback_every)
+    if callback is None:
+        raise ValueError(checks.wording("callback_every", "None without callback", repr(number)))
+    return number
 
 
 def _checked_checkpoint(checkpoint: object) -> Path | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fastmlp.engines.engine import Weights
+from fastmlp.starting.optimizer_state import OptimizerState
 from fastmlp.starting.rate import Rate
 from fastmlp.starting.scaling import Standardization
 
@@ -34,6 +35,8 @@ class Continued:
         The base rate of the rule.
     data_digest : str or None
         A hash of the samples that it was trained on.
+    optimizer_state : OptimizerState or None
+        The state of its optimiser; None if it is not known.
     """
 
     weights: Weights
@@ -46,3 +49,4 @@ class Continued:
     lr_rule: str | None
     base_lr: float | None
     data_digest: str | None
+    optimizer_state: OptimizerState | None

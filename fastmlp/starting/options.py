@@ -235,11 +235,19 @@ class FitOptions:
         None,
         "Function to call during training.",
         """
-        It is called with a `CallbackInfo` every 50 to 100 ms, and more often at the start. If it returns True, training
-        stops. Its exceptions propagate to the caller of `fit`.
+        It is called with a `CallbackInfo`, which has the RMSE, the validation RMSE and the model. If it returns True,
+        training stops. Its exceptions propagate to the caller of `fit`.
         """,
         kind="callable or None",
         annotation="Callable[[CallbackInfo], bool | None] | None",
+    )
+    callback_every: int | None = option(
+        None,
+        "Number of epochs between two calls of `callback`.",
+        """
+        It is called at the multiples of this number and at the last epoch, so that several fits can be compared at
+        equal epochs. By default, it is called every 50 to 100 ms, and more often at the start. Requires `callback`.
+        """,
     )
     progress: bool | None = option(
         None,

@@ -25,6 +25,9 @@ class CallbackInfo:
         RMSE on the training samples after `epoch` epochs, in the units of y.
     elapsed : float
         Time since training began, in seconds, without compilation.
+    val_rmse : float or None
+        RMSE on the validation samples after `epoch` epochs, in the units of y; None without validation samples.
+        It is computed on access if the epoch is not recorded, so access it during the call.
     model : Model
         Current model, without history.
         It is created on access, so access it during the call.
@@ -45,6 +48,12 @@ class CallbackInfo:
     rmse: float
     elapsed: float
     _make_model: Callable[[], Model] = field(repr=False)
+    _find_val_rmse: Callable[[], float | None] = field(repr=False)
+
+    @property
+    def val_rmse(self) -> float | None:
+        """RMSE on the validation samples."""
+        return self._find_val_rmse()
 
     @property
     def model(self) -> Model:
@@ -63,6 +72,10 @@ class CallbackTimer:
         self._n_epochs = 0
         self._called = time.perf_counter()
 
+    def next_stop(self, epoch: int, stop: int) -> int:
+        """Return the epoch at which the next chunk must end at the latest, `stop` or before."""
+        return stop
+
     def is_due(self, n_done: int, n_wanted: int, is_last: bool) -> bool:
         """Return whether to call after a chunk of n_done epochs, which could have had n_wanted if it was not cut short.
 
@@ -73,3 +86,20 @@ class CallbackTimer:
             return False
         self._n_epochs, self._called = 0, time.perf_counter()
         return True
+
+
+class EpochTimer:
+    """Decides after which chunks the callback is called, by the epoch: at multiples of `every`, and at the end."""
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        self._n_left = every
+
+    def next_stop(self, epoch: int, stop: int) -> int:
+        """Return the epoch at which the next chunk must end at the latest, `stop` or before."""
+        self._n_left = self._every - epoch % self._every
+        return min(stop, epoch + self._n_left)
+
+    def is_due(self, n_done: int, n_wanted: int, is_last: bool) -> bool:
+        """Return whether to call after a chunk of n_done epochs."""
+        return is_last or n_done == self._n_left

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from fastmlp.starting.config import FitConfig
 
 # Fields of a configuration that do not change the result of a fit.
-IGNORED_FIELDS = {"callback", "progress", "checkpoint", "checkpoint_every", "resume", "is_seeded", "needs"}
+IGNORED_FIELDS = {
+    "callback",
+    "callback_every",
+    "progress",
+    "checkpoint",
+    "checkpoint_every",
+    "resume",
+    "is_seeded",
+    "keeps_state",
+    "needs",
+}
 
 
 def config_digest(config: FitConfig) -> str:

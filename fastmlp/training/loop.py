@@ -16,7 +16,7 @@ import numpy as np
 from fastmlp.engines.engine import Engine, Record, Status, Weights
 from fastmlp.models.history import History
 from fastmlp.training import chunks
-from fastmlp.training.callback import CallbackInfo, CallbackTimer
+from fastmlp.training.callback import CallbackInfo, CallbackTimer, EpochTimer
 from fastmlp.training.checkpoints import Checkpoint, EngineState, TrainingState
 from fastmlp.training.divergence import DivergenceError
 from fastmlp.training.interrupt import Interrupt
@@ -51,7 +51,13 @@ class TrainingSummary:
 
 
 class TrainingLoop:
-    """Trains one engine."""
+    """Trains one engine.
+
+    Attributes
+    ----------
+    callback_every : int or None
+        As in `fastmlp.fit`; to be set before `run`.
+    """
 
     def __init__(
         self,
@@ -91,6 +97,7 @@ class TrainingLoop:
         self._stopping = stopping
         self._validate = validate
         self._remedy = remedy
+        self.callback_every: int | None = None
         self._chunk_length = chunks.ChunkLength(recorder.epochs, recorder.n_out)
         self._record = Record.empty(self._chunk_length.longest, recorder.n_out)
         self._epoch = 0
@@ -139,7 +146,8 @@ class TrainingLoop:
         """
         reason = self._ended_by
         kept = set(snapshots)
-        timer = CallbackTimer(chunks.CHUNK_SECONDS)
+        every = self.callback_every
+        timer = CallbackTimer(chunks.CHUNK_SECONDS) if every is None else EpochTimer(every)
         activity.begin("training the first epoch")
         with progress_bar(self._recorder.epochs, self._epoch, progress) as bar:
             for stop in sorted({*kept, self._recorder.epochs}):
@@ -148,7 +156,7 @@ class TrainingLoop:
                         reason = "interrupted"
                         break
                     n_wanted = self._chunk_length.n_epochs
-                    n_done = self._train_chunk(stop)
+                    n_done = self._train_chunk(timer.next_stop(self._epoch, stop))
                     activity.end()
                     reason = self._ended_by
                     info = self._info()
@@ -330,7 +338,15 @@ class TrainingLoop:
 
     def _info(self) -> CallbackInfo:
         rmse = float(self._recorder.rmse(self._last_row.squared_error[0]))
-        return CallbackInfo(self._epoch, self._recorder.epochs, rmse, time.perf_counter() - self._started, self._model)
+        elapsed = time.perf_counter() - self._started
+        return CallbackInfo(self._epoch, self._recorder.epochs, rmse, elapsed, self._model, self._val_rmse)
+
+    def _val_rmse(self) -> float | None:
+        """Return the validation RMSE of the current weights."""
+        if self._validate is None:
+            return None
+        recorded = self._recorder.val_rmse(self._epoch)
+        return self._validate(self._engine.weights()) if recorded is None else recorded
 
     def _divergence(self, epoch: int) -> DivergenceError:
         """Return the error of a fit that is not finite from an epoch on; the current weights are those before."""

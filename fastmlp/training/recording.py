@@ -96,6 +96,11 @@ class Recorder:
         assert self._val_rmse is not None
         self._val_rmse[self._index(epoch)] = val_rmse
 
+    def val_rmse(self, epoch: int) -> float | None:
+        """Return the validation RMSE of an epoch; None if the epoch is not a multiple of record_every."""
+        assert self._val_rmse is not None
+        return float(self._val_rmse[self._index(epoch)]) if self.records(epoch) else None
+
     def finish(self, epoch: int, last_row: Record) -> None:
         """End the history at an epoch, which need not be a multiple of record_every."""
         last = self._index(epoch)

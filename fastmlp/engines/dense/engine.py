@@ -14,8 +14,8 @@ from fastmlp.compiled.memory import aligned_zeros
 from fastmlp.compiled.threads import progress_counters, run_together
 from fastmlp.engines.dense.kernels.epochs import Arrays, Parameters, Plan
 from fastmlp.engines.dense.kernels.optimizer import Optimizer
-from fastmlp.engines.dense.layout import sum_of_parts
-from fastmlp.engines.engine import Array, Problem, Record, Settings, Status, Weights
+from fastmlp.engines.dense.layout import broadcast_to_lanes, sum_of_parts
+from fastmlp.engines.engine import Array, Memory, Problem, Record, Settings, Status, Weights
 
 
 class DenseEngine:
@@ -151,6 +151,35 @@ class DenseEngine:
                 return i
             self._n_updates += self._n_batches
         return len(squared_error)
+
+    def _theta(self, weights: Weights, dtype: np.dtype[Any]) -> Array:
+        """Return w1, b1 and w2 in the layout of the kernel."""
+        raise NotImplementedError
+
+    def _weights(self, theta: Array, b2: Array) -> Weights:
+        """Return copies of the weights in theta and b2 (n_out,)."""
+        raise NotImplementedError
+
+    def weights(self) -> Weights:
+        """Return copies of the weights."""
+        return self._weights(self._state["theta"], self._state["b2"][:, 0])
+
+    def memory(self) -> Memory | None:
+        """Return copies of the moments, and the number of updates."""
+        if not self._settings.has_memory:
+            return None
+        arrays = self._state
+        moments = {name: (arrays[f"theta_{name}"], arrays[f"b2_{name}"][:, 0]) for name in moments_of(self._settings)}
+        return Memory(self._n_updates, **{name: self._weights(*moment) for name, moment in moments.items()})
+
+    def remember(self, memory: Memory) -> None:
+        """Take over a memory."""
+        dtype = self._problem.x.dtype
+        self._n_updates = memory.n_updates
+        for name in moments_of(self._settings):
+            moment = getattr(memory, name)
+            self._state[f"theta_{name}"][...] = self._theta(moment, dtype)
+            self._state[f"b2_{name}"][...] = broadcast_to_lanes(np.asarray(moment.b2, dtype), dtype)
 
     def state(self) -> Mapping[str, Array]:
         """Return copies of the parameters, moments, gradients, squared error, and the numbers of epochs and updates.

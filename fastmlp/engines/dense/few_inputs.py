@@ -81,7 +81,3 @@ class FewInputs(DenseEngine):
         """Return copies of the weights in theta and b2 (n_out,)."""
         *w1, b1, w2 = theta[:, : self._n_hidden]
         return Weights(np.array(w1), b1.copy(), w2[:, None].copy(), b2.copy())
-
-    def weights(self) -> Weights:
-        """Return copies of the weights."""
-        return self._weights(self._state["theta"], self._state["b2"][:, 0])

@@ -77,7 +77,3 @@ class ManyInputs(DenseEngine):
     def _weights(self, theta: Array, b2: Array) -> Weights:
         """Return copies of the weights in theta and b2 (n_out,)."""
         return unpacked_panels(theta, b2, self._n_in, self._n_hidden)
-
-    def weights(self) -> Weights:
-        """Return copies of the weights."""
-        return self._weights(self._state["theta"], self._state["b2"][:, 0])

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fastmlp.compiled.memory import aligned_zeros
-from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Shape, Status, Weights
+from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Shape, Status, Weights, WithoutMemory
 from fastmlp.engines.lbfgs.kernels.steps import Iterate, Pairs, Run
 from fastmlp.engines.lbfgs.rules import (
     BETWEEN,
@@ -45,7 +45,7 @@ class Objective(Protocol):
         """Call the kernel."""
 
 
-class LBFGS:
+class LBFGS(WithoutMemory):
     """L-BFGS on the objective that a subclass names, in float64. An epoch is an accepted step."""
 
     counts_crossings = False

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Shape, Status, Weights
+from fastmlp.engines.engine import Array, Problem, Rates, Record, Settings, Shape, Status, Weights, WithoutMemory
 from fastmlp.engines.lbfgs.rules import C1, C2, MAX_SMALL_DECREASES, MAX_TRIALS, SMALL_DECREASE, n_pairs_of
 from fastmlp.engines.reference import forward, gradients, squared_error
 
@@ -22,7 +22,7 @@ class Point:
         self.gradient = gradient
 
 
-class ReferenceLBFGS:
+class ReferenceLBFGS(WithoutMemory):
     """The engine that computes with the functions of `fastmlp.engines.reference`, in float64."""
 
     counts_crossings = False

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from fastmlp.engines.engine import Array, Problem, Record, Settings, Shape, Status, Weights
+from fastmlp.engines.engine import Array, Problem, Record, Settings, Shape, Status, Weights, WithoutMemory
 from fastmlp.engines.lstsq.solving import Decay, solved_output_layer
 from fastmlp.engines.reference import forward, squared_error
 
 
-class LeastSquares:
+class LeastSquares(WithoutMemory):
     """Linear least squares for the output layer, in float64 whatever the dtype of the problem."""
 
     counts_crossings = False

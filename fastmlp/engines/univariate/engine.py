@@ -12,6 +12,7 @@ import numpy as np
 from fastmlp.engines.engine import (
     Array,
     Engine,
+    Memory,
     PiecewiseRate,
     Problem,
     Rates,
@@ -81,8 +82,9 @@ class Univariate:
             if isinstance(self._method, PrefixSums):
                 n_wanted = min(n_wanted, self._prefix_end - self._epoch)
             if self._pieces is not None:
-                n_wanted = int(min(n_wanted, self._pieces.next_start(self._epoch) - self._epoch))
-                factor = self._pieces(self._epoch)
+                epoch = self._settings.first_epoch + self._epoch
+                n_wanted = int(min(n_wanted, self._pieces.next_start(epoch) - epoch))
+                factor = self._pieces(epoch)
                 self._method.set_rates(Rates(*(rate * factor for rate in self._settings.rates)))
             rows = slice(n_done + 1, n_done + 1 + n_wanted)
             n_more = self._method.train(n_wanted, record.squared_error[rows], record.crossings[rows])
@@ -125,15 +127,29 @@ class Univariate:
     def state(self) -> Mapping[str, Array]:
         """Return copies of the arrays of the method, and the numbers that determine when it changes."""
         method = choice.METHODS.index(type(self._method))
-        counts = np.array([self._epoch, self._prefix_epochs, self._prefix_end, self._crossings, method])
-        return {"engine_counts": counts, "squared_error": self._squared_error.copy(), **self._method.state()}
+        arrays = {
+            "engine_counts": np.array([self._epoch, self._prefix_epochs, self._prefix_end, method]),
+            "crossings": np.array([self._crossings]),
+            "squared_error": self._squared_error.copy(),
+        }
+        return {**arrays, **self._method.state()}
 
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
-        self._epoch, self._prefix_epochs, self._prefix_end, self._crossings, index = map(int, state["engine_counts"])
+        self._epoch, self._prefix_epochs, self._prefix_end, index = map(int, state["engine_counts"])
+        self._crossings = int(state["crossings"][0])
         self._squared_error = state["squared_error"].copy()
         self._switch(choice.METHODS[index])
         self._method.restore(state)
+        self._method.crossings = self._crossings
+
+    def memory(self) -> Memory | None:
+        """Return a copy of the memory of the optimiser."""
+        return self._method.memory()
+
+    def remember(self, memory: Memory) -> None:
+        """Take over a memory."""
+        self._method.remember(memory)
 
     @classmethod
     def compile(cls, shape: Shape, dtype: np.dtype[Any], settings: Settings) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.memory import aligned_zeros
-from fastmlp.engines.engine import Array, Rates, Settings
+from fastmlp.engines.engine import Array, Memory, Rates, Settings, WithoutMemory
 from fastmlp.engines.univariate.codes import prefix_offset
 from fastmlp.engines.univariate.kernels.layout import (
     COUNTERS,
@@ -61,6 +61,9 @@ class Method(Protocol):
     def crossings(self) -> int:
         """The (unit, sample) sign changes so far, those of the methods before included."""
 
+    @crossings.setter
+    def crossings(self, number: int) -> None: ...
+
     @property
     def leaves(self) -> bool:
         """Whether by the counts of the last call another method is cheaper."""
@@ -74,8 +77,14 @@ class Method(Protocol):
     def restore(self, state: Mapping[str, Array]) -> None:
         """Go back to a state."""
 
+    def memory(self) -> Memory | None:
+        """Return a copy of the memory of the optimiser, as `Engine.memory` does."""
 
-class ByPattern:
+    def remember(self, memory: Memory) -> None:
+        """Take over a memory."""
+
+
+class ByPattern(WithoutMemory):
     """What the methods that go by patterns share: tables of samples and patterns, running sums, counters."""
 
     _kernel: Any
@@ -137,6 +146,10 @@ class ByPattern:
     def crossings(self) -> int:
         """The (unit, sample) sign changes so far, those of the methods before included."""
         return int(self._counters["crossings"][0])
+
+    @crossings.setter
+    def crossings(self, number: int) -> None:
+        self._counters["crossings"] = number
 
     @property
     def leaves(self) -> bool:

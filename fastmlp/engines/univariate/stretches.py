@@ -11,7 +11,7 @@ import numpy as np
 
 from fastmlp.compiled.cache import compiled
 from fastmlp.compiled.memory import round_up
-from fastmlp.engines.engine import Array, Rates, Settings
+from fastmlp.engines.engine import Array, Rates, Settings, WithoutMemory
 from fastmlp.engines.univariate.codes import prefix_offset
 from fastmlp.engines.univariate.kernels.stretch_layout import (
     ALL,
@@ -37,7 +37,7 @@ CHECK_EVERY = 512
 COST_OF_UNIT, COST_OF_MOVE, COST_OF_PREFIX_UNIT, COST_OF_SAMPLE = 6.0, 110.0, 7.0, 2.0
 
 
-class Stretches:
+class Stretches(WithoutMemory):
     """Gradient descent on a net of one input that visits the stretches between kinks instead of the samples."""
 
     method = "stretches"
@@ -166,6 +166,10 @@ class Stretches:
     def crossings(self) -> int:
         """The (unit, sample) sign changes so far, those of the methods before included."""
         return int(self._state.counters[0].crossings)
+
+    @crossings.setter
+    def crossings(self, number: int) -> None:
+        self._state.counters["crossings"] = number
 
     @property
     def live_units(self) -> int:

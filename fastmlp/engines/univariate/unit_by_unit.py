@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastmlp.engines.adam import BETA1, BETA2, EPSILON
-from fastmlp.engines.engine import Array, PiecewiseRate, Rates, Settings
+from fastmlp.engines.engine import Array, Memory, PiecewiseRate, Rates, Settings, Weights
 from fastmlp.engines.univariate.kernels.layout import (
     COUNTERS,
     Nets,
@@ -143,6 +143,7 @@ class OptimizedSums(_UnitByUnit):
         )
         parameters = (*self._units, self._b2)
         gradient, first, second = (tuple(map(np.zeros_like, parameters)) for _ in range(3))
+        self._steps_before = np.zeros(1, np.int64)  # of the optimiser, in another engine
         self._net = OptimizedNet(parameters, self._code, gradient, first, second, self._counters.view(np.recarray))
         self._evaluate()
 
@@ -150,10 +151,34 @@ class OptimizedSums(_UnitByUnit):
         return self._call(self._net, self._optimizer, self._sums, record, self._data, is_training)
 
     def _arrays(self) -> list[Array]:
-        return [*super()._arrays(), *self._net.first, *self._net.second]
+        return [*super()._arrays(), *self._net.first, *self._net.second, self._steps_before]
+
+    def memory(self) -> Memory | None:
+        """Return copies of the moments, and the number of updates."""
+        if not self._settings.has_memory:
+            return None
+        moments = [self._moment(rows) for rows in (self._net.first, self._net.second)]
+        is_adam = self._settings.optimizer == "adam"
+        return Memory(int(self._counters["epoch"][0]), moments[0], moments[1] if is_adam else None)
+
+    def _moment(self, rows: tuple[Array, ...]) -> Weights:
+        """Return a moment in the caller's order of the units. The samples are not centred, so that beta is b1."""
+        given = np.empty_like(self._units)
+        given[:, self._order] = rows[:-1]
+        return Weights(given[:1], given[1], given[2:].T.copy(), rows[-1].copy())
+
+    def remember(self, memory: Memory) -> None:
+        """Take over a memory."""
+        self._counters["epoch"] = self._steps_before[0] = memory.n_updates
+        for moment, rows in zip(memory[1:], (self._net.first, self._net.second), strict=True):
+            if moment is not None:
+                given = np.concatenate([moment.w1, moment.b1[None], moment.w2.T])
+                for row, values in zip(rows, (*given[:, self._order], moment.b2), strict=True):
+                    row[...] = values
 
     def train(self, n_epochs: int, squared_error: Array, crossings: Array) -> int:
         """Train as `Method.train` says."""
-        factors = self._settings.factors(int(self._counters["epoch"][0]), n_epochs)
+        epoch = int(self._counters["epoch"][0] - self._steps_before[0])
+        factors = self._settings.factors(epoch, n_epochs)
         self._optimizer = self._optimizer._replace(factors=factors)
         return super().train(n_epochs, squared_error, crossings)
