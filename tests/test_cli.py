@@ -4,6 +4,7 @@ import dataclasses
 import importlib.metadata
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -507,6 +508,111 @@ def test_a_column_without_a_name_is_ignored_if_the_inputs_are_named(data, run):
     dataclasses.replace(fastmlp.load("model.npz"), feature_names=None).save("nameless.npz")
     code, _, err = run("predict", "nameless.npz", "indexed.csv")
     assert (code, "column 1 has no name" in err) == (2, True)
+
+
+@pytest.fixture
+def curve(tmp_path, monkeypatch):
+    """Save a model of fit_cv with one input and names, and stand in its folder."""
+    monkeypatch.chdir(tmp_path)
+    x = np.linspace(10.0, 60.0, 60)
+    model = fastmlp.fit_cv(x, np.log(x) + 0.01 * np.cos(7.0 * np.arange(60)), hidden=6, n_estimators=2, rng=0)
+    model = dataclasses.replace(model, feature_names=["T, K"], target_names=["p"])
+    model.save("model.npz")
+    return model
+
+
+def test_exports_are_those_of_the_model(curve, run):
+    code, out, err = run("export", "model.npz", "--c", "sensor.c", "--clamp", "--format", "fixed", "--table", "t.csv")
+    assert (code, out) == (0, "")
+    assert Path("sensor.c").read_text() == curve.to_c("sensor", "fixed", clamp=True)
+    n_bytes = re.search(r"Tables: (\d+) bytes", Path("sensor.c").read_text())[1]
+    table = curve.to_piecewise(clamp=True)
+    assert err == (f"t.csv: {len(table.breakpoints)} points\nsensor.c: tables of {int(n_bytes):,} bytes of flash\n")
+    assert Path("t.csv").read_text().startswith('"T, K",p\n10.0,')
+    points = read_table("t.csv").columns(["T, K", "p"])
+    np.testing.assert_array_equal(points.T, [table.breakpoints, table.values])
+    assert run("export", "model.npz", "--c", "x.c", "--name", "other")[0] == 0
+    assert Path("x.c").read_text() == curve.to_c("other")
+
+
+def test_a_graph_is_that_of_the_model(curve, run):
+    onnxruntime = pytest.importorskip("onnxruntime")
+    assert run("export", "model.npz", "--onnx", "net.onnx", "--format", "double") == (0, "", "")
+    session = onnxruntime.InferenceSession("net.onnx", providers=["CPUExecutionProvider"])
+    x = np.linspace(-10.0, 90.0, 10_000)
+    np.testing.assert_allclose(session.run(["y"], {"x": x[:, None]})[0][:, 0], curve.predict(x), rtol=1e-12)
+
+
+def test_free_knots_are_a_table_of_one_point_more(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    x = np.linspace(0.0, 3.0, 200)
+    model = fastmlp.fit_knots(x, np.exp(x), hidden=15)
+    model.save("knots.npz")
+    assert run("export", "knots.npz", "--table", "t.csv") == (0, "", "t.csv: 16 points\n")
+    points = read_table("t.csv").columns(["x", "y"])
+    np.testing.assert_allclose(np.interp(x, *points.T), model.predict(x), rtol=1e-12)
+
+
+def test_an_ensemble_is_exported_as_its_mean(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    ensemble = fastmlp.fit_many([0.0, 1.0, 2.0], [0.0, 1.0, 0.0], [{}, {}], rng=0, hidden=4, epochs=10)
+    ensemble.save("many.npz")
+    assert run("export", "many.npz", "--c", "mean.c")[0] == 0
+    assert Path("mean.c").read_text() == ensemble.to_c("mean")
+
+
+def test_a_wide_net_says_how_much_flash_it_takes(tmp_path, monkeypatch, run):
+    monkeypatch.chdir(tmp_path)
+    w = np.linspace(1.0, 2.0, 10_000)
+    fastmlp.Model([w], -w * np.linspace(-1, 1, 10_000), w[:, None], [0.0], x_range=[[-1, 1]]).save("wide.npz")
+    assert run("export", "wide.npz", "--c", "wide.c", "--clamp") == (
+        *(0, "", "wide.c: tables of 120,004 bytes of flash\n"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), 2, "name a file with --c, --onnx or --table."),
+        (("--table", "t.csv", "--clamp"), 2, "--clamp requires --c."),
+        (("--table", "t.csv", "--name", "f"), 2, "--name requires --c."),
+        (("--onnx", "n.onnx", "--format", "fixed"), 2, "--onnx requires --format float or --format double."),
+        (("--c", "a.c", "--table", "./a.c"), 2, "--c and --table must be different files, got 'a.c' for both."),
+        (("--c", "model.npz"), 2, "model.npz must not be overwritten, because the command reads it."),
+        (("--c", "nowhere/a.c"), 1, "nowhere/a.c must be the name of a file in a writable folder."),
+        (
+            ("--c", "my-sensor.c"),
+            1,
+            "name must be a C identifier, got 'my-sensor'. Give the function another name w",
+        ),
+        (("--c", "a.c", "--name", "float"), 1, "name must be a C identifier, got 'float'."),
+        (("--c", "a.c", "--table", "t.csv"), 1, "--table requires a model with one input; this one has 2 ('a', 'b')."),
+    ],
+)
+def test_impossible_exports_are_one_line_and_write_nothing(data, run, arguments, code, words):
+    model = fastmlp.Model([[1.0], [2.0]], [0.0], [[1.0]], [0.0], x_range=[[0, 1]] * 2, feature_names=["a", "b"])
+    model.save("model.npz")
+    before = sorted(path.name for path in Path().iterdir())
+    got, out, err = run("export", "model.npz", *arguments)
+    assert (got, out) == (code, "")
+    assert words in err.splitlines()[-1]
+    assert sorted(path.name for path in Path().iterdir()) == before
+    assert run("export", "data.csv", "--c", "a.c")[0] == 1
+
+
+def test_a_full_disk_leaves_the_old_file(curve):
+    Path("sensor.c").write_text("old")
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000));"
+        "from fastmlp.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", limited, "export", "model.npz", "--c", "sensor.c"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert "an existing file is left unchanged" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert Path("sensor.c").read_text() == "old"
+    assert {path.name for path in Path().iterdir()} == {"model.npz", "sensor.c"}
 
 
 def test_the_inputs_of_a_prediction_must_be_as_many_as_the_nets(data, run):

@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+import re
 import shutil
 import subprocess
 import sys
@@ -166,12 +167,17 @@ def compiled(tmp_path):
         library = tmp_path / f"{name}.so"  # a loaded one must not be overwritten
         flags = ("-std=c99", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wpedantic", "-Werror", "-shared", "-fPIC")
         done = subprocess.run(
-            ["gcc", *flags, "-fsanitize=undefined", "-fno-sanitize-recover", tmp_path / "net.c", "-o", library],
+            [
+                *("gcc", *flags, f"-D{name.upper()}_SELF_TEST", "-fsanitize=undefined", "-fno-sanitize-recover"),
+                *(tmp_path / "net.c", "-o", library),
+            ],
             capture_output=True,
             text=True,
         )
         assert done.returncode == 0, done.stderr
-        function = ctypes.CDLL(str(library))[name]
+        functions = ctypes.CDLL(str(library))
+        assert functions[f"{name}_self_test"]() == 0
+        function = functions[name]
         function.restype = None
         return function
 
@@ -416,6 +422,129 @@ def test_the_table_of_a_net_that_is_clipped_everywhere():
     np.testing.assert_array_equal(table.evaluate([-9.0, 0.0, 9.0]), [2.5, 2.5, 2.5])
     np.testing.assert_array_equal(table.slopes, [0.0, 0.0])
     assert line.input_gradient([1.0]) == 0.0
+
+
+def stated_bounds(source):
+    """Return the bounds on the rounding errors that the comment of a source states."""
+    (found,) = re.findall(r"differ from those\s+of the\s+model by\s+at\s+most (.*?), because", " ".join(source.split()))
+    return np.array([float(number) for number in found.split(", ")])
+
+
+def evaluated(source, function, x, n_out, numbers):
+    """Evaluate a compiled function at inputs in units of the data, and return outputs in units of the data."""
+    if numbers != "fixed":
+        return evaluate(function, x, n_out, np.float32 if numbers == "float" else np.float64).astype(float)
+    integers = np.clip(np.rint(np.ldexp(x, fixed_bits(source, "X"))), -(2**31), 2**31 - 1)
+    return np.ldexp(evaluate(function, integers, n_out, np.int32).astype(float), -fixed_bits(source, "Y"))
+
+
+@pytest.mark.parametrize("negative_slope", [0.0, 0.1, -2.5])
+@pytest.mark.parametrize("n_in", [1, 3])
+@pytest.mark.parametrize("numbers", ["float", "double", "fixed"])
+def test_c_is_within_its_stated_error_and_clamps_when_asked(make_net, compiled, n_in, numbers, negative_slope):
+    model, x = make_net(n_in, 2, negative_slope)
+    model = limited(model, x)
+    low, high = model.x_range.T
+    rng = np.random.default_rng(1)
+    points = rng.uniform(low - (high - low) / 2, high + (high - low) / 2, (10_000, n_in)).astype(np.float32)
+    is_inside = ((points >= low) & (points <= high)).all(axis=1)
+    for clamp in (False, True):
+        name = f"net_{clamp}".lower()
+        source = model.to_c(name, numbers, clamp).replace(f"{name.upper()}_X_BITS", "PREDICT_X_BITS")
+        source = source.replace(f"{name.upper()}_Y_BITS", "PREDICT_Y_BITS")
+        got = evaluated(source, compiled(source, name), points, 2, numbers)
+        expected = model.predict(np.clip(points, low, high) if clamp else points)
+        error = np.abs(got - expected)
+        bound = stated_bounds(source) * 1.01 + 1e-13 * np.abs(expected).max()  # three digits; rounding of predict
+        inside = error if clamp else error[is_inside]
+        assert (inside <= bound).all()
+        assert (inside.max(axis=0) > bound / 500).all()  # the bound is no empty promise
+        assert (error <= 20 * bound).all()
+
+
+def test_the_self_test_notices_a_wrong_table(make_net, tmp_path):
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc")
+    for n_in, numbers in ((1, "float"), (2, "fixed")):
+        source = make_net(n_in, 1)[0].to_c("net", numbers)
+        table = re.search(r"net_(?:y|w2).*?\};", source, re.DOTALL)[0]
+        wrong = re.sub(r"-?\d+(?:\.\d+)?(?=[,}e])", "7", table.split("=")[1])
+        main = "\nint main(void) { return net_self_test(); }\n"
+        for text, is_right in ((source, True), (source.replace(table.split("=")[1], wrong), False)):
+            (tmp_path / "net.c").write_text(text + main)
+            subprocess.run(["gcc", "-DNET_SELF_TEST", tmp_path / "net.c", "-o", tmp_path / "net"], check=True)
+            assert (subprocess.run([tmp_path / "net"]).returncode == 0) is is_right
+
+
+def test_a_clamped_source_has_no_breakpoints_outside_the_range(make_net):
+    model = make_net(1, 1)[0]
+    table = model.to_piecewise(clamp=True)
+    (low, high) = model.x_range[0]
+    kinks = model.kinks()
+    inside = np.sort(kinks[(kinks > low) & (kinks < high)])
+    np.testing.assert_allclose(table.breakpoints, [low, *inside, high], rtol=1e-12)
+    assert (table.slopes[0], table.slopes[-1]) == (0.0, 0.0)
+    points = np.linspace(low - 3, high + 3, 501)
+    expected = model.predict(np.clip(points, low, high))
+    np.testing.assert_allclose(table.evaluate(points), expected, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(np.interp(points, table.breakpoints, table.values), expected, rtol=0, atol=1e-12)
+    assert f"net_x[{len(inside) + 2}]" in model.to_c("net", clamp=True)
+    assert "net_x[30]" in model.to_c("net")
+    one = dataclasses.replace(model, x_range=[[0.5, 0.5]]).to_piecewise(clamp=True)
+    np.testing.assert_array_equal(one.breakpoints, [0.5])
+    np.testing.assert_allclose(one.evaluate([-9.0, 9.0]), model.predict([0.5, 0.5]), rtol=1e-12)
+
+
+def test_clamping_requires_the_range():
+    model = fastmlp.Model([[1.0]], [0.0], [[1.0]], [0.0])
+    words = "clamp=True requires the range of the inputs. Fit the model, or create it with x_range."
+    with pytest.raises(ValueError, match=words):
+        model.to_c(clamp=True)
+    with pytest.raises(ValueError, match=words):
+        model.to_piecewise(clamp=True)
+    with pytest.raises(TypeError, match="clamp must be True or False"):
+        model.to_c(clamp="yes")
+
+
+def test_the_comment_of_a_source_has_names_range_and_errors():
+    x = np.linspace(2.0, 8.0, 40)
+    y = np.stack([np.sin(x), x], axis=1)
+    model = fastmlp.fit_cv(x, y, hidden=3, n_estimators=1, rng=0)
+    model = dataclasses.replace(model, feature_names=["V */ int"], target_names=["°C", "bar"])
+    comment = " ".join(model.to_c("sensor", "fixed").partition("*/")[0].split())
+    assert "Trained on inputs in [2, 8]. x: 'V * / int'. y: '\\xb0C', 'bar'." in comment
+    errors = ", ".join(f"{error:.3g}" for error in model.info.cv_rmse_by_output)
+    assert f"RMSE on new data (cross-validated): {errors}." in comment
+    assert "because of rounding, also of x." in comment
+    stopped = fastmlp.fit(x, y, hidden=3, epochs=50, rng=0, validation=(x, y), patience=3)
+    assert f"RMSE on validation data: {stopped.history.val_rmse.min():.3g}." in " ".join(stopped.to_c().split())
+
+
+@pytest.mark.parametrize("n_in", [1, 2])
+def test_exports_of_an_ensemble_are_of_the_mean(tmp_path, compiled, n_in):
+    x = np.random.default_rng(0).normal(size=(30, n_in))
+    ensemble = fastmlp.fit_many(x, x.sum(axis=1) ** 2, [{"hidden": 5}, {"hidden": 9}], rng=0, epochs=100)
+    expected = ensemble.predict(x)
+    got = evaluate(compiled(ensemble.to_c("mean", "double"), "mean"), x, 1, np.float64)[:, 0]
+    np.testing.assert_allclose(got, expected, rtol=0, atol=1e-13)
+    state = ensemble.to_torch_state()
+    assert state["0.weight"].shape == (14, n_in)
+    if n_in == 1:
+        np.testing.assert_allclose(ensemble.to_piecewise().evaluate(x), expected, rtol=0, atol=1e-13)
+    onnxruntime = pytest.importorskip("onnxruntime")
+    ensemble.to_onnx(tmp_path / "mean.onnx", "float64")
+    session = onnxruntime.InferenceSession(tmp_path / "mean.onnx", providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(["y"], {"x": x})[0][:, 0], expected, rtol=0, atol=1e-13)
+
+
+def test_ensembles_that_are_not_one_net_are_refused():
+    line = fastmlp.Model([[1.0]], [0.0], [[1.0]], [0.0])
+    for other, words in (({"y_clip": [[0.0, 1.0]]}, "with y_clip"), ({"negative_slope": 0.1}, "negative_slope")):
+        ensemble = fastmlp.Ensemble((line, dataclasses.replace(line, **other)), {})
+        with pytest.raises(ValueError, match=f"The average of models with .*{words[-6:]}.* is not one net"):
+            ensemble.to_c()
+    one = fastmlp.Ensemble((dataclasses.replace(line, y_clip=[[0.0, 1.0]]), None), {1: RuntimeError("failed")})
+    assert one.to_piecewise().values.tolist() == [0.0, 1.0]
 
 
 def test_without_onnx_the_error_says_what_to_install(monkeypatch, tmp_path):

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Sequence
 
 import fastmlp
-from fastmlp.cli import about, fit, fit_cv, predict
+from fastmlp.cli import about, export, fit, fit_cv, predict
 from fastmlp.cli.errors import FAILED, USED_WRONGLY, CommandError, UsageError
 from fastmlp.cli.output import tell
 from fastmlp.files.tables import TableError
@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
     command = argparse.ArgumentParser(prog="fastmlp", description=fastmlp.__doc__)
     command.add_argument("--version", action="version", version=f"fastmlp {fastmlp.__version__}")
     commands = command.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for subcommand in (fit, fit_cv, predict, about):
+    for subcommand in (fit, fit_cv, predict, export, about):
         subcommand.add(commands)
     return command
 

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastmlp.cross_validation.averaging import averaged
 from fastmlp.cross_validation.coordinates import Coordinates
 from fastmlp.cross_validation.errors import FoldErrors, fold_errors
 from fastmlp.cross_validation.folds import Fold
@@ -19,6 +18,7 @@ from fastmlp.cross_validation.starts import drawn_starts
 from fastmlp.cross_validation.tables import RoundTables, all_coordinates, round_tables
 from fastmlp.engines.engine import Array, Weights
 from fastmlp.engines.net_batches.batch import NetSet
+from fastmlp.nets.averaging import averaged
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,11 @@ import numpy as np
 from fastmlp.engines.engine import Array
 
 INT_BITS = 31  # of an int32 without its sign
-FIXED_POINT = """\
-Fixed point: x[i] is input i times 2^X_BITS[i], rounded; y[k] is output k times 2^Y_BITS[k]. No input
-   can overflow. The compiler must keep the sign in right shifts of negative integers, as all common compilers do."""
+FIXED_POINT = (
+    "Fixed point: x[i] is input i times 2^X_BITS[i], rounded; y[k] is output k times 2^Y_BITS[k]. "
+    "No input can overflow. "
+    "The compiler must keep the sign in right shifts of negative integers, as all common compilers do."
+)
 
 
 def scale_bits(n_bits: int, size: float) -> int:

@@ -10,45 +10,59 @@ from typing import Any
 import numpy as np
 
 from fastmlp.engines.engine import Array, Weights
-from fastmlp.exporting.c_fixed_point import FIXED_POINT, INT_BITS, rounding_offset, scale_bits, scaled
-from fastmlp.exporting.c_text import clip_statements, definition, description, floating_literal, row
+from fastmlp.exporting.c_fixed_point import INT_BITS, rounding_offset, scale_bits, scaled
+from fastmlp.exporting.c_function import Function, Request
+from fastmlp.exporting.c_layers_error import Scales, fixed_error, floating_error
+from fastmlp.exporting.c_text import clamp_statements, clip_statements, definition, floating_literal, row
+from fastmlp.exporting.clamping import domain
 from fastmlp.exporting.float32_weights import float32_weights
 from fastmlp.nets.net import Net
 
 SUM_BITS = 61  # of the largest sum without its sign: the rounding of its terms cannot make an int64 overflow
 
 
-def floating_source(net: Net, name: str, number: str) -> str:
-    """Return the source of a function that computes in float or double."""
+FORM = "evaluated unit by unit"
+
+
+def floating(net: Net, request: Request) -> Function:
+    """Return a function that computes in float or double."""
+    name, number = request.name, request.numbers
+    dtype: np.dtype[Any] = np.dtype(np.float32 if number == "float" else np.float64)
     weights = float32_weights(net) if number == "float" else net.weights
     literal = floating_literal(number)
-    n_bytes = sum(array.size for array in weights) * (4 if number == "float" else 8)
     slope = literal(weights.b1.dtype.type(net.negative_slope))
-    dtype = np.float32 if number == "float" else np.float64
-    limits, clip = "", ""
-    if net.y_clip is not None:
-        limits = "\n" + definition(number, f"{name}_limits", net.y_clip.astype(dtype), literal)
-        clip = clip_statements(name, net.n_out)
-    return f"""/* {description(net, "evaluated unit by unit")}
-   Call {name}(x, y): reads x[{net.n_in}], writes y[{net.n_out}]. Tables: {n_bytes} bytes. */
-{_tables(name, weights, dict.fromkeys(Weights._fields, number), literal)}{limits}
+    clip = _limits(name, number, "limits", net.y_clip, literal, dtype)
+    clamp = _limits(name, number, "range", domain(net) if request.clamp else None, literal, dtype)
+    tables = [_tables(name, weights, dict.fromkeys(Weights._fields, number), literal), clip, clamp]
+    statements = clip_statements(name, net.n_out) if clip else ""
+    definitions = f"""{chr(10).join(filter(None, tables))}
 
 void {name}(const {number} x[{net.n_in}], {number} y[{net.n_out}])
 {{
     int i, j, k;
+{clamp_statements(name, net.n_in, number) if clamp else ""}\
     for (k = 0; k < {net.n_out}; k++)
         y[k] = {name}_b2[k];
     for (j = 0; j < {net.n_hidden}; j++) {{
         {number} h = {name}_b1[j];
         for (i = 0; i < {net.n_in}; i++)
-            h += {name}_w1[j][i] * x[i];
+            h += {name}_w1[j][i] * {"inside" if clamp else "x"}[i];
         if (h < 0)
             {f"h *= {slope}" if net.negative_slope else "continue"};
         for (k = 0; k < {net.n_out}; k++)
             y[k] += h * {name}_w2[j][k];
     }}
-{clip}}}
+{statements}}}
 """
+    n_entries = sum(array.size for array in weights) + 2 * (net.n_out * bool(clip) + net.n_in * bool(clamp))
+    return Function(FORM, definitions, n_entries * dtype.itemsize, floating_error(net, dtype))
+
+
+def _limits(
+    name: str, kind: str, table: str, limits: Array | None, literal: Callable[[Any], str], dtype: np.dtype[Any]
+) -> str:
+    """Return the definition of a table of limits (n, 2), or nothing without limits."""
+    return "" if limits is None else definition(kind, f"{name}_{table}", limits.astype(dtype), literal)
 
 
 @dataclass(frozen=True)
@@ -59,10 +73,7 @@ class _Fixed:
     """
 
     weights: Weights  # in int64
-    x_bits: list[int]
-    h_shift: int
-    y_bits: list[int]
-    y_shift: list[int]
+    scales: Scales
 
 
 def _fixed(net: Net, largest_x: Array) -> _Fixed:
@@ -91,56 +102,60 @@ def _fixed(net: Net, largest_x: Array) -> _Fixed:
         scaled(w2, np.array(y_sum_bits) - h_bits),
         scaled(b2, np.array(y_sum_bits)) + np.array([rounding_offset(shift) for shift in y_shift]),
     )
-    return _Fixed(weights, x_bits, h_shift, y_bits, y_shift)
+    slope_bits = min(60, max(0, scale_bits(INT_BITS - 1, abs(net.negative_slope))))
+    return _Fixed(weights, Scales(x_bits, h_bits, h_shift, y_bits, y_shift, slope_bits))
 
 
-def fixed_source(net: Net, name: str, largest_x: Array) -> str:
-    """Return the source of a function that computes in integers.
+def fixed(net: Net, request: Request, largest_x: Array) -> Function:
+    """Return a function that computes in integers.
 
     largest_x (n_in,) holds the largest absolute value of each input.
     """
-    fixed = _fixed(net, largest_x)
+    name = request.name
+    found = _fixed(net, largest_x)
+    weights, bits = found.weights, found.scales
     types = {"w1": "int32_t", "b1": "int64_t", "w2": "int32_t", "b2": "int64_t"}
-    n_bytes = sum(array.size * (4 if types[key] == "int32_t" else 8) for key, array in fixed.weights._asdict().items())
-    slope_bits = min(60, max(0, scale_bits(INT_BITS - 1, abs(net.negative_slope))))
-    slope = round(math.ldexp(net.negative_slope, slope_bits))
-    limits, clip = "", ""
-    if net.y_clip is not None:  # limits that no output reaches may be beyond 32 bits
-        largest = 2**INT_BITS - 1
-        integers = np.clip(np.rint(np.ldexp(net.y_clip, np.array(fixed.y_bits)[:, None])), -largest, largest)
-        limits = "\n" + definition("int32_t", f"{name}_limits", integers.astype(np.int64))
-        clip = clip_statements(name, net.n_out)
-    return f"""/* {description(net, "evaluated unit by unit")}
-   Call {name}(x, y): reads x[{net.n_in}], writes y[{net.n_out}]. Tables: {n_bytes + net.n_out} bytes.
-   {FIXED_POINT} */
-#include <stdint.h>
-
-#define {name.upper()}_X_BITS {row(map(str, fixed.x_bits))}
-#define {name.upper()}_Y_BITS {row(map(str, fixed.y_bits))}
-
-{_tables(name, fixed.weights, types, str)}
-static const unsigned char {name}_shift[{net.n_out}] = {row(map(str, fixed.y_shift))};{limits}
+    slope = round(math.ldexp(net.negative_slope, bits.slope_bits))
+    clip = _integer_limits(name, "limits", net.y_clip, bits.y_bits)
+    clamp = _integer_limits(name, "range", domain(net) if request.clamp else None, bits.x_bits)
+    shifts = f"static const unsigned char {name}_shift[{net.n_out}] = {row(map(str, bits.y_shift))};"
+    tables = [_tables(name, weights, types, str), shifts, clip, clamp]
+    statements = clip_statements(name, net.n_out) if clip else ""
+    definitions = f"""{chr(10).join(filter(None, tables))}
 
 void {name}(const int32_t x[{net.n_in}], int32_t y[{net.n_out}])
 {{
     int64_t sum[{net.n_out}];
     int i, j, k;
+{clamp_statements(name, net.n_in, "int32_t") if clamp else ""}\
     for (k = 0; k < {net.n_out}; k++)
         sum[k] = {name}_b2[k];
     for (j = 0; j < {net.n_hidden}; j++) {{
         int64_t h = {name}_b1[j];
         for (i = 0; i < {net.n_in}; i++)
-            h += (int64_t){name}_w1[j][i] * x[i];
-        h >>= {fixed.h_shift};
+            h += (int64_t){name}_w1[j][i] * {"inside" if clamp else "x"}[i];
+        h >>= {bits.h_shift};
         if (h < 0)
-            {f"h = (h * {slope}) >> {slope_bits}" if net.negative_slope else "continue"};
+            {f"h = (h * {slope}) >> {bits.slope_bits}" if net.negative_slope else "continue"};
         for (k = 0; k < {net.n_out}; k++)
             sum[k] += h * {name}_w2[j][k];
     }}
     for (k = 0; k < {net.n_out}; k++)
         y[k] = (int32_t)(sum[k] >> {name}_shift[k]);
-{clip}}}
+{statements}}}
 """
+    n_bytes = sum(array.size * (4 if types[key] == "int32_t" else 8) for key, array in weights._asdict().items())
+    n_bytes += net.n_out + 8 * (net.n_out * bool(clip) + net.n_in * bool(clamp))
+    return Function(FORM, definitions, n_bytes, fixed_error(net, bits), bits.x_bits, bits.y_bits)
+
+
+def _integer_limits(name: str, table: str, limits: Array | None, bits: list[int]) -> str:
+    """Return the definition of a table of limits (n, 2) as integers, or nothing without limits."""
+    if limits is None:
+        return ""
+    largest = 2**INT_BITS - 1  # limits that no value reaches may be beyond 32 bits
+    integers = np.clip(np.rint(np.ldexp(limits, np.array(bits)[:, None])), -largest, largest)
+    return definition("int32_t", f"{name}_{table}", integers.astype(np.int64))
 
 
 def _tables(name: str, weights: Weights, types: Mapping[str, str], literal: Callable[[Any], str]) -> str:

@@ -16,8 +16,14 @@ from fastmlp.nets.net import Net
 LINE_WIDTH = 110
 
 
+def comment(paragraphs: Iterable[str]) -> str:
+    """Return a comment of C with some paragraphs, each of which begins on a new line."""
+    lines = [textwrap.fill(text, LINE_WIDTH, initial_indent="   ", subsequent_indent="   ") for text in paragraphs]
+    return f"/* {chr(10).join(lines).lstrip()} */"
+
+
 def description(net: Net, form: str) -> str:
-    """Return the first sentences of a source; `form` says how the net is stored or evaluated."""
+    """Return what a source contains; `form` says how the net is stored or evaluated."""
     counts = {"input": net.n_in, "hidden unit": net.n_hidden, "output": net.n_out}
     sizes = ", ".join(counted(count, noun) for noun, count in counts.items())
     text = f"A two-layer ReLU net, made by fastmlp {version('fastmlp')}: {sizes}, {form}."
@@ -26,7 +32,7 @@ def description(net: Net, form: str) -> str:
     for array, names in (("x", net.feature_names), ("y", net.target_names)):
         if names is not None:
             text += f" {array}: {', '.join(map(_in_comment, names))}."
-    return textwrap.fill(text, LINE_WIDTH, subsequent_indent="   ")
+    return text
 
 
 def _in_comment(name: str) -> str:
@@ -52,6 +58,19 @@ def floating_literal(number: str) -> Callable[[Any], str]:
     """Return a function that writes a value as a C literal, with the fewest digits that give the same value."""
     suffix = "f" if number == "float" else ""
     return lambda value: np.format_float_scientific(value, trim="0") + suffix
+
+
+def clamp_statements(name: str, n_in: int, kind: str) -> str:
+    """Return the statements that define the inputs within their range as the array `inside`."""
+    return f"""    {kind} inside[{n_in}];
+    for (i = 0; i < {n_in}; i++) {{
+        inside[i] = x[i];
+        if (inside[i] < {name}_range[i][0])
+            inside[i] = {name}_range[i][0];
+        if (inside[i] > {name}_range[i][1])
+            inside[i] = {name}_range[i][1];
+    }}
+"""
 
 
 def clip_statements(name: str, n_out: int) -> str:

@@ -1,18 +1,21 @@
-"""The limits of a net's outputs in exported curves and sources."""
+"""The limits of a net's outputs and inputs in exported curves."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fastmlp.engines.engine import Array
+from fastmlp.exporting.clamping import clamped_curve, trained_range
 from fastmlp.exporting.piecewise import PiecewiseLinear, piecewise_linear
 from fastmlp.nets.net import Net
 
 
-def exported_curve(net: Net) -> PiecewiseLinear:
+def exported_curve(net: Net, clamp: bool) -> PiecewiseLinear:
     """Return a network with one input as a curve; see `Model.to_piecewise`."""
     curve = piecewise_linear(net)
-    return curve if net.y_clip is None else clipped_curve(curve, net.y_clip)
+    if net.y_clip is not None:
+        curve = clipped_curve(curve, net.y_clip)
+    return clamped_curve(curve, *trained_range(net, "clamp=True")[0]) if clamp else curve
 
 
 def clipped_curve(curve: PiecewiseLinear, y_clip: Array) -> PiecewiseLinear:

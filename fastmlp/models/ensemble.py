@@ -12,9 +12,12 @@ import numpy.typing as npt
 
 from fastmlp import checks
 from fastmlp.engines.engine import Array
+from fastmlp.models.average import averaged_net
 from fastmlp.models.ensemble_file import load_ensemble, save_ensemble
+from fastmlp.models.exportable import Exportable
 from fastmlp.models.history import History
 from fastmlp.models.model import Model
+from fastmlp.nets.net import Net
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +37,10 @@ SUMMARY_DTYPES: dict[str, type] = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Ensemble:
+class Ensemble(Exportable):
     """The models of one call of `fastmlp.fit_many`.
+
+    Exports are of the network that averages the models, which has the hidden units of all of them.
 
     Attributes
     ----------
@@ -298,6 +303,9 @@ class Ensemble:
         Ensemble(2 nets, 1 failed)
         """
         save_ensemble(path, self.models, self.failures)
+
+    def _exported(self) -> Net:
+        return averaged_net(self._trained_models())
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Ensemble:

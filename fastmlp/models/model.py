@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +12,19 @@ import numpy.typing as npt
 
 from fastmlp import checks
 from fastmlp.engines.engine import Array, Weights
+from fastmlp.models.exportable import Exportable
 from fastmlp.models.fit_info import FitInfo
 from fastmlp.models.history import History, record_at
+from fastmlp.models.new_data import errors_on_new_data
 from fastmlp.models.out_of_fold import OutOfFold
 from fastmlp.nets.net import Net
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from fastmlp.exporting.piecewise import PiecewiseLinear
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Model(Net):
+class Model(Exportable, Net):
     """A two-layer ReLU network.
 
     Its outputs are ``h2 = act(h1) w2 + b2`` with ``h1 = x w1 + b1`` and
@@ -229,159 +230,11 @@ class Model(Net):
 
         save_model(path, self, self.history, self.info, self.out_of_fold)
 
-    def to_onnx(self, path: str | os.PathLike[str], dtype: npt.DTypeLike = "float32") -> None:
-        """Write the network as an ONNX graph.
+    def _exported(self) -> Net:
+        return self
 
-        The graph has the input "x" of shape (n_samples, n_in) and the output "y" of shape (n_samples, n_out). Requires
-        the extra ``fastmlp[onnx]``. Every runtime computes in float32. Use float64 if x has a large offset, such as a
-        time stamp, and your runtime supports it, as ONNX Runtime does.
-
-        Parameters
-        ----------
-        path : str or os.PathLike
-            Name of the file.
-            No suffix is added. An existing file is replaced only when the new file is complete.
-        dtype : "float32" or "float64", default "float32"
-            Floating-point type of the graph, of its input and of its output.
-
-        Raises
-        ------
-        ImportError
-            If the package onnx is not installed.
-        TypeError, ValueError
-            If an argument is invalid, or if a weight is too large for float32.
-
-        Warns
-        -----
-        RuntimeWarning
-            If a graph in float32 differs from a model in float64 by more than 1e-3 of the standard deviation of the
-            outputs, at 1000 points within `x_range`.
-
-        Examples
-        --------
-        >>> import fastmlp
-        >>> fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).to_onnx("net.onnx")  # doctest: +SKIP
-        """
-        from fastmlp.exporting.onnx_graph import write_onnx
-
-        write_onnx(self, path, dtype)
-
-    def to_torch(self) -> Any:
-        """Return the network as a PyTorch module ``nn.Sequential(Linear, ReLU, Linear)``.
-
-        If `negative_slope` is not 0, the middle module is ``LeakyReLU(negative_slope)``. The parameters are copies in
-        the dtype of the model, which x must have too. The output has the shape (n, n_out).
-
-        Returns
-        -------
-        torch.nn.Sequential
-            The module. Its parameters require gradients.
-
-        Raises
-        ------
-        ImportError
-            If PyTorch is not installed.
-
-        Examples
-        --------
-        >>> import fastmlp
-        >>> fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).to_torch()  # doctest: +SKIP
-        Sequential(
-          (0): Linear(in_features=1, out_features=1, bias=True)
-          (1): ReLU()
-          (2): Linear(in_features=1, out_features=1, bias=True)
-        )
-        """
-        from fastmlp.exporting.torch_state import torch_module
-
-        return torch_module(self)
-
-    def to_torch_state(self) -> dict[str, Array]:
-        """Return the weights as the state of a PyTorch module ``nn.Sequential(Linear, ReLU, Linear)``.
-
-        If `negative_slope` is not 0, the middle module is ``LeakyReLU(negative_slope)``. PyTorch need not be installed.
-        The state holds NumPy arrays, and `load_state_dict` takes tensors only. This line loads the state:
-        ``module.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})``. Where PyTorch is
-        installed, `to_torch` returns the module itself.
-
-        Returns
-        -------
-        dict of str to ndarray
-            Copies of the weights in the dtype of the model: "0.weight" (n_hidden, n_in), "0.bias" (n_hidden,),
-            "2.weight" (n_out, n_hidden) and "2.bias" (n_out,).
-
-        Examples
-        --------
-        >>> import fastmlp
-        >>> fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).to_torch_state()["2.weight"]
-        array([[3.]])
-        """
-        from fastmlp.exporting.torch_state import torch_state
-
-        return torch_state(self)
-
-    def to_c(self, name: str = "predict", numbers: str = "float") -> str:
-        """Return the source of a C99 function that evaluates the network.
-
-        The function needs no library, no heap and no global state. With one input, it searches a table of the
-        breakpoints in about log2(n_hidden) steps. With several inputs, it evaluates all hidden units.
-
-        Parameters
-        ----------
-        name : str, default "predict"
-            Name of the function.
-            Its signature is ``void name(const float x[n_in], float y[n_out])``. The names of its ``static const``
-            tables begin with this name.
-        numbers : {"float", "double", "fixed"}, default "float"
-            Type of the numbers in tables and sums.
-            "fixed" is for processors without floating point. It uses 32-bit integers and 64-bit sums. The source states
-            the scales of x and y. They are chosen for inputs up to twice the largest absolute training value of each
-            input. No input can cause an overflow.
-
-        Returns
-        -------
-        str
-            The source.
-
-        Raises
-        ------
-        TypeError, ValueError
-            If an argument is invalid, if a number is too large for float32 with ``numbers="float"``, or if `x_range` is
-            missing with ``numbers="fixed"``.
-
-        Examples
-        --------
-        >>> import fastmlp
-        >>> source = fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).to_c("curve")
-        >>> "void curve(const float x[1], float y[1])" in source
-        True
-        """
-        from fastmlp.exporting.c_source import c_source
-
-        return c_source(self, name, numbers)
-
-    def to_piecewise(self) -> PiecewiseLinear:
-        """Return a network with one input as a piecewise-linear curve.
-
-        Returns
-        -------
-        PiecewiseLinear
-            Breakpoints, values and slopes of the curve.
-
-        Raises
-        ------
-        ValueError
-            If the network has several inputs.
-
-        Examples
-        --------
-        >>> import fastmlp
-        >>> fastmlp.Model([[2.0]], [1.0], [[3.0]], [0.5]).to_piecewise().slopes
-        array([0., 6.])
-        """
-        from fastmlp.exporting.clipping import exported_curve
-
-        return exported_curve(self)
+    def _errors_on_new_data(self) -> Mapping[str, Sequence[float]]:
+        return errors_on_new_data(self.info, self.history)
 
 
 def unchecked_model(weights: Weights, **fields: Any) -> Model:
