@@ -1,5 +1,7 @@
 """Cross-validated fits: their results do not depend on what they should not depend on, and bad input is refused."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -183,3 +185,123 @@ def test_a_fold_whose_samples_have_no_weight():
         fastmlp.fit_cv(X, Y, rng=0, cv=folds, sample_weight=weight)
     one = fastmlp.fit_cv(X, Y, rng=0, cv=[folds[0], (np.arange(20, 40), np.arange(40, 60))], sample_weight=weight)
     assert len(one.out_of_fold.nets) == 1
+
+
+def test_several_outputs_are_clipped_and_measured_each():
+    y = np.stack([Y, 1000 * X[:, 1], np.full(60, 7.0)], axis=1)
+    several = fastmlp.fit_cv(X, y, rng=0)
+    assert several.predict(X).shape == (60, 3)
+    assert (several.predict(50 * X)[:, 2] == 7).all()
+    by_output = several.info.cv_rmse_by_output
+    residuals = several.out_of_fold.residuals
+    np.testing.assert_allclose(by_output, np.sqrt(np.mean(residuals**2, axis=0)))
+    np.testing.assert_allclose(several.info.cv_rmse, np.sqrt(np.mean(residuals**2)))
+    low, high = several.predict_interval(X[:5])
+    assert low.shape == high.shape == (5, 3)
+    outputs = several.predict(50 * X)
+    is_clipped = (outputs == several.y_clip[:, 0]) | (outputs == several.y_clip[:, 1])
+    gradient = several.input_gradient(50 * X)
+    assert is_clipped.any()
+    assert not gradient[is_clipped].any()
+    assert gradient[~is_clipped].any()
+
+
+def test_one_input_has_one_round_and_a_clipped_curve():
+    curve = fastmlp.fit_cv(X[:, 0], Y, rng=0)
+    assert curve.w1.shape == (1, 150)
+    assert len(curve.info.alpha) == 1
+    grid = np.linspace(-50, 50, 1001)
+    np.testing.assert_allclose(curve.to_piecewise().evaluate(grid), curve.predict(grid), atol=1e-12)
+    assert curve.to_piecewise().values.max() <= Y.max()
+    drawn = curve.plot(grid).lines[0].get_ydata()
+    assert drawn.min() >= Y.min()
+    assert drawn.max() <= Y.max()
+
+
+def test_float32_data_gives_a_float32_model():
+    single = fastmlp.fit_cv(X.astype(np.float32), Y.astype(np.float32), rng=0)
+    assert single.w1.dtype == single.predict(X).dtype == np.float32
+    assert np.isfinite(single.predict_interval(X)).all()
+
+
+def test_names_of_columns_are_kept():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(X, columns=["a", "b", "c"])
+    named = fastmlp.fit_cv(frame, pandas.Series(Y, name="target"), rng=0)
+    assert named.feature_names == ("a", "b", "c")
+    assert named.target_names == ("target",)
+    assert np.array_equal(named.predict_interval(frame), model().predict_interval(X))
+    with pytest.raises(ValueError, match="columns of x"):
+        named.predict_interval(frame[["b", "a", "c"]])
+
+
+def test_a_fit_that_goes_on_drops_the_clip_and_an_ensemble_keeps_it(tmp_path):
+    more = fastmlp.fit(X, Y, init=model(), epochs=3, algorithm="reference")
+    assert more.y_clip is None
+    assert more.out_of_fold is None
+    both = fastmlp.Ensemble((model(), more), {})
+    np.testing.assert_allclose(both.predict(9 * X), (model().predict(9 * X) + more.predict(9 * X)) / 2)
+    single = fastmlp.Ensemble((model(),), {})
+    single.save(tmp_path / "ensemble.npz")
+    loaded = fastmlp.Ensemble.load(tmp_path / "ensemble.npz").models[0]
+    assert np.array_equal(loaded.predict_interval(9 * X), model().predict_interval(9 * X))
+    assert loaded.predict(9 * X).max() <= Y.max()
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    model().save(tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz") as archive:
+        arrays = dict(archive)
+    for name, wrong in (
+        ("y_clip", np.array([[2.0, 1.0]])),
+        ("out_of_fold_fold", np.full(60, 9)),
+        ("out_of_fold_residuals", np.zeros((60, 2))),
+        ("out_of_fold_b1", np.zeros((4, 60))),
+    ):
+        np.savez(tmp_path / "wrong.npz", **(arrays | {name: wrong}))
+        with pytest.raises(fastmlp.FileFormatError):
+            fastmlp.load(tmp_path / "wrong.npz")
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky"])
+def test_the_workers_of_joblib_train_the_same_nets(backend):
+    import joblib
+
+    with joblib.parallel_config(backend, n_jobs=2):
+        assert same(fastmlp.fit_cv(X, Y, rng=0), model())
+
+
+def test_ctrl_c_raises_keyboard_interrupt(monkeypatch):
+    from fastmlp.engines.net_batches.batch import Batch
+
+    advance = Batch.advance
+    n_calls = []
+
+    def interrupted(self, n_steps):
+        advance(self, n_steps)
+        n_calls.append(n_steps)
+        if len(n_calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Batch, "advance", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fastmlp.fit_cv(X, Y, rng=0)
+    assert len(n_calls) == 3
+
+
+def test_the_bar_counts_nets(capsys):
+    fastmlp.fit_cv(X, Y, rng=0, progress=True)
+    assert "net" in capsys.readouterr().err
+
+
+def test_many_rows_train_one_fold_and_calls_of_any_length_give_the_same(monkeypatch):
+    from fastmlp.engines.net_batches import batch
+
+    x, y = table(10_050, 2)
+    options = {"rng": 0, "alphas": [1.0], "n_estimators": 1, "hidden": 5}
+    whole = fastmlp.fit_cv(x, y, **options)
+    assert len(whole.out_of_fold.nets) == 1
+    assert np.count_nonzero(whole.out_of_fold.fold == 0) == 2000
+    assert np.isfinite(whole.predict_interval(x[:3])).all()
+    monkeypatch.setattr(batch, "CALL_WORK", 10**7)
+    assert same(fastmlp.fit_cv(x, y, **options), whole)
