@@ -143,6 +143,11 @@ def test_bad_options_are_refused(options, error, text):
         fastmlp.fit_cv(X, Y, **options)
 
 
+def test_more_units_than_memory_are_refused():
+    with pytest.raises(MemoryError, match="hidden must be small enough for memory, got 1000000000"):
+        fastmlp.fit_cv(X, Y, hidden=10**9)
+
+
 def test_one_sample_is_refused():
     with pytest.raises(ValueError, match="at least two samples"):
         fastmlp.fit_cv([1.0], [2.0])

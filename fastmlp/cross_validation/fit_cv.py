@@ -84,6 +84,8 @@ def fit_cv(
     ------
     TypeError, ValueError
         If an argument has the wrong type or value. Nothing is computed in that case.
+    MemoryError
+        If the networks that are trained together need more memory than this machine has.
     KeyboardInterrupt
         If Ctrl-C was pressed. Nothing is returned.
 

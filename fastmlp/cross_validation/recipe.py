@@ -8,16 +8,17 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastmlp import checks
 from fastmlp.cross_validation.coordinates import Coordinates
 from fastmlp.cross_validation.errors import FoldErrors, fold_errors
 from fastmlp.cross_validation.folds import Fold
-from fastmlp.cross_validation.path import Path, Train, follow_path
+from fastmlp.cross_validation.path import MOST_WORSE, Path, Train, follow_path
 from fastmlp.cross_validation.rows import Rows
 from fastmlp.cross_validation.sensitivity import input_factors, sensitivities
 from fastmlp.cross_validation.starts import drawn_starts
 from fastmlp.cross_validation.tables import RoundTables, all_coordinates, round_tables
 from fastmlp.engines.engine import Array, Weights
-from fastmlp.engines.net_batches.batch import NetSet
+from fastmlp.engines.net_batches.batch import N_PAIRS, NetSet
 from fastmlp.nets.averaging import averaged
 
 
@@ -61,6 +62,7 @@ def cross_validate(
     rows: Rows, folds: Sequence[Fold], recipe: Recipe, rng: np.random.Generator, train: Train
 ) -> CrossValidated:
     """Carry out the recipe."""
+    _require_memory(rows, len(folds), recipe)
     coordinates = all_coordinates(rows, folds)
     errors = fold_errors(rows, folds, coordinates, recipe.clip)
     tables = round_tables(rows, folds, coordinates)
@@ -80,6 +82,15 @@ def cross_validate(
         errors,
         rounds,
     )
+
+
+def _require_memory(rows: Rows, n_folds: int, recipe: Recipe) -> None:
+    """Refuse nets and tables that do not fit into the memory."""
+    n_nets = max(MOST_WORSE * n_folds, recipe.n_estimators)  # that are trained together
+    n_columns = rows.x.shape[1] + rows.y.shape[1]
+    copies = 2 * N_PAIRS + 16  # of the weights: the pairs of L-BFGS, its other vectors, starts and results
+    n_numbers = copies * n_nets * (n_columns + 1) * recipe.n_hidden + 4 * (n_folds + 1) * len(rows.x) * n_columns
+    checks.memory("hidden", f"{recipe.n_hidden}", 8 * n_numbers)
 
 
 def _one(nets: Weights, k: int) -> Weights:
