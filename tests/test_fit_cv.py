@@ -99,6 +99,20 @@ def test_a_constant_target_gives_that_constant(value):
     assert constant.info.cv_rmse == 0
 
 
+@pytest.mark.parametrize("unit", [1e200, 1e-200])
+def test_units_of_y_do_not_matter(unit):
+    scaled = fastmlp.fit_cv(X, unit * Y, rng=0)
+    np.testing.assert_allclose(scaled.info.cv_rmse / unit, model().info.cv_rmse, rtol=0.2)
+    assert scaled.info.cv_rmse_by_output == (scaled.info.cv_rmse,)
+
+
+def test_equal_samples_give_their_target():
+    equal = fastmlp.fit_cv([1.0, 1.0, 1.0], [2.0, 2.0, 2.0], rng=0)
+    assert (equal.predict([-5.0, 1.0]) == 2).all()
+    assert equal.info.cv_rmse == 0
+    assert np.isfinite(fastmlp.fit_cv(np.repeat(X[:2], 5, axis=0), np.repeat(Y[:2], 5), rng=0).predict(X)).all()
+
+
 def test_constant_columns_do_not_matter():
     offset = np.full((len(X), 1), 0.3)
     offset[::2] = 0.1 + 0.2  # another float64

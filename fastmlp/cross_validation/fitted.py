@@ -14,11 +14,10 @@ from fastmlp.cross_validation.path import Train
 from fastmlp.cross_validation.recipe import CrossValidated, Recipe, cross_validate
 from fastmlp.cross_validation.rows import Rows
 from fastmlp.engines.engine import Array, Weights
-from fastmlp.engines.summation import weighted_sum
 from fastmlp.models.fit_info import FitInfo
 from fastmlp.models.model import Model
 from fastmlp.models.out_of_fold import OutOfFold
-from fastmlp.nets.net import Net
+from fastmlp.nets.net import Net, root_mean_square
 from fastmlp.versions import versions
 
 
@@ -49,7 +48,6 @@ def _converted(weights: Weights, data: Samples) -> Weights:
 def _info(found: CrossValidated, fit_seconds: float) -> FitInfo:
     """Return the facts of the fit."""
     n_steps = int(max(done.n_steps.max() for done in found.rounds))
-    by_output = _rmse_by_output(found.predictions, found.errors)
     columns = ("alpha", "rmse", "standard_error")
     return FitInfo(
         algorithm="dense",
@@ -66,8 +64,8 @@ def _info(found: CrossValidated, fit_seconds: float) -> FitInfo:
         standardization=found.rounds[0].coordinates.maps,
         versions=dict(versions()),
         alpha=tuple(done.path.best_alpha for done in found.rounds),
-        cv_rmse=float(np.sqrt(np.mean(np.square(by_output)))),
-        cv_rmse_by_output=tuple(map(float, by_output)),
+        cv_rmse=root_mean_square(found.predictions - found.errors.y, found.errors.weight),
+        cv_rmse_by_output=tuple(_rmse_by_output(found.predictions, found.errors)),
         cv_results=tuple(
             {name: tuple(map(float, getattr(done.path, name))) for name in columns} for done in found.rounds
         ),
@@ -75,9 +73,10 @@ def _info(found: CrossValidated, fit_seconds: float) -> FitInfo:
     )
 
 
-def _rmse_by_output(predictions: Array, errors: FoldErrors) -> Array:
-    """Return the out-of-fold RMSE of each output (n_out,)."""
-    return np.asarray(np.sqrt(weighted_sum(errors.weight, (predictions - errors.y) ** 2)))
+def _rmse_by_output(predictions: Array, errors: FoldErrors) -> list[float]:
+    """Return the out-of-fold RMSE of each output."""
+    residuals = predictions - errors.y
+    return [root_mean_square(residuals[:, o : o + 1], errors.weight) for o in range(residuals.shape[1])]
 
 
 def _out_of_fold(

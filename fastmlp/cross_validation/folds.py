@@ -86,6 +86,8 @@ def trained_folds(splits: Splits, rows: Rows, rng: np.random.Generator) -> list[
     if not isinstance(splits, int):
         return _given_folds(splits, rows, chosen)
     n_folds = min(splits, len(chosen))
+    if n_folds == 1:  # all samples are equal, so that each has been seen
+        return [Fold(chosen, chosen)]
     fold_of = rng.permutation(len(chosen)) % n_folds
     n_trained = n_folds
     if len(chosen) > FULL_ROWS:
