@@ -1,5 +1,6 @@
 """Plots and films: their contents, and that a failure leaves no file."""
 
+import dataclasses
 import itertools
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.collections import PathCollection
+from matplotlib.collections import FillBetweenPolyCollection, PathCollection
+from matplotlib.colors import to_rgb
 from PIL import Image
 
 import fastmlp
@@ -190,3 +192,24 @@ fastmlp.Model([[1.0]], [0.0], [[1.0]], [3.0], x_range=[[0.0, 1.0]])._repr_html_(
 assert not {"matplotlib", "numba"} & set(sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parent).returncode == 0
+
+
+def test_a_cross_validated_curve_has_names_and_the_band_of_its_interval():
+    x = np.linspace(0.0, 3.0, 40)
+    y = np.stack([np.sin(x), x**2], axis=1) + 0.1 * np.cos(50 * x)[:, None]
+    model = fastmlp.fit_cv(x, y, hidden=4, n_estimators=1, rng=0)
+    model = dataclasses.replace(model, feature_names=["$ V"], target_names=["a", "_b"])
+    ax = model.plot(x, y)
+    bands = [drawn for drawn in ax.collections if isinstance(drawn, FillBetweenPolyCollection)]
+    low, high = model.predict_interval(np.linspace(0.0, 3.0, 2001))
+    for k, band in enumerate(bands):
+        corners = band.get_paths()[0].get_extents()
+        np.testing.assert_allclose((corners.y0, corners.y1), (low[:, k].min(), high[:, k].max()))
+        np.testing.assert_array_equal(band.get_facecolor()[0, :3], to_rgb(f"C{k}"))
+    assert len(bands) == 2
+    assert ax.get_xlabel() == r"\$ V"
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["90% of new observations", "data", "net, a", "net,  _b", "kinks"]
+    few = fastmlp.fit_cv(x[:5], y[:5, 0], hidden=4, n_estimators=1, rng=0).plot()
+    assert not few.collections  # intervals of five samples are infinite
+    assert not fastmlp.fit(x, y, hidden=4, epochs=2).plot().collections

@@ -161,7 +161,8 @@ class Model(Exportable, Net):
     def plot(self, x: npt.ArrayLike | None = None, y: npt.ArrayLike | None = None, *, ax: Axes | None = None) -> Axes:
         """Plot the network, and samples if given.
 
-        With one input, the plot is a curve with a tick on the x axis for each kink. With two inputs and one output, it
+        With one input, the plot is a curve with a tick on the x axis for each kink, and for models of `fastmlp.fit_cv`
+        a band with the intervals of `predict_interval` for a coverage of 0.9. With two inputs and one output, it
         shows filled contours, and the samples in the same colours. With more inputs or outputs, it shows predictions
         against targets.
 
@@ -197,7 +198,7 @@ class Model(Exportable, Net):
         """
         from fastmlp.showing.net_plot import plot_net
 
-        return plot_net(self, x, y, ax)
+        return plot_net(self, x, y, ax, None if self.out_of_fold is None else self.predict_interval)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model to a file that `fastmlp.load` reads.

@@ -9,7 +9,7 @@ from fastmlp import checks
 from fastmlp.engines.engine import Array
 from fastmlp.nets.net import Net
 from fastmlp.showing.labels import curve_label, input_label, target_label
-from fastmlp.showing.net_plot import draw_samples
+from fastmlp.showing.net_plot import draw_bands, draw_samples
 
 
 def plot_band(
@@ -33,12 +33,9 @@ def plot_band(
     ax = plt.subplots(layout="constrained")[1] if ax is None else ax
     if data is not None:
         draw_samples(ax, data)
-    x, mean, (low, high) = curves
-    n_out = mean.shape[1]
-    for k in range(n_out):
-        shown = label if k == 0 else None
-        ax.fill_between(x, low[:, k], high[:, k], color=f"C{k}", alpha=0.25, lw=0, label=shown)
-    for k in range(n_out):
+    x, mean, ends = curves
+    draw_bands(ax, x, ends, label)
+    for k in range(mean.shape[1]):
         ax.plot(x, mean[:, k], color=f"C{k}", label=curve_label("mean", net, k))
     ax.set(xlabel=input_label(net, 0), ylabel=target_label(net))
     ax.legend()

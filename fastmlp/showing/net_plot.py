@@ -5,7 +5,7 @@ Like the other plots, it returns the Axes, calls no `show` and changes no settin
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -20,12 +20,20 @@ from fastmlp.showing.labels import MAX_LABELLED, curve_label, input_label, outpu
 from fastmlp.showing.plot_range import grid, input_limits, with_margin
 
 SURFACE_LEVELS = 20
+COVERAGE = 0.9  # of the intervals
+
+Interval = Callable[[Array, float], tuple[Array, Array]]
 
 
-def plot_net(net: Net, x: object, y: object, ax: Axes | None) -> Axes:
-    """Plot a net and samples; see `Model.plot`."""
+def plot_net(net: Net, x: object, y: object, ax: Axes | None, interval: Interval | None) -> Axes:
+    """Plot a net and samples; see `Model.plot`. `interval` is `Model.predict_interval`, if the model has intervals."""
     data, limits = samples_to_plot(net, x, y), input_limits(net, x)
     ax = plt.subplots(layout="constrained")[1] if ax is None else ax
+    if interval is not None and net.n_in == 1:
+        (inputs,) = grid(limits)
+        ends = np.stack(interval(inputs, COVERAGE)).reshape(2, len(inputs), -1)
+        if np.isfinite(ends).all():
+            draw_bands(ax, inputs, ends, f"{COVERAGE:.0%} of new observations")
     draw_net(ax, net, limits, data, output_range([net], limits, data))
     return ax
 
@@ -86,6 +94,13 @@ def _draw_curve(ax: Axes, net: Net, limits: Array, data: checks.Samples | None) 
     ax.plot(kinks, np.zeros_like(kinks), "|", color=color, label="kinks", transform=ax.get_xaxis_transform())
     ax.set(xlabel=input_label(net, 0), ylabel=target_label(net))
     ax.legend()
+
+
+def draw_bands(ax: Axes, x: Array, ends: Array, label: str) -> None:
+    """Draw the band of each output between its ends (2, n, n_out)."""
+    for k in range(ends.shape[2]):
+        shown = label if k == 0 else None
+        ax.fill_between(x, *ends[:, :, k], color=f"C{k}", alpha=0.25, lw=0, label=shown)
 
 
 def draw_samples(ax: Axes, data: checks.Samples) -> None:
