@@ -72,12 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--seeds", type=int, metavar="N", help=f"seeds of each method ({SEEDS}; {QUICK_SEEDS} with --quick)"
     )
+    parser.add_argument(
+        "--seconds", type=float, metavar="S", help=f"time of each fit ({SECONDS}; {QUICK_SECONDS} with --quick)"
+    )
     parser.add_argument("--problems", nargs="+", metavar="NAME", help="only these problems")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the results")
     args = parser.parse_args(arguments)
     out = args.out or (ROOT / "out" / "benchmarks" if args.quick else ROOT / "benchmarks")
     budget, seeds = (QUICK_SECONDS, QUICK_SEEDS) if args.quick else (SECONDS, SEEDS)
-    seeds = args.seeds or seeds
+    budget, seeds = args.seconds or budget, args.seeds or seeds
     problems = {}
     for problem in all_problems():
         if args.problems is None or problem.name in args.problems:

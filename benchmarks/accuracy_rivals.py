@@ -23,6 +23,7 @@ from fastmlp.engines.engine import Weights
 from fastmlp.engines.reference import forward, gradients
 
 MOST_PIECES = 60  # of pwlf, which takes minutes beyond
+RANGE = 14  # powers of ten below the variance; with a smaller s, SciPy 1.17's splrep crashes on a step
 N_BISECTIONS = 30  # for the smoothing factor with which splrep has as many pieces
 
 
@@ -212,7 +213,8 @@ def splrep(problem: Problem, seed: int, budget: float) -> Curve:
     from scipy.interpolate import splev, splrep
 
     x, y = problem.x[:, 0], problem.y[:, 0]
-    low, high = -40.0, np.log10(max(np.sum((y - y.mean()) ** 2), 1e-30))
+    high = np.log10(np.sum((y - y.mean()) ** 2))
+    low = high - RANGE
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for _ in range(N_BISECTIONS):

@@ -23,7 +23,8 @@ ROOT = Path(__file__).parent.parent
 OUTSIDE = (
     "benchmarks/PEERS.md",
     "benchmarks/NOTES.md",
-    *(f"benchmarks/{n}.png" for n in ("peers", "costs", "univariate")),
+    "benchmarks/ACCURACY.md",
+    *(f"benchmarks/{n}.png" for n in ("peers", "costs", "univariate", "accuracy")),
 )
 OUTSIDE_LINK = "](../benchmarks/"
 

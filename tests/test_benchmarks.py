@@ -106,6 +106,13 @@ def test_the_accuracy_of_optimisers_is_measured_and_drawn(tmp_path, assert_drawn
     assert_drawn(tmp_path / "accuracy.png")
 
 
+def test_the_accuracy_page_says_what_its_json_says(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT)
+    tables = importlib.import_module("benchmarks.accuracy_tables")
+    content = json.loads((ROOT / "benchmarks" / "accuracy.json").read_text())
+    assert tables.page(content) == (ROOT / "benchmarks" / "ACCURACY.md").read_text()
+
+
 def imported(path):
     """Return the modules that a file imports anywhere."""
     nodes = list(ast.walk(ast.parse(path.read_text())))
