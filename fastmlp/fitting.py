@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fastmlp.compiled.cache import is_interpreted
+from fastmlp.compiled.shipped import library
 from fastmlp.engines.engine import Rates, Settings, Shape
 from fastmlp.models.model import Model
 from fastmlp.pipeline import configured, train
@@ -292,8 +295,13 @@ def fit(
 def warmup() -> None:
     """Compile all kernels in float32 and float64, and store them in the compile cache.
 
-    This takes about two minutes if the cache is empty. Afterwards, `fit` compiles only for networks with one input and
-    several outputs.
+    A kernel that was shipped with the package is not compiled. To compile all kernels takes about two minutes.
+    Afterwards, `fit` compiles only for networks with one input and several outputs.
+
+    Warns
+    -----
+    RuntimeWarning
+        If no folder for the compile cache can be written, so that other processes will compile again.
 
     Examples
     --------
@@ -310,6 +318,7 @@ def warmup() -> None:
     from fastmlp.engines.univariate.engine import each_univariate_kernel
     from fastmlp.engines.univariate.outputs import compile_outputs
 
+    _warn_without_cache()
     with Activity(None) as activity:
         activity.begin("compiling all kernels")
         compile_kernels()
@@ -325,3 +334,15 @@ def warmup() -> None:
         for engine, shape in each_lbfgs_kernel():
             engine.compile(shape, np.dtype(np.float64), replace(plain, optimizer="lbfgs"))
         UnivariateLeastSquares.compile(Shape(1, 1, 1, 1), np.dtype(np.float64), replace(plain, optimizer="lstsq"))
+
+
+def _warn_without_cache() -> None:
+    """Warn if kernels are to be compiled, and cannot be kept."""
+    if is_interpreted() or library().level is not None:
+        return
+    from fastmlp.compiled.compiling import cache_folder
+    from fastmlp.engines.univariate.outputs import evaluate
+
+    if cache_folder(evaluate) is None:
+        message = "No folder for the compile cache can be written: this process keeps no kernel for others."
+        warnings.warn(f"{message} Set NUMBA_CACHE_DIR to a folder that can be.", RuntimeWarning, stacklevel=3)

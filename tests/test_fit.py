@@ -331,5 +331,5 @@ def test_info_says_what_was_done(sine):
     assert info.live_units in range(501)
     dense = FAST(*sine, rng=0, algorithm="dense").info
     assert (dense.algorithm, dense.method, dense.crossings, dense.live_units) == ("dense", "few inputs", None, None)
-    assert set(info.versions) == {"fastmlp", "numpy", "numba", "python"}
+    assert set(info.versions) == {"fastmlp", "numpy", "numba", "python", "kernels"}
     assert FAST(*sine, algorithm="reference").info.algorithm == "reference"

@@ -15,7 +15,9 @@ import numba
 from numba.core.compiler import Compiler, Flags
 from numba.extending import intrinsic
 
+from fastmlp.compiled import inlining
 from fastmlp.compiled.jit import REGISTRY, Role
+from fastmlp.compiled.read_only_cache import WithReadOnly
 from fastmlp.compiled.stamps import stamp
 
 _PACKAGE = __name__.partition(".")[0]
@@ -42,11 +44,13 @@ class _Flags(Flags):  # type: ignore[misc]
 
 
 class _Compiler(Compiler):  # type: ignore[misc]
-    """Numba's compiler with flags that compare fast."""
+    """Numba's compiler with flags that compare fast, and without machine code for functions that are inlined."""
 
     def __init__(self, *arguments: Any) -> None:
-        *others, flags, types = arguments
-        super().__init__(*others, _Flags(flags), types)
+        typing, target, library, *others, flags, types = arguments
+        if library is None and flags.forceinline and inlining.enabled:
+            library = inlining.InlinedLibrary(target.codegen(), "inlined")
+        super().__init__(typing, target, library, *others, _Flags(flags), types)
 
 
 # For functions that only compiled functions call: without wrappers, which took a third of the time to compile
@@ -97,9 +101,11 @@ def kernel_dispatcher(kernel: Callable[..., Any]) -> Any:
     copy = with_compilable_globals(kernel)
     copy.__qualname__ = f"{kernel.__name__}-{stamp(kernel.__module__)}"  # names its file in the cache
     try:
-        return numba.njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(copy)
-    except RuntimeError:  # the cache has no place: the package is read-only and there is no home folder
-        return dispatcher(kernel, OPTIONS)
+        made = numba.njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(copy)
+    except RuntimeError:  # no folder can be written: the package is read-only and there is no home folder
+        made = numba.njit(**OPTIONS)(copy)
+    made._cache = WithReadOnly(made._cache, copy)
+    return made
 
 
 def dispatcher(function: Callable[..., Any], options: dict[str, Any]) -> Any:

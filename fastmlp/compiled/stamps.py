@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 _PACKAGE = __name__.partition(".")[0]
 # What every kernel depends on besides. Kernels do not import it, because it imports Numba.
-_COMPILER = f"{_PACKAGE}.compiled.compiler", f"{_PACKAGE}.compiled.vector_type"
+_COMPILER = tuple(f"{_PACKAGE}.compiled.{name}" for name in ("compiler", "inlining", "vector_type"))
 _FIRST_DEFINITION = re.compile(r"^(?:@|(?:async )?def |class )", re.MULTILINE)
 
 
