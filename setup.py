@@ -7,6 +7,6 @@ from setuptools import setup
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from building.wheel import BdistWheel, BuildPy
+from building.commands import BdistWheel, BuildPy
 
 setup(cmdclass={"build_py": BuildPy, "bdist_wheel": BdistWheel})

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 def get_requires_for_build_wheel(config_settings: dict[str, str] | None = None) -> list[str]:
     """Return what a wheel needs to be built: Numba, unless no library is built."""
-    from building.wheel import REQUIREMENTS, obstacle
+    from building.commands import REQUIREMENTS, obstacle
 
     required = build_meta.get_requires_for_build_wheel(config_settings)
     return [*required, *(REQUIREMENTS if obstacle() is None else ())]

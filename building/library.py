@@ -48,11 +48,14 @@ def build_level(level: str, folder: Path, n_processes: int) -> None:
         context = multiprocessing.get_context("spawn")
         with context.Pool(n_processes) as pool:
             tasks = [(signature, level, objects) for signature in _longest_first(found)]
-            paths = list(pool.imap_unordered(_write_object, tasks, chunksize=1))
+            paths = [path for path in pool.imap_unordered(_write_object, tasks, chunksize=1) if path is not None]
         link(level, paths, folder / f"{level}.so")
     _write_manifest(level, found, folder)
     size = (folder / f"{level}.so").stat().st_size
-    print(f"{level}: {len(found)} kernels, {size / 1e6:.2f} MB, {time.perf_counter() - started:.0f} s", flush=True)
+    print(
+        f"{level}: {len(paths)} of {len(found)} kernels, {size / 1e6:.2f} MB, {time.perf_counter() - started:.0f} s",
+        flush=True,
+    )
 
 
 def _longest_first(found: list[Signature]) -> list[Signature]:
@@ -60,13 +63,18 @@ def _longest_first(found: list[Signature]) -> list[Signature]:
     return sorted(found, key=lambda signature: -len(str(signature.types)))
 
 
-def _write_object(task: tuple[Signature, str, str]) -> str:
-    from building.objects import object_code
+def _write_object(task: tuple[Signature, str, str]) -> str | None:
+    """Write an object file and return its path, or None if the kernel needs Python or Numba."""
+    from building.objects import NotSelfContainedError, object_code
 
     signature, level, folder = task
     kernel = getattr(importlib.import_module(signature.module), signature.kernel)
     path = Path(folder, f"{signature.symbol}.o")
-    path.write_bytes(object_code(kernel, signature.types, signature.symbol, level))
+    try:
+        path.write_bytes(object_code(kernel, signature.types, signature.symbol, level))
+    except NotSelfContainedError as needed:
+        print(f"not built: {signature.module}.{signature.kernel} needs {needed}", file=sys.stderr, flush=True)
+        return None
     return str(path)
 
 

@@ -9,9 +9,15 @@ from llvmlite import binding, ir
 from numba.core import types
 
 from building.levels import CPU_NAMES, FEATURES
+from fastmlp.compiled.binding import FAILED
 from fastmlp.compiled.compiler import OPTIONS, dispatcher
 
 INT64 = ir.IntType(64)
+RESHAPE = "numba_attempt_nocopy_reshape"  # the one function of Numba's library that support.c has
+
+
+class NotSelfContainedError(Exception):
+    """A kernel needs functions of Python or of Numba's library."""
 
 
 def object_code(kernel: Callable[..., Any], signature: tuple[Any, ...], name: str, level: str) -> bytes:
@@ -29,6 +35,10 @@ def object_code(kernel: Callable[..., Any], signature: tuple[Any, ...], name: st
         if not symbol.is_declaration and symbol.name != name:
             symbol.linkage = "internal"
     module.verify()
+    needed = {function.name for function in module.functions if function.is_declaration} - {RESHAPE}
+    foreign = sorted(name for name in needed if name.startswith(("numba_", "NRT_", "Py", "_Py")))
+    if foreign:
+        raise NotSelfContainedError(", ".join(foreign))
     return _target_machine(level).emit_object(module)  # type: ignore[no-any-return]
 
 
@@ -52,10 +62,14 @@ def _entry(result: Any, name: str) -> ir.Module:
     values = [value for kind in description.argtypes for value in slots.read(kind)]
     returned, error = (builder.alloca(kind.pointee) for kind in inner_type.args[:2])
     values = [_as(builder, value, wanted) for value, wanted in zip(values, inner_type.args[2:], strict=True)]
-    builder.call(inner, [returned, error, *values])
+    status = builder.call(inner, [returned, error, *values])
+    is_done = (builder.icmp_signed("==", status, status.type(code)) for code in (0, -2))  # with a value, with None
+    has_failed = builder.not_(builder.or_(*is_done))
+    with builder.if_then(has_failed, likely=False):
+        builder.ret(INT64(FAILED))
     if isinstance(description.restype, types.Integer | types.Boolean):
-        result = builder.load(returned)
-        builder.ret(result if result.type == INT64 else builder.zext(result, INT64))
+        value = builder.load(returned)
+        builder.ret(value if value.type == INT64 else builder.zext(value, INT64))
     elif description.restype == types.none:
         builder.ret(INT64(0))
     else:

@@ -15,3 +15,22 @@ int fastmlp_is_supported(void) {
     return 1;
 #endif
 }
+
+/* What Numba's library has for a.reshape: overwrites the strides of a C-contiguous array in its new shape; returns 0 for
+   any other array. */
+int numba_attempt_nocopy_reshape(long n_dim, const long *shape, const long *strides, long new_n_dim,
+                                 const long *new_shape, long *new_strides, long item_size, int is_fortran) {
+    long n_bytes = item_size;
+    for (long k = n_dim - 1; k >= 0; k--) {
+        if (is_fortran || (shape[k] != 1 && strides[k] != n_bytes)) {
+            return 0;
+        }
+        n_bytes *= shape[k];
+    }
+    n_bytes = item_size;
+    for (long k = new_n_dim - 1; k >= 0; k--) {
+        new_strides[k] = n_bytes;
+        n_bytes *= new_shape[k];
+    }
+    return 1;
+}

@@ -15,6 +15,8 @@ import numpy as np
 
 from fastmlp.compiled.kinds import C_CONTIGUOUS, required_flags
 
+FAILED = -(2**63)  # what a kernel returns where Numba would raise an exception
+
 
 class Bound:
     """A kernel for arguments of the kinds of given ones. It keeps the arguments of the last call alive.
@@ -31,7 +33,10 @@ class Bound:
     def __call__(self, *arguments: Any) -> int:
         """Call the kernel."""
         parts = [pack(argument) for pack, argument in zip(self._packers, arguments, strict=True)]
-        return self._function(b"".join(parts))  # type: ignore[no-any-return]
+        returned: int = self._function(b"".join(parts))
+        if returned == FAILED:
+            raise RuntimeError("a kernel has failed; this is a bug of fastmlp")
+        return returned
 
 
 def _packer(argument: Any) -> Callable[[Any], bytes]:
