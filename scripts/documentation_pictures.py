@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import io
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -50,6 +51,7 @@ def pictures() -> Iterator[tuple[str, bytes]]:
         kinks_at_work,
         report_run,
         convergence,
+        sensor,
     ):
         stream = io.BytesIO()
         with mpl.rc_context(STYLE):
@@ -185,3 +187,18 @@ def convergence() -> Figure:
 
 if __name__ == "__main__":
     main()
+
+
+def sensor() -> Figure:
+    """Draw the sensor of docs/sensor.md, and its interval relative to the curve."""
+    figure, (curve, errors) = panels(2, 2.4)
+    voltage, temperature = np.loadtxt(FOLDER.parent / "sensor.csv", delimiter=",", skiprows=1).T
+    model = fastmlp.fit_cv(voltage, temperature, rng=0)
+    model = replace(model, feature_names=["voltage_V"], target_names=["temp_C"])
+    model.plot(voltage, temperature, ax=curve)
+    inputs = np.linspace(*model.x_range[0], 1000)
+    ends = np.stack(model.predict_interval(inputs, 0.9)) - model.predict(inputs)
+    errors.fill_between(inputs, *ends, color="C0", alpha=0.25, lw=0)
+    errors.plot(voltage, temperature - model.predict(voltage), ".", color="0.55")
+    errors.set(xlabel="voltage_V", ylabel="difference, °C")
+    return figure

@@ -1,6 +1,8 @@
 """The documentation builds and is complete, its links lead somewhere, the notebook runs, the READMEs agree."""
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -103,3 +105,54 @@ def test_the_chinese_readme_has_the_same_names_and_links(readmes):
     english, chinese = (Counter("".join(found) for found in LINK.findall(CODE.sub("", text))) for text in readmes)
     del english["README.zh.md"], chinese["README.md"]
     assert chinese == english
+
+
+def console(page):
+    """Yield the commands in the console blocks of a page, each with what it prints."""
+    for block in re.findall(r"^```console\n(.*?)^```", page, re.DOTALL | re.MULTILINE):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            lines = part.splitlines()
+            end = next((i for i, line in enumerate(lines[1:], 1) if not line.startswith("> ")), len(lines))
+            yield "\n".join([lines[0], *(line[2:] for line in lines[1:end])]), "\n".join(lines[end:]).strip()
+
+
+def same_line(printed, expected):
+    """Return whether two lines are equal, except that numbers may differ by 2 %.
+
+    The networks depend on the instructions of the processor in the last digits, which L-BFGS amplifies.
+    """
+    if NUMBER.sub("#", printed) != NUMBER.sub("#", expected):
+        return False
+    pairs = zip(NUMBER.findall(printed), NUMBER.findall(expected), strict=True)
+    return all(float(a.replace(",", "")) == pytest.approx(float(b.replace(",", "")), rel=0.02) for a, b in pairs)
+
+
+def agrees(printed, expected):
+    """Return whether lines are those that a page shows, where "..." stands for any lines."""
+    if not expected or not printed:
+        return printed == expected or expected == ["..."]
+    if expected[0] == "...":
+        return agrees(printed, expected[1:]) or agrees(printed[1:], expected)
+    return same_line(printed[0], expected[0]) and agrees(printed[1:], expected[1:])
+
+
+def test_the_commands_of_the_sensor_page_print_what_it_shows(tmp_path):
+    if shutil.which("gcc") is None:
+        pytest.skip("no gcc")
+    shutil.copy(ROOT / "docs" / "sensor.csv", tmp_path)
+    prelude = f'python() {{ "{sys.executable}" "$@"; }}; fastmlp() {{ python -m fastmlp "$@"; }}\n'
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    commands = list(console((ROOT / "docs" / "sensor.md").read_text()))
+    assert len(commands) > 12
+    for command, expected in commands:
+        done = subprocess.run(
+            ["bash", "-c", prelude + command],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stdout
+        assert agrees(done.stdout.strip().splitlines(), expected.splitlines()), f"{command}\n{done.stdout}"
