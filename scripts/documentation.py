@@ -25,6 +25,7 @@ OUTSIDE = (
     "benchmarks/NOTES.md",
     "benchmarks/ACCURACY.md",
     *(f"benchmarks/{n}.png" for n in ("peers", "costs", "univariate", "accuracy")),
+    *(f"benchmarks/compare_{n}.png" for n in ("development", "unseen")),
 )
 OUTSIDE_LINK = "](../benchmarks/"
 

@@ -21,7 +21,8 @@ STYLE = {"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}
 def draw(scores: Sequence[Mapping[str, Any]], rows: Mapping[str, int], path: Path) -> None:
     """Draw a row of points for each method, one point for each table, and the means as lines."""
     r2 = by_method(scores, "r2")
-    methods = [method for method in order_of_methods(r2, rows) if method != CV][::-1]
+    order = order_of_methods(r2, rows)
+    methods = [method for method in order if method != CV and differences(r2, method, rows).size][::-1]
     with mpl.rc_context(STYLE):
         figure, ax = plt.subplots(figsize=(4.8, 0.9 + 0.3 * len(methods)), layout="constrained")
         for height, method in enumerate(methods):
@@ -36,7 +37,7 @@ def draw(scores: Sequence[Mapping[str, Any]], rows: Mapping[str, int], path: Pat
         ax.axvline(0, color="grey", linewidth=1, zorder=0)
         ax.set_yticks(range(len(methods)), methods)
         ax.set_xlim(-LIMIT * 1.05, LIMIT * 1.05)
-        ax.set_xlabel("R² of FastMLPRegressorCV minus that of the method")
+        ax.set_xlabel("R² of FastMLPRegressorCV\nminus that of the method")
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
     plt.close(figure)

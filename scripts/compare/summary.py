@@ -26,7 +26,8 @@ def by_method(scores: Sequence[Mapping[str, Any]], key: str) -> Values:
         found.setdefault(score["method"], {})[score["table"], score["seed"]] = score[key]
     forms = [found[form] for form in MLP_FORMS if form in found]
     if key == "r2" and len(forms) == len(MLP_FORMS):
-        found[ORACLE] = {place: max(form[place] for form in forms) for place in forms[0]}
+        places = set.intersection(*(set(form) for form in forms))
+        found[ORACLE] = {place: max(form[place] for form in forms) for place in places}
     return found
 
 
