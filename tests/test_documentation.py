@@ -117,14 +117,14 @@ def console(page):
 
 
 def same_line(printed, expected):
-    """Return whether two lines are equal, except that numbers may differ by 2 %.
+    """Return whether two lines are equal, except that numbers may differ by 10 %.
 
     The networks depend on the instructions of the processor in the last digits, which L-BFGS amplifies.
     """
     if NUMBER.sub("#", printed) != NUMBER.sub("#", expected):
         return False
     pairs = zip(NUMBER.findall(printed), NUMBER.findall(expected), strict=True)
-    return all(float(a.replace(",", "")) == pytest.approx(float(b.replace(",", "")), rel=0.02) for a, b in pairs)
+    return all(float(a.replace(",", "")) == pytest.approx(float(b.replace(",", "")), rel=0.1) for a, b in pairs)
 
 
 def agrees(printed, expected):
