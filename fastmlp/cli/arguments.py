@@ -20,9 +20,8 @@ def add_table(parser: argparse.ArgumentParser, inputs: str) -> None:
     parser.add_argument("data", metavar="DATA.csv", help='delimited text with a header; "-" is standard input')
     quoting = "; quote a name that contains a comma: '\"T, K\",B'"
     parser.add_argument("--inputs", action="extend", type=names, metavar="A,B", help=inputs + quoting)
-    parser.add_argument(
-        "--decimal", choices=DECIMAL_SIGNS, default=".", help="decimal sign of the numbers (default: a point)"
-    )
+    decimal = "decimal sign of the numbers: . or , (default: .)"
+    parser.add_argument("--decimal", choices=DECIMAL_SIGNS, default=".", metavar="SIGN", help=decimal)
     missing = "what to do with rows that lack a value in a used column (default: error)"
     parser.add_argument("--missing", choices=("error", "drop"), default="error", help=missing)
 
