@@ -1,6 +1,11 @@
 """Data and nets that several test modules use."""
 
 import os
+import signal
+
+# A shell that starts the tests in the background lets them ignore SIGINT; then the tests of Ctrl-C would never end.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it one of scikit-learn's checks of estimators is skipped
