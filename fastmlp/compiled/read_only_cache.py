@@ -47,11 +47,12 @@ class WithReadOnly:
 
     def __init__(self, cache: Any, function: Any) -> None:
         self._cache = cache
-        self._read_only = []
-        for class_ in (_UserProvidedCache, _InTreeCache):
-            if not config.CACHE_LOCATOR_CLASSES:  # which replaces these folders
-                with contextlib.suppress(RuntimeError, OSError):
-                    self._read_only.append(class_(function))
+        # With NUMBA_CACHE_DIR, no other folder counts: its user may have set options of Numba that change the code.
+        class_ = _UserProvidedCache if config.CACHE_DIR else _InTreeCache
+        self._read_only = None
+        if not config.CACHE_LOCATOR_CLASSES:  # which replaces these folders
+            with contextlib.suppress(RuntimeError, OSError):
+                self._read_only = class_(function)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cache, name)
@@ -59,8 +60,8 @@ class WithReadOnly:
     def load_overload(self, signature: Any, target: Any) -> Any:
         """Return a compiled kernel from the first folder that has it, or None."""
         loaded = self._cache.load_overload(signature, target)
-        for cache in self._read_only:
-            if loaded is None and cache.cache_path != self._cache.cache_path:
-                with contextlib.suppress(Exception):  # a damaged file raises any exception
-                    loaded = cache.load_overload(signature, target)
+        other = self._read_only
+        if loaded is None and other is not None and other.cache_path != self._cache.cache_path:
+            with contextlib.suppress(Exception):  # a damaged file raises any exception
+                loaded = other.load_overload(signature, target)
         return loaded
