@@ -75,7 +75,7 @@ def _is_batchable(config: FitConfig) -> bool:
 
 def _batch_size(config: FitConfig, coordinates: Coordinates) -> int:
     """Return how many networks to train at a time; 0 if single fits are faster."""
-    from fastmlp.engines.univariate.batched_fits import trains_by_prefix_sums  # imports numba
+    from fastmlp.engines.univariate.batched_fits import trains_by_prefix_sums  # kernels make the import slower
 
     n_samples, n_out = coordinates.y.shape
     n_hidden = config.architecture.n_hidden

@@ -134,7 +134,7 @@ def fit_cv(
     rows = merged_rows(data.x, data.y, weight, groups(splits, len(data.x)))
     folds = trained_folds(splits, rows, generator)
 
-    from fastmlp.cross_validation.fitted import fitted_model  # imports numba
+    from fastmlp.cross_validation.fitted import fitted_model  # kernels make the import slower
     from fastmlp.cross_validation.recipe import Recipe
     from fastmlp.cross_validation.training import Trainer
 

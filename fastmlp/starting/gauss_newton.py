@@ -41,7 +41,7 @@ def gauss_newton(x: Array, sample_weight: Array, weights: Weights, negative_slop
         return UnivariateProduct(x[:, 0], sample_weight, weights, negative_slope)
     if len(x) * weights.b1.size * (x.shape[1] + weights.b2.size) < COMPILED_WORK:
         return DirectProduct(x, sample_weight, weights, negative_slope)
-    from fastmlp.engines.dense.gauss_newton import DenseProduct  # imports numba
+    from fastmlp.engines.dense.gauss_newton import DenseProduct  # kernels make the import slower
 
     return DenseProduct(x, sample_weight, weights, negative_slope)
 

@@ -86,7 +86,7 @@ def solved_start(
     ridge = OPTIMIZERS[optimizer].start_ridge if optimizer in OPTIMIZERS else 0.0
     if not ridge or isinstance(init, Weights):
         return start
-    from fastmlp.engines.lstsq.ridge_start import ridge_start  # imports numba
+    from fastmlp.engines.lstsq.ridge_start import ridge_start  # kernels make the import slower
 
     slope, has_bias = architecture.negative_slope, architecture.output_bias
     return start._replace(weights=ridge_start(problem, start.weights, slope, ridge, has_bias=has_bias))

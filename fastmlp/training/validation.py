@@ -20,7 +20,7 @@ def validation_rmse(data: Samples, negative_slope: float, *, is_compiled: bool) 
     """
     if data.x.shape[1] > 1 or not is_compiled:
         return lambda weights: Model(*weights, negative_slope).rmse(data.x, data.y, data.sample_weight)
-    from fastmlp.engines.univariate.outputs import outputs_at  # imports numba
+    from fastmlp.engines.univariate.outputs import outputs_at  # kernels make the import slower
 
     order = np.argsort(data.x[:, 0], kind="stable")
     x, y, sample_weight = data.x[order, 0], data.y[order], data.sample_weight[order]
