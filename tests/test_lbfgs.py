@@ -198,10 +198,13 @@ def test_the_whole_objective_decreases_with_a_penalty(problem):
         )
         gradient = model.gradients(x, y, sample_weight)
         assert objective(model) < 0.3 * objective(fastmlp.Model(*init))
-        for group in GROUPS:  # nearly 0: the minimum lies at kinks
-            np.testing.assert_allclose(
-                gradient[group] + penalties.get(group, 0.0) * getattr(model, group), 0.0, atol=5e-3
-            )
+        # The minimum lies at kinks: where a unit has its kink on a sample, the gradient jumps and need not be small.
+        is_smooth = np.abs(x @ model.w1 + model.b1).min(axis=0) > 1e-6
+        assert is_smooth.sum() >= 5
+        for group, columns in (("w1", is_smooth), ("b1", is_smooth), ("w2", is_smooth), ("b2", ...)):
+            axis = -1 if group != "w2" else 0
+            total = np.moveaxis(gradient[group] + penalties.get(group, 0.0) * getattr(model, group), axis, 0)
+            np.testing.assert_allclose(total[columns], 0.0, atol=2e-4)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
